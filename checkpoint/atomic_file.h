@@ -1,0 +1,20 @@
+// A file that is complete or absent: written under a temporary name beside it, flushed to disk, renamed.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+namespace sdlora::checkpoint {
+
+// `write` gets the temporary path and must leave a whole file there. Then: fsync, rename, fsync of the folder.
+// On any failure the temporary file is removed and an old `file` is still intact. Throws Error(kIo).
+void write_file_atomically(const std::filesystem::path& file,
+                           const std::function<void(const std::filesystem::path& temporary)>& write);
+
+void write_text_atomically(const std::filesystem::path& file, std::string_view text);
+
+// The whole file. Throws Error(kIo) when it cannot be read.
+std::string read_text(const std::filesystem::path& file);
+
+}  // namespace sdlora::checkpoint

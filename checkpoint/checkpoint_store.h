@@ -1,0 +1,44 @@
+// The checkpoints of one run directory: OUTPUT/checkpoint-step-N/, each complete or absent.
+//
+//   checkpoint-step-100/
+//     adapter.safetensors  optimizer.safetensors  state.json
+//     MANIFEST.json        written last: format version, step, and every file's size and SHA-256
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/named_tensors.h"
+
+namespace sdlora::checkpoint {
+
+struct Checkpoint {
+  int64_t step = 0;              // optimiser steps done
+  NamedTensors adapter;          // A and B, fp32
+  NamedTensors optimizer;        // AdamW's moments, fp32
+  std::string state_json = "{}"; // what the trainer wants to remember
+};
+
+// Writes under a temporary directory name, fsyncs every file and folder, renames. A checkpoint of the same step is
+// replaced. On failure nothing of it is left and older checkpoints are untouched. Throws Error(kIo). (rank 0 only)
+void save_checkpoint(const std::filesystem::path& run_directory, const Checkpoint& checkpoint);
+
+// Verifies the manifest, sizes and hashes, then reads. Throws Error(kBadData) naming the file and the flaw.
+Checkpoint load_checkpoint(const std::filesystem::path& checkpoint_directory);
+
+struct NewestCheckpoint {
+  std::optional<Checkpoint> checkpoint;      // empty: the run directory has none at all
+  std::filesystem::path directory;           // of `checkpoint`
+  std::vector<std::string> skipped_reasons;  // one line for each newer one that was not valid
+};
+
+// The valid checkpoint of the highest step. Throws Error(kBadData) when there are some and all are bad.
+NewestCheckpoint load_newest_checkpoint(const std::filesystem::path& run_directory);
+
+// Removes temporary directories that dead attempts left behind. (rank 0 only)
+void remove_leftovers(const std::filesystem::path& run_directory);
+
+}  // namespace sdlora::checkpoint

@@ -1,0 +1,50 @@
+// The safetensors format (huggingface/safetensors, src/tensor.rs): u64 header length, JSON header, raw data.
+// The reader refuses everything the reference refuses, and duplicate names.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "checkpoint/named_tensors.h"
+
+namespace sdlora::checkpoint {
+
+struct TensorInfo {
+  at::ScalarType dtype;
+  std::vector<int64_t> shape;
+  uint64_t begin_byte;  // from the start of the file
+  uint64_t byte_count;
+};
+
+// A file mapped read-only: ranks of one host share the page cache's copy.
+class SafetensorsFile {
+ public:
+  // Throws Error(kBadData) naming the file and the flaw, Error(kIo) when it cannot be opened.
+  explicit SafetensorsFile(const std::filesystem::path& file);
+
+  const std::filesystem::path& path() const { return path_; }
+  const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
+  const Metadata& metadata() const { return metadata_; }
+
+  // A view of the mapping, which lives as long as any view does. Writing to it is a fault: the pages are read-only.
+  // Copied instead where the data is not aligned for its type. Throws Error(kBadData) for an unknown name.
+  at::Tensor tensor(const std::string& name) const;
+
+ private:
+  class Mapping;
+  std::filesystem::path path_;
+  std::shared_ptr<const Mapping> mapping_;
+  std::map<std::string, TensorInfo> tensors_;
+  Metadata metadata_;
+};
+
+// Every tensor, in memory of its own. For adapters and optimiser state, whose files may be replaced while they are used.
+NamedTensors read_safetensors(const std::filesystem::path& file, Metadata* metadata = nullptr);
+
+// Atomically (atomic_file.h). Tensors of any device and stride. Throws Error(kIo).
+void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
+                       const Metadata& metadata = {});
+
+}  // namespace sdlora::checkpoint

@@ -1,0 +1,30 @@
+# Every third-party library of the build, by the one name the folders link.
+find_package(MPI REQUIRED COMPONENTS C)
+target_compile_definitions(MPI::MPI_C INTERFACE OMPI_SKIP_MPICXX)
+find_package(HDF5 REQUIRED COMPONENTS C)
+find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
+find_package(prometheus-cpp REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(ICU REQUIRED COMPONENTS uc)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(GTest REQUIRED)
+find_package(Threads REQUIRED)
+
+find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
+add_library(pcre2 INTERFACE)
+target_link_libraries(pcre2 INTERFACE "${PCRE2_LIBRARY}")
+
+add_library(hdf5 INTERFACE)
+target_include_directories(hdf5 SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS})
+target_link_libraries(hdf5 INTERFACE ${HDF5_LIBRARIES})
+
+add_library(opencv INTERFACE)
+target_include_directories(opencv SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS})
+target_link_libraries(opencv INTERFACE opencv_core opencv_imgproc opencv_imgcodecs)
+
+# Several ranks on few cores: yield instead of spinning; never bind, the trainer sets its own thread count.
+find_program(MPIRUN mpirun REQUIRED)
+set(SDLORA_MPIRUN env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  ${MPIRUN} --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 --mca btl self,vader)

@@ -1,0 +1,27 @@
+// Every random draw of a run has an address: (run seed, step, slot, stream). It never depends on a rank, a thread
+// or what was drawn before, so any number of ranks, and a resumed run, draw the same numbers.
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/Generator.h>
+
+namespace sdlora {
+
+// What a draw is for. The numbers are part of the exactness contract: append, never renumber.
+enum class Stream : uint64_t {
+  kPermutation = 0,     // (seed, epoch, 0): order of the samples in an epoch
+  kPosteriorNoise = 1,  // (seed, step, slot): latent = mean + std * noise
+  kNoise = 2,           // (seed, step, slot): the noise the UNet predicts
+  kTimestep = 3,        // (seed, step, slot): uniform in 0 … T-1
+  kLoraInit = 4,        // (seed, 0, module index): Kaiming-uniform A
+};
+
+// SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") folded over the four words.
+// The result is in 0 … 2^63-1, which torch.Generator.manual_seed takes in C++ and in Python alike.
+uint64_t seed_of(uint64_t run_seed, uint64_t step, uint64_t slot, Stream stream);
+
+// A CPU generator, seeded; draws from it equal those of Python's torch.Generator().manual_seed(seed).
+at::Generator generator_for(uint64_t seed);
+
+}  // namespace sdlora

@@ -1,0 +1,44 @@
+// A diffusers-layout model directory: which part lies where, its hash, and loading it.
+//
+//   unet/config.json  unet/diffusion_pytorch_model[.fp16].safetensors (or sharded with an .index.json)
+//   vae/…  text_encoder/…  tokenizer/…  scheduler/scheduler_config.json
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "model/clip_text_encoder.h"
+#include "model/clip_tokenizer.h"
+#include "model/noise_schedule.h"
+#include "model/unet.h"
+#include "model/vae.h"
+
+namespace sdlora::model {
+
+// How and where a part is held. Weights stored in another type are converted once, at load.
+struct Placement {
+  at::Device device = at::kCPU;
+  at::ScalarType dtype = at::kFloat;
+};
+
+class ModelDirectory {
+ public:
+  // Throws Error(kUsage) when the directory, or one of the parts a program needs, is not there.
+  explicit ModelDirectory(std::filesystem::path directory);
+
+  const std::filesystem::path& path() const { return path_; }
+
+  UNet load_unet(const Placement& placement) const;
+  Vae load_vae(const Placement& placement) const;
+  ClipTextEncoder load_text_encoder(const Placement& placement) const;
+  ClipTokenizer load_tokenizer() const;
+  NoiseSchedule load_noise_schedule() const;
+
+  // SHA-256 over the part's config and weight files (part: "unet", "vae", "text_encoder"); reads every byte.
+  std::string hash_of(const std::string& part) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace sdlora::model
