@@ -23,6 +23,8 @@ std::string message_of(const Problem& problem) {
 Error::Error(ExitCode exit_code, const Problem& problem)
     : std::runtime_error(message_of(problem)), exit_code_(exit_code) {}
 
-std::string system_error_text() { return std::generic_category().message(errno); }
+std::string system_error_text() {
+  return std::generic_category().message(errno);
+}
 
 }  // namespace sdlora

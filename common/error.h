@@ -1,4 +1,5 @@
-// The one error type. Every message says what went wrong, what was expected, what was seen, where, and what to do.
+// The one error type. Every message says what went wrong, what was expected, what was seen, where, and what
+// to do.
 #pragma once
 
 #include <stdexcept>
@@ -29,8 +30,10 @@ struct Problem {
 class Error : public std::runtime_error {
  public:
   Error(ExitCode exit_code, const Problem& problem);
+
   // A message that is already whole, for example one that another rank sent.
-  Error(ExitCode exit_code, const std::string& message) : std::runtime_error(message), exit_code_(exit_code) {}
+  Error(ExitCode exit_code, const std::string& message)
+      : std::runtime_error(message), exit_code_(exit_code) {}
 
   ExitCode exit_code() const { return exit_code_; }
 

@@ -1,12 +1,12 @@
 #include "common/log.h"
 
+#include <memory>
+#include <string>
+
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include <memory>
-#include <string>
 
 #include "common/error.h"
 
@@ -52,10 +52,16 @@ void add_file(const std::filesystem::path& file) {
   }
 }
 
-void info(std::string_view text) { state().logger->info(text); }
+void info(std::string_view text) {
+  state().logger->info(text);
+}
 
-void warning(std::string_view text) { state().logger->warn(text); }
+void warning(std::string_view text) {
+  state().logger->warn(text);
+}
 
-void error(std::string_view text) { state().logger->error(text); }
+void error(std::string_view text) {
+  state().logger->error(text);
+}
 
 }  // namespace sdlora::log

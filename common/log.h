@@ -1,5 +1,6 @@
-// Line log: time, level, rank. Rank 0 writes to the terminal (standard error) and to its file, other ranks to the file
-// only, except warnings and errors. The header shows neither torch nor spdlog: their fmt versions exclude each other.
+// Line log: time, level, rank. Rank 0 writes to the terminal (standard error) and to its file, other ranks to
+// the file only, except warnings and errors. The header shows neither torch nor spdlog: their fmt versions
+// exclude each other.
 #pragma once
 
 #include <filesystem>

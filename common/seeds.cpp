@@ -22,6 +22,8 @@ uint64_t seed_of(uint64_t run_seed, uint64_t step, uint64_t slot, Stream stream)
   return hash >> 1;
 }
 
-at::Generator generator_for(uint64_t seed) { return at::detail::createCPUGenerator(seed); }
+at::Generator generator_for(uint64_t seed) {
+  return at::detail::createCPUGenerator(seed);
+}
 
 }  // namespace sdlora

@@ -1,5 +1,5 @@
-// Every random draw of a run has an address: (run seed, step, slot, stream). It never depends on a rank, a thread
-// or what was drawn before, so any number of ranks, and a resumed run, draw the same numbers.
+// Every random draw of a run has an address: (run seed, step, slot, stream). It never depends on a rank, a
+// thread or what was drawn before, so any number of ranks, and a resumed run, draw the same numbers.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ enum class Stream : uint64_t {
   kLoraInit = 4,        // (seed, 0, module index): Kaiming-uniform A
 };
 
-// SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") folded over the four words.
-// The result is in 0 … 2^63-1, which torch.Generator.manual_seed takes in C++ and in Python alike.
+// SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") folded over the four
+// words. The result is in 0 … 2^63-1, which torch.Generator.manual_seed takes in C++ and in Python alike.
 uint64_t seed_of(uint64_t run_seed, uint64_t step, uint64_t slot, Stream stream);
 
 // A CPU generator, seeded; draws from it equal those of Python's torch.Generator().manual_seed(seed).

@@ -24,7 +24,7 @@ struct ClipTextConfig {
 
 class ClipTextEncoder {
  public:
-  ClipTextEncoder(const ClipTextConfig& config, WeightSource& weights);
+  ClipTextEncoder(const ClipTextConfig& config, const WeightSource& weights);
 
   // ids [B, L] i64 → last hidden state after the final layer norm [B, L, hidden]
   at::Tensor encode(const at::Tensor& ids) const;

@@ -1,5 +1,6 @@
-// CLIP's byte-level BPE tokenizer (transformers CLIPTokenizer / CLIPTokenizerFast): NFC, white space collapsed, lower case,
-// the split pattern with Unicode classes, merges, 77 tokens with start and end markers, truncated or padded.
+// CLIP's byte-level BPE tokenizer (transformers CLIPTokenizer / CLIPTokenizerFast): NFC, white space
+// collapsed, lower case, the split pattern with Unicode classes, merges, 77 tokens with start and end
+// markers, truncated or padded.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@ namespace sdlora::model {
 
 class ClipTokenizer {
  public:
-  // `directory` holds vocab.json and merges.txt, and tokenizer_config.json or special_tokens_map.json for the pad token
-  // where they are. Throws Error(kBadData) naming the file.
+  // `directory` holds vocab.json and merges.txt, and tokenizer_config.json or special_tokens_map.json for the
+  // pad token where they are. Throws Error(kBadData) naming the file.
   explicit ClipTokenizer(const std::filesystem::path& directory);
   ~ClipTokenizer();
   ClipTokenizer(ClipTokenizer&&) noexcept;

@@ -10,16 +10,11 @@
 #include "model/clip_text_encoder.h"
 #include "model/clip_tokenizer.h"
 #include "model/noise_schedule.h"
+#include "model/placement.h"
 #include "model/unet.h"
 #include "model/vae.h"
 
 namespace sdlora::model {
-
-// How and where a part is held. Weights stored in another type are converted once, at load.
-struct Placement {
-  at::Device device = at::kCPU;
-  at::ScalarType dtype = at::kFloat;
-};
 
 class ModelDirectory {
  public:
@@ -38,6 +33,8 @@ class ModelDirectory {
   std::string hash_of(const std::string& part) const;
 
  private:
+  std::filesystem::path part_directory(const std::string& part) const;
+
   std::filesystem::path path_;
 };
 

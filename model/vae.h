@@ -1,4 +1,5 @@
-// SD's variational autoencoder (diffusers AutoencoderKL; Rombach et al. 2022): pixels to a latent posterior and back.
+// SD's variational autoencoder (diffusers AutoencoderKL; Rombach et al. 2022): pixels to a latent posterior
+// and back.
 #pragma once
 
 #include <vector>
@@ -34,12 +35,13 @@ struct Posterior {
 
 class Vae {
  public:
-  Vae(const VaeConfig& config, WeightSource& weights);
+  Vae(const VaeConfig& config, const WeightSource& weights);
 
   // pixels [B, 3, H, W] in -1 … 1; H and W multiples of downscale()
   Posterior encode(const at::Tensor& pixels) const;
 
-  // latents [B, 4, h, w], already divided by the scaling factor → pixels [B, 3, 8h, 8w], about -1 … 1, not clamped
+  // latents [B, 4, h, w], already divided by the scaling factor → pixels [B, 3, 8h, 8w], about -1 … 1, not
+  // clamped
   at::Tensor decode(const at::Tensor& latents) const;
 
   const VaeConfig& config() const { return config_; }

@@ -1,0 +1,46 @@
+// A config.json of diffusers or transformers, read with the key and the file in every error.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace sdlora::model {
+
+class ModelConfig {
+ public:
+  // Throws Error(kBadData): not readable, not JSON, not an object.
+  explicit ModelConfig(std::filesystem::path file);
+
+  const std::filesystem::path& file() const { return file_; }
+
+  // Each throws Error(kBadData) naming file and key: absent without a default, or of another type.
+  int64_t integer(const std::string& key, std::optional<int64_t> fallback = {}) const;
+  double number(const std::string& key, std::optional<double> fallback = {}) const;
+  bool boolean(const std::string& key, bool fallback) const;
+  std::string text(const std::string& key, std::optional<std::string> fallback = {}) const;
+  std::vector<std::string> texts(const std::string& key) const;
+  std::vector<int64_t> integers(const std::string& key) const;
+  // A list of `count` integers, or one integer for all.
+  std::vector<int64_t> integers(const std::string& key, size_t count,
+                                std::optional<int64_t> fallback = {}) const;
+
+  // Refuses a feature that this program does not have: the key must be absent, null or equal to `only` (JSON
+  // text).
+  void require(const std::string& key, const std::string& only) const;
+
+  [[noreturn]] void refuse(const std::string& key, const std::string& expected) const;
+
+ private:
+  const nlohmann::json* find(const std::string& key) const;  // nullptr when absent or null
+
+  std::filesystem::path file_;
+  std::shared_ptr<const nlohmann::json> values_;
+};
+
+}  // namespace sdlora::model

@@ -1,0 +1,69 @@
+#include "model/model_directory.h"
+
+#include "checkpoint/sha256.h"
+#include "common/error.h"
+
+namespace sdlora::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Builds a part from its folder's config and weights, and reports every tensor that does not fit.
+template <typename Part, typename Config>
+Part load_part(const fs::path& directory, const Placement& placement) {
+  const Config config = Config::read(ModelConfig(directory / "config.json"));
+  const WeightSource weights(find_weight_files(directory), placement);
+  Part part(config, weights);
+  weights.finish();
+  return part;
+}
+
+}  // namespace
+
+ModelDirectory::ModelDirectory(fs::path directory) : path_(std::move(directory)) {
+  if (!fs::is_directory(path_))
+    throw Error(ExitCode::kUsage,
+                Problem{.what = "the model directory does not exist",
+                        .expected = "a directory in diffusers layout (unet/, vae/, text_encoder/, "
+                                    "tokenizer/, scheduler/)",
+                        .where = path_.string(),
+                        .advice = "check --model"});
+}
+
+fs::path ModelDirectory::part_directory(const std::string& part) const {
+  if (!fs::is_directory(path_ / part))
+    throw Error(ExitCode::kUsage, Problem{.what = "the model directory has no " + part,
+                                          .expected = "a folder " + part + "/ as diffusers lays a model out",
+                                          .where = path_.string(),
+                                          .advice = "check --model"});
+  return path_ / part;
+}
+
+UNet ModelDirectory::load_unet(const Placement& placement) const {
+  return load_part<UNet, UNetConfig>(part_directory("unet"), placement);
+}
+
+Vae ModelDirectory::load_vae(const Placement& placement) const {
+  return load_part<Vae, VaeConfig>(part_directory("vae"), placement);
+}
+
+ClipTextEncoder ModelDirectory::load_text_encoder(const Placement& placement) const {
+  return load_part<ClipTextEncoder, ClipTextConfig>(part_directory("text_encoder"), placement);
+}
+
+ClipTokenizer ModelDirectory::load_tokenizer() const {
+  return ClipTokenizer(part_directory("tokenizer"));
+}
+
+NoiseSchedule ModelDirectory::load_noise_schedule() const {
+  return NoiseSchedule(ModelConfig(part_directory("scheduler") / "scheduler_config.json"));
+}
+
+std::string ModelDirectory::hash_of(const std::string& part) const {
+  const fs::path directory = part_directory(part);
+  std::string hashes = checkpoint::sha256_of_file(directory / "config.json");
+  for (const fs::path& file : find_weight_files(directory)) hashes += checkpoint::sha256_of_file(file);
+  return checkpoint::sha256_of(hashes);
+}
+
+}  // namespace sdlora::model
