@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "model/linear.h"
+#include "model/model_config.h"
 #include "model/normalization.h"
 #include "model/weight_source.h"
 

@@ -1,5 +1,6 @@
 #include "model/model_directory.h"
 
+#include "checkpoint/safetensors.h"
 #include "checkpoint/sha256.h"
 #include "common/error.h"
 
@@ -57,6 +58,15 @@ ClipTokenizer ModelDirectory::load_tokenizer() const {
 
 NoiseSchedule ModelDirectory::load_noise_schedule() const {
   return NoiseSchedule(ModelConfig(part_directory("scheduler") / "scheduler_config.json"));
+}
+
+int64_t ModelDirectory::parameter_count_of(const std::string& part) const {
+  int64_t count = 0;
+  for (const fs::path& path : find_weight_files(part_directory(part))) {
+    const checkpoint::SafetensorsFile file(path);
+    for (const auto& [name, info] : file.tensors()) count += c10::multiply_integers(info.shape);
+  }
+  return count;
 }
 
 std::string ModelDirectory::hash_of(const std::string& part) const {

@@ -29,6 +29,9 @@ class ModelDirectory {
   ClipTokenizer load_tokenizer() const;
   NoiseSchedule load_noise_schedule() const;
 
+  // Values in the part's weight files, from their headers.
+  int64_t parameter_count_of(const std::string& part) const;
+
   // SHA-256 over the part's config and weight files (part: "unet", "vae", "text_encoder"); reads every byte.
   std::string hash_of(const std::string& part) const;
 

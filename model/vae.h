@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "model/model_config.h"
 #include "model/vae_blocks.h"
 #include "model/weight_source.h"
 

@@ -1,0 +1,99 @@
+#include "inference/model_probe.h"
+
+#include <fstream>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "checkpoint/safetensors.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "lora/adapter_file.h"
+#include "model/model_directory.h"
+
+namespace sdlora::inference {
+namespace {
+
+using checkpoint::NamedTensors;
+
+// The input of that name, of that many dimensions and type.
+const at::Tensor& input(const NamedTensors& inputs, const std::string& name, int64_t dimensions,
+                        at::ScalarType dtype) {
+  const auto found = inputs.find(name);
+  if (found == inputs.end() || found->second.dim() != dimensions || found->second.scalar_type() != dtype)
+    throw Error(
+        ExitCode::kBadData,
+        Problem{.what = "an input of model_probe does not fit",
+                .expected = fmt::format("{} with {} dimensions of {}", name, dimensions, at::toString(dtype)),
+                .seen = found == inputs.end() ? "nothing of that name"
+                                              : fmt::format("{} dimensions of {}", found->second.dim(),
+                                                            at::toString(found->second.scalar_type()))});
+  return found->second;
+}
+
+void probe_unet(const ProbeRequest& request, const model::ModelDirectory& directory,
+                const NamedTensors& inputs, NamedTensors& outputs) {
+  const model::Placement placement;
+  model::UNet unet = directory.load_unet(placement);
+  if (!request.lora.empty()) {
+    const lora::AdapterFile adapter = lora::read_adapter(request.lora);
+    const lora::Applied applied = lora::apply_adapter(unet, adapter, request.lora_scale, placement);
+    log::info(fmt::format("{} of {} tensors of {} applied", applied.tensor_count, applied.file_tensor_count,
+                          request.lora.string()));
+  }
+  outputs["unet.out"] =
+      unet.forward(input(inputs, "unet.sample", 4, at::kFloat), input(inputs, "unet.timestep", 1, at::kLong),
+                   input(inputs, "unet.encoder_hidden_states", 3, at::kFloat));
+}
+
+void probe_vae(const model::ModelDirectory& directory, const NamedTensors& inputs, NamedTensors& outputs) {
+  const model::Vae vae = directory.load_vae({});
+  if (inputs.contains("vae.pixels")) {
+    const model::Posterior posterior = vae.encode(input(inputs, "vae.pixels", 4, at::kFloat));
+    outputs["vae.mean"] = posterior.mean;
+    outputs["vae.std"] = posterior.std;
+  }
+  if (inputs.contains("vae.latents"))
+    outputs["vae.decoded"] = vae.decode(input(inputs, "vae.latents", 4, at::kFloat));
+}
+
+at::Tensor tokenize(const std::filesystem::path& file,
+                    const model::ClipTokenizer& tokenizer) {  // [n, 77] i64
+  std::ifstream lines(file, std::ios::binary);
+  if (!lines)
+    throw Error(ExitCode::kIo, Problem{.what = "cannot read the prompts",
+                                       .seen = system_error_text(),
+                                       .where = file.string(),
+                                       .advice = "check --prompts"});
+  std::vector<int64_t> ids;
+  for (std::string line; std::getline(lines, line);) {
+    const std::vector<int64_t> tokens = tokenizer.encode(line);
+    ids.insert(ids.end(), tokens.begin(), tokens.end());
+  }
+  return at::tensor(ids, at::kLong).view({-1, tokenizer.max_length()});
+}
+
+}  // namespace
+
+void run_probe(const ProbeRequest& request) {
+  if (request.inputs.empty() && request.prompts.empty())
+    throw Error(ExitCode::kUsage,
+                Problem{.what = "model_probe has nothing to run", .expected = "--inputs, --prompts or both"});
+  const at::NoGradGuard no_gradients;
+  const model::ModelDirectory directory(request.model);
+  NamedTensors outputs;
+  const NamedTensors inputs =
+      request.inputs.empty() ? NamedTensors() : checkpoint::read_safetensors(request.inputs);
+  if (inputs.contains("unet.sample")) probe_unet(request, directory, inputs, outputs);
+  if (inputs.contains("vae.pixels") || inputs.contains("vae.latents")) probe_vae(directory, inputs, outputs);
+  if (inputs.contains("text.input_ids"))
+    outputs["text.hidden"] =
+        directory.load_text_encoder({}).encode(input(inputs, "text.input_ids", 2, at::kLong));
+  if (!request.prompts.empty())
+    outputs["text.tokens"] = tokenize(request.prompts, directory.load_tokenizer());
+  checkpoint::write_safetensors(request.outputs, outputs);
+  for (const auto& [name, tensor] : outputs)
+    log::info(fmt::format("{} {} → {}", name, c10::str(tensor.sizes()), request.outputs.string()));
+}
+
+}  // namespace sdlora::inference

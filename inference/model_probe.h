@@ -1,0 +1,21 @@
+// Runs the parts of a model on given tensors; see model_probe_main.cpp for the names.
+#pragma once
+
+#include <filesystem>
+
+namespace sdlora::inference {
+
+struct ProbeRequest {
+  std::filesystem::path model;
+  std::filesystem::path inputs;  // empty: none
+  std::filesystem::path outputs;
+  std::filesystem::path prompts;  // empty: none
+  std::filesystem::path lora;     // empty: none
+  double lora_scale = 1;
+};
+
+// Loads only the parts that the inputs ask for, in fp32 on the CPU. Throws Error(kUsage) when nothing is
+// asked for, Error(kBadData) for an input that does not fit.
+void run_probe(const ProbeRequest& request);
+
+}  // namespace sdlora::inference

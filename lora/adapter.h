@@ -1,0 +1,60 @@
+// The trained part of the model: every A and B in one flat fp32 buffer, their gradients in another, so that
+// clipping, the update and the all-reduce are one operation each.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "checkpoint/named_tensors.h"
+#include "lora/lora_config.h"
+#include "model/unet.h"
+
+namespace sdlora::lora {
+
+class Adapter {
+ public:
+  struct Module {
+    std::string path;  // diffusers module path in the UNet
+    int64_t in_features;
+    int64_t out_features;
+    bool is_convolution;  // 1×1: saved as [r, in, 1, 1] and [out, r, 1, 1]
+  };
+
+  // Replaces the targeted projections of `unet` by ones with a branch; A Kaiming uniform with a = √5 (He et
+  // al. 2015), that is uniform within ±1/√in, drawn from seed_of(run_seed, 0, module, kLoraInit); B zero. The
+  // rest stays frozen. Throws Error(kUsage) when nothing matches the targets or the rank is not positive.
+  Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed, at::Device device);
+
+  const LoraConfig& config() const { return config_; }
+
+  const std::vector<Module>& modules() const { return modules_; }
+
+  int64_t parameter_count() const { return parameters_.numel(); }
+
+  at::Tensor& parameters() {
+    return parameters_;
+  }  // [parameter_count] f32: A, B of module 0, A, B of module 1 …
+
+  at::Tensor& gradients() { return gradients_; }  // [parameter_count] f32
+
+  // "<path>.lora_A" and "<path>.lora_B", copies on the CPU. The file format's names and shapes.
+  checkpoint::NamedTensors named_tensors() const;
+
+  // Takes the values of named_tensors(). Throws Error(kBadData) listing names or shapes that do not fit.
+  void load(const checkpoint::NamedTensors& tensors);
+
+ private:
+  at::Tensor a_of(const at::Tensor& flat, size_t module) const;  // [r, in], a view
+  at::Tensor b_of(const at::Tensor& flat, size_t module) const;  // [out, r], a view
+
+  LoraConfig config_;
+  std::vector<Module> modules_;
+  std::vector<int64_t> offsets_;  // of each module's A in the flat buffers
+  at::Tensor parameters_;
+  at::Tensor gradients_;
+};
+
+// How much of the model is trained, as one line: modules, parameters, per cent of `base_parameter_count`.
+std::string describe(const Adapter& adapter, int64_t base_parameter_count);
+
+}  // namespace sdlora::lora

@@ -1,0 +1,20 @@
+// The learning rate of each optimiser step (transformers get_cosine_schedule_with_warmup and its siblings).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sdlora::trainer {
+
+struct LearningRateSchedule {
+  double peak;
+  std::string kind;  // cosine, constant, linear
+  int64_t warmup_steps;
+  int64_t max_steps;
+
+  // `step` counts from 0. Rises as step / warmup_steps (the first step of a warm-up has rate 0, as in
+  // transformers), then follows `kind` down to 0 at max_steps.
+  double at(int64_t step) const;
+};
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,46 @@
+#include "trainer/micro_batch.h"
+
+#include <ATen/ATen.h>
+
+#include "common/seeds.h"
+
+namespace sdlora::trainer {
+
+MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, uint64_t run_seed, int64_t batch_size,
+                                 int64_t timestep_count, at::Device device)
+    : dataset_(dataset),
+      epoch_plan_(run_seed, dataset.sample_count()),
+      run_seed_(run_seed),
+      batch_size_(batch_size),
+      timestep_count_(timestep_count),
+      device_(device) {}
+
+MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count) const {
+  MicroBatch batch;
+  std::vector<at::Tensor> latents, noises, timesteps, captions;
+  for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
+    const int64_t index = epoch_plan_.sample_at(step * batch_size_ + slot);
+    const data::Sample sample = dataset_.sample(index);
+    const auto generator = [&](Stream stream) {
+      return generator_for(
+          seed_of(run_seed_, static_cast<uint64_t>(step), static_cast<uint64_t>(slot), stream));
+    };
+    const auto shape = sample.latent_mean.sizes();
+    const at::Tensor posterior_noise = at::randn(shape, generator(Stream::kPosteriorNoise), at::kFloat);
+    batch.slots.push_back(slot);
+    batch.sample_indices.push_back(index);
+    batch.sources.push_back(sample.source);
+    latents.push_back((sample.latent_mean + sample.latent_std * posterior_noise) *
+                      dataset_.vae_scaling_factor());
+    noises.push_back(at::randn(shape, generator(Stream::kNoise), at::kFloat));
+    timesteps.push_back(at::randint(timestep_count_, {1}, generator(Stream::kTimestep), at::kLong));
+    captions.push_back(sample.text_embedding);
+  }
+  batch.latents = at::stack(latents).to(device_);
+  batch.noise = at::stack(noises).to(device_);
+  batch.timesteps = at::cat(timesteps).to(device_);
+  batch.captions = at::stack(captions).to(device_);
+  return batch;
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,40 @@
+// The inputs of one forward: every random draw of a slot of the global batch, whichever rank makes it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/epoch_plan.h"
+
+namespace sdlora::trainer {
+
+struct MicroBatch {
+  std::vector<int64_t> slots;           // [B] positions in the global batch
+  std::vector<int64_t> sample_indices;  // [B] in the data set
+  std::vector<std::string> sources;     // [B] names of the pictures
+  at::Tensor latents;                   // [B, 4, h, w] f32: (mean + std · ε) × VAE scaling factor
+  at::Tensor noise;                     // [B, 4, h, w] f32
+  at::Tensor timesteps;                 // [B] i64
+  at::Tensor captions;                  // [B, L, C] f32
+};
+
+class MicroBatchMaker {
+ public:
+  // Timesteps are uniform in 0 … timestep_count-1.
+  MicroBatchMaker(const data::Dataset& dataset, uint64_t run_seed, int64_t batch_size, int64_t timestep_count,
+                  at::Device device);
+
+  // Slots first_slot … first_slot+count-1 of the global batch of `step` (from 0), on the device.
+  MicroBatch make(int64_t step, int64_t first_slot, int64_t count) const;
+
+ private:
+  const data::Dataset& dataset_;
+  data::EpochPlan epoch_plan_;
+  uint64_t run_seed_;
+  int64_t batch_size_;
+  int64_t timestep_count_;
+  at::Device device_;
+};
+
+}  // namespace sdlora::trainer

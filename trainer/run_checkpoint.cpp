@@ -1,0 +1,71 @@
+#include "trainer/run_checkpoint.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+
+namespace sdlora::trainer {
+
+std::string to_json(const RunState& state) {
+  const nlohmann::ordered_json json{{"format", "sdlora run state 1"},
+                                    {"step", state.step},
+                                    {"consecutive_nonfinite", state.consecutive_nonfinite},
+                                    {"loss_scale", state.loss_scaler.scale},
+                                    {"loss_scale_steps_since_change", state.loss_scaler.steps_since_change},
+                                    {"micro_batch_size", state.micro_batch_size},
+                                    {"data_sha256", state.data_hash},
+                                    {"model_sha256", state.model_hash},
+                                    {"settings", state.settings}};
+  return json.dump(2) + "\n";
+}
+
+RunState run_state_from_json(const std::string& json, const std::string& where) {
+  try {
+    const auto values = nlohmann::json::parse(json);
+    return {.step = values.at("step").get<int64_t>(),
+            .consecutive_nonfinite = values.at("consecutive_nonfinite").get<int64_t>(),
+            .loss_scaler = {.scale = values.at("loss_scale").get<double>(),
+                            .steps_since_change = values.at("loss_scale_steps_since_change").get<int64_t>()},
+            .micro_batch_size = values.at("micro_batch_size").get<int64_t>(),
+            .data_hash = values.at("data_sha256").get<std::string>(),
+            .model_hash = values.at("model_sha256").get<std::string>(),
+            .settings = values.at("settings").get<std::map<std::string, std::string>>()};
+  } catch (const nlohmann::json::exception& failure) {
+    throw Error(ExitCode::kBadData, Problem{.what = "cannot read a checkpoint's state.json",
+                                            .seen = failure.what(),
+                                            .where = where,
+                                            .advice = "remove this checkpoint to go on from an older one"});
+  }
+}
+
+std::string check_resumable(const RunState& saved, const RunState& mine) {
+  std::string expected, seen, warning;
+  const auto compare = [&](const std::string& name, const std::string& saved_value,
+                           const std::string& my_value) {
+    if (saved_value == my_value) return;
+    expected += fmt::format("{} = {}  ", name, saved_value);
+    seen += fmt::format("{} = {}  ", name, my_value);
+  };
+  for (const auto& [name, value] : saved.settings) {
+    const auto found = mine.settings.find(name);
+    const std::string my_value = found == mine.settings.end() ? "(not an option any more)" : found->second;
+    if (name == "max-steps" && value != my_value)
+      warning =
+          fmt::format("max-steps was {} and is {} now: the learning-rate schedule changes from step {} on",
+                      value, my_value, saved.step);
+    else
+      compare(name, value, my_value);
+  }
+  compare("data", saved.data_hash, mine.data_hash);
+  compare("model", saved.model_hash, mine.model_hash);
+  if (!expected.empty())
+    throw Error(ExitCode::kMismatch,
+                Problem{.what = "the checkpoint belongs to another run",
+                        .expected = "as in the checkpoint: " + expected,
+                        .seen = seen,
+                        .advice = "give the same settings, or another --output for a new run"});
+  return warning;
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,99 @@
+#include "trainer/run_parts.h"
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+
+namespace sdlora::trainer {
+namespace {
+
+at::ScalarType dtype_of(const std::string& mixed_precision) {
+  if (mixed_precision == "fp16") return at::kHalf;
+  if (mixed_precision == "bf16") return at::kBFloat16;
+  return at::kFloat;
+}
+
+// Loads the data set and checks that it is what the options and the model expect.
+data::Dataset open_dataset(const TrainConfig& config) {
+  data::Dataset dataset(config.data);
+  if (config.image_size != 0 && config.image_size != dataset.image_size())
+    throw Error(ExitCode::kUsage,
+                Problem{.what = "--img-size is not the data set's",
+                        .expected = fmt::format("{} pixels, as cached", dataset.image_size()),
+                        .seen = fmt::format("--img-size {}", config.image_size),
+                        .where = config.data.string(),
+                        .advice = "leave --img-size out, or run cache_latents at that size"});
+  return dataset;
+}
+
+void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet, const TrainConfig& config) {
+  const data::Sample sample = dataset.sample(0);
+  const int64_t text_width = sample.text_embedding.size(-1);
+  const int64_t latent_channels = sample.latent_mean.size(0);
+  for (const model::UNetConfig::Level& level : unet.config().levels)
+    if (level.context_channels != text_width || unet.config().in_channels != latent_channels)
+      throw Error(ExitCode::kBadData,
+                  Problem{.what = "the data set was cached with another model",
+                          .expected = fmt::format("{} latent channels and text embeddings {} wide",
+                                                  unet.config().in_channels, level.context_channels),
+                          .seen = fmt::format("{} latent channels and text embeddings {} wide",
+                                              latent_channels, text_width),
+                          .where = config.data.string(),
+                          .advice = "run cache_latents with this --model"});
+}
+
+}  // namespace
+
+BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, int rank_count) {
+  const int64_t per_rank = batch_size / rank_count;
+  const int64_t micro = micro_batch_size == 0 ? per_rank : micro_batch_size;
+  if (batch_size % rank_count != 0 || micro == 0 || per_rank % micro != 0)
+    throw Error(ExitCode::kUsage,
+                Problem{.what = "the batch cannot be shared evenly",
+                        .expected = "a --batch-size that ranks × micro-batch-size divides",
+                        .seen = fmt::format(
+                            "--batch-size {}, {} ranks, --micro-batch-size {}", batch_size, rank_count,
+                            micro_batch_size == 0 ? "auto" : std::to_string(micro_batch_size)),
+                        .advice = "change --batch-size, --micro-batch-size or the number of ranks"});
+  return {.batch_size = batch_size,
+          .micro_batch_size = micro,
+          .first_slot = rank * per_rank,
+          .slot_count = per_rank};
+}
+
+RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at::Device device)
+    : share(batch_share),
+      placement{.device = device, .dtype = dtype_of(config.mixed_precision)},
+      dataset(open_dataset(config)),
+      model_directory(config.model),
+      unet(model_directory.load_unet(placement)),
+      schedule(model_directory.load_noise_schedule()),
+      adapter(unet, config.lora, config.seed, device),
+      optimizer({.beta1 = config.adam_beta1,
+                 .beta2 = config.adam_beta2,
+                 .eps = config.adam_eps,
+                 .weight_decay = config.weight_decay},
+                adapter.parameters()),
+      loss_scaler(config.mixed_precision == "fp16"),
+      reducer(config.reduction == "exact" ? make_exact_reducer(adapter.parameter_count(), device)
+                                          : make_plain_reducer(adapter.parameter_count(), device)),
+      batches(dataset, config.seed, config.batch_size, schedule.step_count(), device),
+      trace(config.trace_directory) {
+  check_data_fits_model(dataset, unet, config);
+}
+
+StepSettings RunParts::step_settings(const TrainConfig& config) const {
+  return {.share = share,
+          .placement = placement,
+          .learning_rate = {.peak = config.learning_rate,
+                            .kind = config.learning_rate_schedule,
+                            .warmup_steps = config.warmup_steps,
+                            .max_steps = config.max_steps},
+          .max_gradient_norm = config.max_gradient_norm};
+}
+
+StepParts RunParts::step_parts() {
+  return {unet, schedule, batches, adapter, optimizer, loss_scaler, *reducer, trace};
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,38 @@
+// Everything a run is made of, loaded and checked before the first step.
+#pragma once
+
+#include <memory>
+
+#include "model/model_directory.h"
+#include "trainer/run_checkpoint.h"
+#include "trainer/step.h"
+
+namespace sdlora::trainer {
+
+struct RunParts {
+  // Loads model and data, attaches the adapter. No communication: a rank that fails throws Error (65, 64, 74
+  // as the cause may be).
+  RunParts(const TrainConfig& config, const BatchShare& share, at::Device device);
+
+  BatchShare share;
+  model::Placement placement;
+  data::Dataset dataset;
+  model::ModelDirectory model_directory;
+  model::UNet unet;
+  model::NoiseSchedule schedule;
+  lora::Adapter adapter;
+  AdamW optimizer;
+  LossScaler loss_scaler;
+  std::unique_ptr<GradientReducer> reducer;
+  MicroBatchMaker batches;
+  Trace trace;
+
+  StepSettings step_settings(const TrainConfig& config) const;
+  StepParts step_parts();
+};
+
+// Splits the batch: ranks × micro-batch must divide it. `micro_batch_size` 0: batch size / ranks.
+// Throws Error(kUsage) with the arithmetic when it does not.
+BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, int rank_count);
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,64 @@
+#include "trainer/step.h"
+
+#include <ATen/ATen.h>
+
+namespace sdlora::trainer {
+namespace {
+
+// Mean squared error in fp32, whatever the model computes in.  [B, 4, h, w] twice → []
+at::Tensor loss_of(const at::Tensor& prediction, const at::Tensor& target) {
+  return at::mse_loss(prediction.to(at::kFloat), target);
+}
+
+}  // namespace
+
+StepResult train_step(int64_t step, const StepSettings& settings, const StepParts& parts,
+                      comm::Communicator& gradients_comm, bool stop_requested) {
+  const auto& [unet, schedule, batches, adapter, optimizer, loss_scaler, reducer, trace] = parts;
+  const BatchShare& share = settings.share;
+  const at::ScalarType dtype = settings.placement.dtype;
+  StepResult result{};
+  reducer.reset();
+  if (stop_requested) reducer.request_stop();
+
+  // 1. This rank's micro-batches of the global batch
+  for (int64_t slot = share.first_slot; slot < share.first_slot + share.slot_count;
+       slot += share.micro_batch_size) {
+    const MicroBatch batch = batches.make(step, slot, share.micro_batch_size);
+
+    // 2. Corrupt: x_t = √ᾱ_t x + √(1-ᾱ_t) ε
+    const at::Tensor noisy = schedule.add_noise(batch.latents, batch.noise, batch.timesteps);  // [B, 4, h, w]
+
+    // 3. Predict
+    const at::Tensor prediction = unet.forward(noisy.to(dtype), batch.timesteps, batch.captions.to(dtype));
+    trace.record_samples(step, batch, prediction);
+
+    // 4. Loss and backward, into the flat gradient
+    const at::Tensor loss = loss_of(prediction, schedule.target(batch.latents, batch.noise, batch.timesteps));
+    adapter.gradients().zero_();
+    (loss * loss_scaler.scale()).backward();
+    adapter.gradients().mul_(1 / loss_scaler.scale());
+    reducer.add(adapter.gradients(), loss.detach());
+  }
+
+  // 5. Reduce (all ranks): from here on every rank computes the same from the same
+  ReducedStep reduced = reducer.reduce(gradients_comm, share.micro_batch_count());
+  result.loss = reduced.loss;
+  result.is_finite = reduced.is_finite;
+  result.stop_was_requested = reduced.stop_was_requested;
+  result.loss_scale = loss_scaler.scale();
+  result.learning_rate = settings.learning_rate.at(step);
+
+  // 6. Guard: a step that is not finite anywhere is skipped everywhere
+  result.is_skipped = !reduced.is_finite;
+  result.is_loss_scale_search =
+      result.is_skipped && reduced.nonfinite_loss_count == 0 && loss_scaler.can_be_lowered();
+  loss_scaler.update(reduced.is_finite);
+
+  // 7. Clip and update
+  result.gradient_norm = clip_gradient_norm(reduced.gradients, settings.max_gradient_norm);
+  if (!result.is_skipped) optimizer.step(reduced.gradients, result.learning_rate);
+  return result;
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,61 @@
+// One training step.
+#pragma once
+
+#include "lora/adapter.h"
+#include "model/noise_schedule.h"
+#include "model/placement.h"
+#include "trainer/gradient_reducer.h"
+#include "trainer/learning_rate.h"
+#include "trainer/loss_scaler.h"
+#include "trainer/micro_batch.h"
+#include "trainer/optimizer.h"
+#include "trainer/trace.h"
+
+namespace sdlora::trainer {
+
+// Which slots of the global batch this rank computes, and in which portions.
+struct BatchShare {
+  int64_t batch_size;        // samples per step over all ranks
+  int64_t micro_batch_size;  // samples per forward
+  int64_t first_slot;        // of this rank
+  int64_t slot_count;        // of this rank: batch_size / ranks
+
+  int64_t micro_batch_count() const { return batch_size / micro_batch_size; }  // of all ranks
+};
+
+struct StepResult {
+  double loss;           // mean over the global batch; NaN or infinite when it was
+  double gradient_norm;  // before clipping
+  double learning_rate;
+  double loss_scale;
+  bool is_finite;
+  bool is_skipped;  // nothing was updated
+  bool
+      is_loss_scale_search;  // skipped only because fp16's loss scale was too high: no fault of data or model
+  bool stop_was_requested;
+};
+
+// Everything a step works on. The trainer owns the parts; their state is what a checkpoint holds.
+struct StepParts {
+  const model::UNet& unet;
+  const model::NoiseSchedule& schedule;
+  const MicroBatchMaker& batches;
+  lora::Adapter& adapter;
+  AdamW& optimizer;
+  LossScaler& loss_scaler;
+  GradientReducer& reducer;
+  const Trace& trace;
+};
+
+struct StepSettings {
+  BatchShare share;
+  model::Placement placement;
+  LearningRateSchedule learning_rate;
+  double max_gradient_norm;
+};
+
+// (all ranks) Runs step number `step`, counted from 0. `stop_requested`: this rank was asked to stop.
+StepResult train_step(int64_t step, const StepSettings& settings, const StepParts& parts,
+                      comm::Communicator& gradients_comm, bool stop_requested);
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,147 @@
+#include "trainer/train_config.h"
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+
+namespace sdlora::trainer {
+namespace {
+
+// Declares all options of the program: the one list that --help, --config, the flags and config.toml share.
+void declare_options(CLI::App& app, TrainConfig& config) {
+  const auto auto_is_zero =
+      CLI::Transformer(std::map<std::string, std::string>{{"auto", "0"}}).description("");
+  const auto positive = CLI::Range(int64_t{1}, int64_t{1} << 40).description("positive");
+  const auto not_negative = CLI::NonNegativeNumber;
+  app.option_defaults()->always_capture_default();
+
+  app.add_option("--model", config.model, "Stable Diffusion 1.5 in diffusers layout")->required();
+  app.add_option("--data", config.data, "directory written by cache_latents")->required();
+  app.add_option("--output", config.output, "run directory")->required();
+  app.add_option("--device", config.device, "where to compute")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_option("--img-size", config.image_size, "pixels; 0: what the data has, else refused if it differs")
+      ->check(not_negative);
+  app.add_option("--batch-size", config.batch_size, "samples per optimiser step over all ranks")
+      ->check(positive);
+  app.add_option("--micro-batch-size", config.micro_batch_size,
+                 "samples per forward; auto: batch-size / ranks, or what the resumed checkpoint used")
+      ->transform(auto_is_zero)
+      ->check(not_negative)
+      ->default_str("auto");
+  app.add_option("--max-steps", config.max_steps, "optimiser steps")->check(positive);
+  app.add_option("--seed", config.seed, "of every random draw");
+
+  app.add_option("--learning-rate", config.learning_rate, "peak")->check(not_negative);
+  app.add_option("--lr-schedule", config.learning_rate_schedule, "after the warm-up")
+      ->check(CLI::IsMember({"cosine", "constant", "linear"}));
+  app.add_option("--warmup-steps", config.warmup_steps, "steps of linear warm-up")->check(not_negative);
+  app.add_option("--max-grad-norm", config.max_gradient_norm, "clip the gradient's norm to this; 0: never")
+      ->check(not_negative);
+  app.add_option("--weight-decay", config.weight_decay, "of AdamW")->check(not_negative);
+  app.add_option("--adam-beta1", config.adam_beta1, "decay of the first moment")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--adam-beta2", config.adam_beta2, "decay of the second moment")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--adam-eps", config.adam_eps, "added to AdamW's denominator")->check(not_negative);
+
+  app.add_option("--lora-rank", config.lora.rank, "rank of each adapter")->check(positive);
+  app.add_option("--lora-alpha", config.lora.alpha, "scale = alpha / rank");
+  app.add_option("--lora-targets", config.lora.targets,
+                 "attn (128 modules), attn-mlp (192), or a regular expression on module paths");
+
+  app.add_option("--mixed-precision", config.mixed_precision, "type of the frozen model's arithmetic")
+      ->check(CLI::IsMember({"no", "fp16", "bf16"}));
+  app.add_option("--reduction", config.reduction, "exact: the same bytes on any number of ranks; fp32: plain")
+      ->check(CLI::IsMember({"exact", "fp32"}));
+  app.add_option("--comm", config.comm, "what carries the gradients")
+      ->check(CLI::IsMember({"auto", "mpi", "nccl"}));
+  app.add_option("--cpu-threads", config.cpu_threads,
+                 "intra-op threads of each rank; auto: cores / local ranks")
+      ->transform(auto_is_zero)
+      ->check(not_negative)
+      ->default_str("auto");
+
+  app.add_option("--checkpoint-every", config.checkpoint_every, "steps; 0: only at the end")
+      ->check(not_negative);
+  app.add_option("--resume", config.resume,
+                 "auto: newest valid checkpoint in the output; none: refuse a used output; or a checkpoint");
+  app.add_option("--max-nonfinite-steps", config.max_nonfinite_steps,
+                 "consecutive skipped steps before giving up")
+      ->check(positive);
+  app.add_option("--metrics-port", config.metrics_port, "Prometheus port, + local rank; 0: a free one")
+      ->check(CLI::Range(0, 65535));
+  app.add_option("--metrics-address", config.metrics_address, "address the metrics are served on");
+  app.add_option("--step-timeout", config.step_timeout_seconds,
+                 "seconds without progress before a rank gives up")
+      ->check(positive);
+  app.add_option("--trace-dir", config.trace_directory, "record every step's inputs and results here");
+  app.add_flag("--dry-run", config.is_dry_run, "check everything, print the plan, train nothing");
+}
+
+std::string text_of(const CLI::Option& option) {
+  if (option.count() == 0) return option.get_default_str();
+  if (option.get_expected_max() == 0) return "true";  // a flag
+  return option.results().back();
+}
+
+bool is_toml_literal(const std::string& text) {
+  if (text == "true" || text == "false") return true;
+  char* end = nullptr;
+  std::strtod(text.c_str(), &end);
+  return !text.empty() && end == text.c_str() + text.size();
+}
+
+}  // namespace
+
+void TrainConfig::resolve(const std::string& name, const std::string& value) {
+  for (auto& [known, text] : settings)
+    if (known == name) text = value;
+}
+
+ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& config) {
+  CLI::App app(
+      "Trains a LoRA adapter for Stable Diffusion 1.5.\n"
+      "  mpirun -np 2 build/bin/trainer --model sd15 --data cache --output runs/ink\n",
+      "trainer");
+  declare_options(app, config);
+  if (parse_command_line(app, argc, argv) == ParseResult::kLeave) return ParseResult::kLeave;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames())
+      if (name != "help" && name != "version" && name != "config")
+        config.settings.emplace_back(name, text_of(*option));
+  return ParseResult::kRun;
+}
+
+std::string to_toml(const TrainConfig& config) {
+  std::string text = "# The resolved configuration of this run; `trainer --config` reads it.\n";
+  for (const auto& [name, value] : config.settings) {
+    if (value.empty()) continue;
+    text += fmt::format(is_toml_literal(value) ? "{} = {}\n" : "{} = \"{}\"\n", name, value);
+  }
+  return text;
+}
+
+std::map<std::string, std::string> defining_settings(const TrainConfig& config) {
+  static const std::set<std::string> others{"model",
+                                            "data",
+                                            "output",
+                                            "device",
+                                            "comm",
+                                            "cpu-threads",
+                                            "resume",
+                                            "dry-run",
+                                            "max-nonfinite-steps",
+                                            "metrics-address",
+                                            "metrics-port",
+                                            "trace-dir",
+                                            "img-size",
+                                            "checkpoint-every",
+                                            "step-timeout"};
+  std::map<std::string, std::string> defining(config.settings.begin(), config.settings.end());
+  std::erase_if(defining, [](const auto& setting) { return others.contains(setting.first); });
+  return defining;
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,70 @@
+// Everything a run is asked for: the options of `trainer`, their defaults, and their words for files and for
+// comparing runs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "common/command_line.h"
+#include "lora/lora_config.h"
+
+namespace sdlora::trainer {
+
+struct TrainConfig {
+  std::filesystem::path model;   // directory in diffusers layout
+  std::filesystem::path data;    // directory written by cache_latents
+  std::filesystem::path output;  // run directory
+  std::string device = "auto";
+  int64_t image_size = 0;  // pixels; 0: what the data has
+
+  int64_t batch_size = 8;        // samples per optimiser step over all ranks
+  int64_t micro_batch_size = 0;  // samples per forward; 0: batch size / ranks, or the resumed checkpoint's
+  int64_t max_steps = 500;       // optimiser steps
+  uint64_t seed = 0;
+
+  double learning_rate = 1e-5;  // peak
+  std::string learning_rate_schedule = "cosine";
+  int64_t warmup_steps = 50;
+  double max_gradient_norm = 1.0;  // 0: no clipping
+  double weight_decay = 0.01;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_eps = 1e-8;
+
+  lora::LoraConfig lora;
+
+  std::string mixed_precision = "no";  // no, fp16, bf16
+  std::string reduction = "exact";     // exact, fp32
+  std::string comm = "auto";           // auto, mpi, nccl
+  int cpu_threads = 0;                 // per rank; 0: cores / local ranks
+
+  int64_t checkpoint_every = 100;  // steps; 0: only at the end
+  std::string resume = "auto";     // auto, none, or a checkpoint directory
+  int64_t max_nonfinite_steps = 10;
+
+  int metrics_port = 9400;  // + local rank; 0: a free port
+  std::string metrics_address = "127.0.0.1";
+  int64_t step_timeout_seconds = 300;
+  std::filesystem::path trace_directory;
+  bool is_dry_run = false;
+
+  // Every option's long name and its value as text, in the order of the declaration.
+  std::vector<std::pair<std::string, std::string>> settings;
+
+  // Corrects the text of a setting whose "auto" has been decided.
+  void resolve(const std::string& name, const std::string& value);
+};
+
+// Throws Error(kUsage) naming the option: unknown, missing, malformed or out of range.
+ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& config);
+
+// The settings as a TOML file that --config accepts.
+std::string to_toml(const TrainConfig& config);
+
+// The settings that decide what the run computes. Two runs with equal ones (and equal data and model) give
+// equal adapters; the others say where files go, how often to save, what to watch.
+std::map<std::string, std::string> defining_settings(const TrainConfig& config);
+
+}  // namespace sdlora::trainer
