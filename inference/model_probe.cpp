@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include "checkpoint/safetensors.h"
@@ -79,7 +80,7 @@ void run_probe(const ProbeRequest& request) {
   if (request.inputs.empty() && request.prompts.empty())
     throw Error(ExitCode::kUsage,
                 Problem{.what = "model_probe has nothing to run", .expected = "--inputs, --prompts or both"});
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const model::ModelDirectory directory(request.model);
   NamedTensors outputs;
   const NamedTensors inputs =
