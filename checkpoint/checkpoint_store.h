@@ -16,14 +16,15 @@
 namespace sdlora::checkpoint {
 
 struct Checkpoint {
-  int64_t step = 0;              // optimiser steps done
-  NamedTensors adapter;          // A and B, fp32
-  NamedTensors optimizer;        // AdamW's moments, fp32
-  std::string state_json = "{}"; // what the trainer wants to remember
+  int64_t step = 0;               // optimiser steps done
+  NamedTensors adapter;           // A and B, fp32
+  NamedTensors optimizer;         // AdamW's moments, fp32
+  std::string state_json = "{}";  // what the trainer wants to remember
 };
 
-// Writes under a temporary directory name, fsyncs every file and folder, renames. A checkpoint of the same step is
-// replaced. On failure nothing of it is left and older checkpoints are untouched. Throws Error(kIo). (rank 0 only)
+// Writes under a temporary directory name, fsyncs every file and folder, renames. A checkpoint of the same
+// step is replaced. On failure nothing of it is left and older checkpoints are untouched. Throws Error(kIo).
+// (rank 0 only)
 void save_checkpoint(const std::filesystem::path& run_directory, const Checkpoint& checkpoint);
 
 // Verifies the manifest, sizes and hashes, then reads. Throws Error(kBadData) naming the file and the flaw.
@@ -35,10 +36,13 @@ struct NewestCheckpoint {
   std::vector<std::string> skipped_reasons;  // one line for each newer one that was not valid
 };
 
-// The valid checkpoint of the highest step. Throws Error(kBadData) when there are some and all are bad.
+// The valid checkpoint of the highest step; changes nothing on disk. A checkpoint that a dead save had moved
+// aside counts where its replacement is missing or bad. Throws Error(kBadData) when there are some and all
+// are bad.
 NewestCheckpoint load_newest_checkpoint(const std::filesystem::path& run_directory);
 
-// Removes temporary directories that dead attempts left behind. (rank 0 only)
+// Removes the temporary directories and files that dead attempts left behind, and puts back a checkpoint that
+// a dead save had moved aside to replace it. (rank 0 only, while this run owns the directory)
 void remove_leftovers(const std::filesystem::path& run_directory);
 
 }  // namespace sdlora::checkpoint

@@ -11,6 +11,8 @@
 
 namespace sdlora::checkpoint {
 
+class MappedFile;
+
 struct TensorInfo {
   at::ScalarType dtype;
   std::vector<int64_t> shape;
@@ -25,25 +27,30 @@ class SafetensorsFile {
   explicit SafetensorsFile(const std::filesystem::path& file);
 
   const std::filesystem::path& path() const { return path_; }
+
   const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
+
   const Metadata& metadata() const { return metadata_; }
 
-  // A view of the mapping, which lives as long as any view does. Writing to it is a fault: the pages are read-only.
-  // Copied instead where the data is not aligned for its type. Throws Error(kBadData) for an unknown name.
+  // A view of the mapping, which lives as long as any view does. Writing to it is a fault: the pages are
+  // read-only. Copied instead where the data is not aligned for its type. Throws Error(kBadData) for an
+  // unknown name.
   at::Tensor tensor(const std::string& name) const;
 
  private:
-  class Mapping;
   std::filesystem::path path_;
-  std::shared_ptr<const Mapping> mapping_;
+  std::shared_ptr<const MappedFile> mapping_;
   std::map<std::string, TensorInfo> tensors_;
   Metadata metadata_;
 };
 
-// Every tensor, in memory of its own. For adapters and optimiser state, whose files may be replaced while they are used.
+// Every tensor, in memory of its own. For adapters and optimiser state, whose files may be replaced while
+// they are used.
 NamedTensors read_safetensors(const std::filesystem::path& file, Metadata* metadata = nullptr);
 
-// Atomically (atomic_file.h). Tensors of any device and stride. Throws Error(kIo).
+// Atomically (atomic_file.h), in the reference's order, so that Python's save_file writes the same bytes.
+// Tensors of any device and stride. Throws Error(kIo); Error(kBadData) for names or metadata that are not
+// UTF-8.
 void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
                        const Metadata& metadata = {});
 

@@ -7,11 +7,14 @@
 
 namespace sdlora::checkpoint {
 
-// Atomically. Every tensor gets a storage of its own. Throws Error(kIo).
+// Atomically; the bytes depend on names and values alone. Every tensor gets a storage of its own. Throws
+// Error(kIo).
 void write_torch_zip(const std::filesystem::path& file, const NamedTensors& tensors);
 
-// Reads what write_torch_zip writes: a plain dict from names to tensors. Nothing else is unpickled.
-// Throws Error(kBadData) naming the file and the flaw.
+// Reads what write_torch_zip writes, and what Python's torch.save makes of a dict or OrderedDict (a
+// state_dict) of tensors or parameters. Strides and shared storages are as saved. Nothing else is unpickled,
+// nothing is called, and every record's checksum is verified. Throws Error(kBadData) naming the file and the
+// flaw, Error(kIo).
 NamedTensors read_torch_zip(const std::filesystem::path& file);
 
 }  // namespace sdlora::checkpoint

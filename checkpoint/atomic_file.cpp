@@ -1,0 +1,70 @@
+#include "checkpoint/atomic_file.h"
+
+#include <cstdio>
+#include <string>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "checkpoint/posix_file.h"
+#include "common/error.h"
+
+namespace sdlora::checkpoint {
+namespace {
+
+// Removes the temporary file on every way out but the good one.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::filesystem::path& file)
+      : path_(folder_of(file) / fmt::format(".{}.tmp-{}", file.filename().string(), ::getpid())) {}
+
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  ~TemporaryFile() {
+    if (!is_renamed_) ::unlink(path_.c_str());
+  }
+
+  const std::filesystem::path& path() const { return path_; }
+
+  void rename_to(const std::filesystem::path& file) {
+    if (std::rename(path_.c_str(), file.c_str()) != 0) {
+      throw Error(ExitCode::kIo, Problem{.what = "cannot put the finished file in its place",
+                                         .seen = system_error_text(),
+                                         .where = file.string()});
+    }
+    is_renamed_ = true;
+  }
+
+ private:
+  std::filesystem::path path_;
+  bool is_renamed_ = false;
+};
+
+}  // namespace
+
+void write_file_atomically(const std::filesystem::path& file,
+                           const std::function<void(const std::filesystem::path& temporary)>& write) {
+  TemporaryFile temporary(file);
+  write(temporary.path());
+  sync_to_disk(temporary.path());
+  temporary.rename_to(file);
+  sync_to_disk(folder_of(file));
+}
+
+void write_text_atomically(const std::filesystem::path& file, std::string_view text) {
+  write_file_atomically(file, [text](const std::filesystem::path& temporary) {
+    PosixFile output = PosixFile::create(temporary);
+    output.write(text);
+    output.close();
+  });
+}
+
+std::string read_text(const std::filesystem::path& file) {
+  const PosixFile input = PosixFile::open_to_read(file);
+  std::string text(input.byte_count(), '\0');
+  input.read_at(0, text.data(), text.size());
+  return text;
+}
+
+}  // namespace sdlora::checkpoint

@@ -1,0 +1,188 @@
+#include "checkpoint/safetensors_json.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+
+namespace sdlora::checkpoint {
+namespace {
+
+constexpr const char* kMetadataName = "__metadata__";
+
+// Receives nlohmann's events; its methods are those of nlohmann::json_sax. Levels of nesting:
+// 0 outside, 1 in the header object, 2 in a tensor's object or the metadata's, 3 in `shape` or
+// `data_offsets`.
+class HeaderEvents {
+ public:
+  using Json = nlohmann::json;
+
+  explicit HeaderEvents(const std::filesystem::path& file) : file_(file) {}
+
+  SafetensorsJson take() { return std::move(result_); }
+
+  bool start_object(size_t) {
+    if (level_ >= 2) refuse("an object inside an entry");
+    ++level_;
+    return true;
+  }
+
+  bool end_object() {
+    --level_;
+    return true;
+  }
+
+  bool key(std::string& name) {
+    if (level_ == 1) {
+      start_entry(name);
+    } else {
+      start_field(name);
+    }
+    return true;
+  }
+
+  bool string(std::string& text) {
+    if (level_ == 2 && entry_ == nullptr) {
+      result_.metadata[field_] = text;
+    } else if (level_ == 2 && field_ == "dtype") {
+      entry_->dtype = text;
+    } else {
+      refuse("a string");
+    }
+    return true;
+  }
+
+  bool start_array(size_t) {
+    if (level_ == 2 && entry_ != nullptr && field_ == "shape") {
+      numbers_ = &entry_->shape.emplace();
+      most_numbers_ = kMaximumRank;
+    } else if (level_ == 2 && entry_ != nullptr && field_ == "data_offsets") {
+      numbers_ = &entry_->data_offsets.emplace();
+      most_numbers_ = 2;
+    } else {
+      refuse("an array");
+    }
+    ++level_;
+    return true;
+  }
+
+  bool end_array() {
+    --level_;
+    return true;
+  }
+
+  bool number_unsigned(Json::number_unsigned_t value) {
+    if (level_ != 3) refuse("a number");
+    if (numbers_->size() == most_numbers_) refuse(fmt::format("more than {} numbers", most_numbers_));
+    numbers_->push_back(value);
+    return true;
+  }
+
+  bool number_integer(Json::number_integer_t value) { refuse(fmt::format("the negative number {}", value)); }
+
+  bool number_float(Json::number_float_t, const std::string& text) { refuse("the number " + text); }
+
+  bool boolean(bool) { refuse("true or false"); }
+
+  bool null() { refuse("null"); }
+
+  bool binary(Json::binary_t&) { refuse("binary data"); }
+
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
+    throw Error(ExitCode::kBadData,
+                Problem{.what = "the safetensors header is not valid JSON",
+                        .seen = fmt::format("at header byte {}: {}", position, error.what()),
+                        .where = file_.string()});
+  }
+
+ private:
+  void start_entry(const std::string& name) {
+    if (name.size() > kMaximumNameBytes || name.find('\0') != std::string::npos) {
+      throw Error(
+          ExitCode::kBadData,
+          Problem{.what = "a tensor's name in the safetensors header is unusable",
+                  .expected = fmt::format("at most {} bytes and no NUL", kMaximumNameBytes),
+                  .seen = fmt::format("{} bytes, beginning with \"{}\"", name.size(), name.substr(0, 40)),
+                  .where = file_.string()});
+    }
+    name_ = name;
+    field_.clear();
+    if (name == kMetadataName) {
+      if (has_metadata_) refuse_twice(name);
+      has_metadata_ = true;
+      entry_ = nullptr;
+      return;
+    }
+    const auto [place, is_new] = result_.entries.try_emplace(name);
+    if (!is_new) refuse_twice(name);
+    entry_ = &place->second;
+  }
+
+  void start_field(const std::string& name) {
+    field_ = name;
+    bool is_seen = false;
+    if (entry_ == nullptr) {
+      is_seen = result_.metadata.contains(name);
+    } else if (name == "dtype") {
+      is_seen = entry_->dtype.has_value();
+    } else if (name == "shape") {
+      is_seen = entry_->shape.has_value();
+    } else if (name == "data_offsets") {
+      is_seen = entry_->data_offsets.has_value();
+    } else {
+      refuse("an unknown field");
+    }
+    if (is_seen) refuse_twice(name);
+  }
+
+  [[noreturn]] void refuse(const std::string& seen) const {
+    throw Error(
+        ExitCode::kBadData,
+        Problem{.what = "the safetensors header is not as the format wants it",
+                .expected = R"({"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …} with )"
+                            "whole numbers from 0 and at most 8 dimensions, and text as metadata",
+                .seen = seen + (field_.empty() ? "" : " at \"" + field_ + "\""),
+                .where = place()});
+  }
+
+  [[noreturn]] void refuse_twice(const std::string& name) const {
+    throw Error(ExitCode::kBadData, Problem{.what = "the safetensors header has a name twice",
+                                            .expected = "every name once",
+                                            .seen = "\"" + name + "\" again",
+                                            .where = place()});
+  }
+
+  std::string place() const { return name_.empty() ? file_.string() : file_.string() + ", entry " + name_; }
+
+  const std::filesystem::path& file_;
+  SafetensorsJson result_;
+  int level_ = 0;
+  bool has_metadata_ = false;
+  std::string name_;                   // of the entry we are in
+  std::string field_;                  // of the field in it
+  SafetensorsEntry* entry_ = nullptr;  // null in the metadata
+  std::vector<uint64_t>* numbers_ = nullptr;
+  size_t most_numbers_ = 0;
+};
+
+}  // namespace
+
+SafetensorsJson parse_safetensors_json(std::string_view json, const std::filesystem::path& file) {
+  // nlohmann skips a byte-order mark and takes NUL for the end; the format knows neither.
+  const bool has_nul = json.find('\0') != std::string_view::npos;
+  if (json.empty() || json.front() != '{' || has_nul) {
+    throw Error(
+        ExitCode::kBadData,
+        Problem{.what = "this is not a safetensors file",
+                .expected = "a header that is a JSON object: it begins with { and has no NUL",
+                .seen = json.empty() ? "an empty header"
+                        : has_nul    ? fmt::format("NUL at header byte {}", json.find('\0'))
+                                  : fmt::format("first byte 0x{:02x}", static_cast<unsigned char>(json[0])),
+                .where = file.string()});
+  }
+  HeaderEvents events(file);
+  nlohmann::json::sax_parse(json, &events);
+  return events.take();
+}
+
+}  // namespace sdlora::checkpoint
