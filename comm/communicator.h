@@ -18,11 +18,13 @@ class Communicator {
   virtual int local_rank() const = 0;  // among the ranks of this host
   virtual int local_size() const = 0;
 
-  // (all ranks) Element-wise sum, in place. Contiguous int64, float32 or float64 of equal size on every rank; integers
-  // wrap around. Throws Error(kInternal) naming the call when the library reports a failure.
+  // (all ranks) Element-wise sum, in place. Contiguous int64, float32 or float64 of equal size on every rank;
+  // integers wrap around. Throws Error(kInternal) naming the call when the library reports a failure, or for
+  // another tensor.
   virtual void all_reduce_sum(at::Tensor& tensor) = 0;
 
   // (all ranks) `root`'s bytes on every rank; the others' argument is replaced, its size need not be known.
+  // Throws Error(kInternal) on every rank when there is no such root.
   virtual void broadcast(std::string& bytes, int root) = 0;
 
   // (all ranks) Every rank's text on every rank, by rank.
@@ -35,11 +37,21 @@ class Communicator {
 // One rank and nothing to wait for.
 std::unique_ptr<Communicator> make_single_process_communicator();
 
-// The ranks that mpirun or srun started; MPI must be initialised (program.h does it).
+// (all ranks) The ranks that mpirun or srun started; MPI must be initialised (mpi_session.h), and stay so
+// until the communicator is gone. CUDA tensors are reduced by way of host memory.
 std::unique_ptr<Communicator> make_mpi_communicator();
 
-// Tensors over NCCL on `device_index`, everything else over `world`. (all ranks)
-// Throws Error(kMismatch) when this build has no NCCL.
+// (all ranks) Tensors of `device_index` over NCCL on the current CUDA stream, everything else over `world`,
+// which must outlive it. Nothing here waits for the device. One device a rank. Throws Error(kMismatch) when
+// this build has no NCCL, Error(kInternal) naming the call when NCCL reports a failure.
 std::unique_ptr<Communicator> make_nccl_communicator(Communicator& world, int device_index);
+
+// What every communicator demands of a tensor to reduce; throws Error(kInternal) naming what is wrong with
+// it.
+void check_reducible(const at::Tensor& tensor);
+
+// As in "rank 1 of 4 on host n17", for messages.
+std::string place_of(const Communicator& communicator);
+std::string place_of(int rank, int size);
 
 }  // namespace sdlora::comm

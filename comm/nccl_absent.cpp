@@ -1,0 +1,12 @@
+// Takes the place of nccl_communicator.cpp in a build without NCCL.
+#include "comm/communicator.h"
+#include "common/error.h"
+
+namespace sdlora::comm {
+
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& /*world*/, int /*device_index*/) {
+  throw Error(ExitCode::kMismatch, Problem{.what = "this build has no NCCL",
+                                           .advice = "use --comm mpi, or build with -DSDLORA_WITH_NCCL=ON"});
+}
+
+}  // namespace sdlora::comm

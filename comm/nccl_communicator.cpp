@@ -1,0 +1,162 @@
+// The communicator is non-blocking: calls return at once and their state is polled, so that a failure of a
+// peer can be seen and the communicator aborted at any point (NCCL user guide, "Fault Tolerance").
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <thread>
+
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <nccl.h>
+
+#include "comm/communicator.h"
+#include "comm/program.h"
+#include "common/error.h"
+
+namespace sdlora::comm {
+namespace {
+
+// The ranks set up their rings over the network; minutes only where something is blocked.
+constexpr std::chrono::seconds kSetupPatience{180};
+constexpr std::chrono::seconds kNoLimit{1'000'000'000};
+
+ncclDataType_t nccl_type_of(const at::Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case at::kLong:
+      return ncclInt64;
+    case at::kFloat:
+      return ncclFloat32;
+    default:
+      return ncclFloat64;
+  }
+}
+
+class NcclCommunicator : public Communicator {
+ public:
+  NcclCommunicator(Communicator& world, int device_index)
+      : world_(world), device_index_(device_index), exceptions_at_start_(std::uncaught_exceptions()) {
+    const ncclUniqueId id = share_unique_id();
+    agree(world_, [&] { join(id); });
+  }
+
+  ~NcclCommunicator() override { leave(); }
+
+  NcclCommunicator(const NcclCommunicator&) = delete;
+  NcclCommunicator& operator=(const NcclCommunicator&) = delete;
+
+  int rank() const override { return world_.rank(); }
+
+  int size() const override { return world_.size(); }
+
+  int local_rank() const override { return world_.local_rank(); }
+
+  int local_size() const override { return world_.local_size(); }
+
+  void all_reduce_sum(at::Tensor& tensor) override {
+    check_reducible(tensor);
+    if (!tensor.is_cuda()) return world_.all_reduce_sum(tensor);
+    if (tensor.get_device() != device_index_)
+      throw Error(ExitCode::kInternal,
+                  Problem{.what = "a tensor to reduce is on another GPU than its communicator",
+                          .expected = fmt::format("device {}", device_index_),
+                          .seen = fmt::format("device {}", tensor.get_device()),
+                          .where = place_of(world_)});
+    const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_index_));
+    const auto stream = c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device_index_));
+    void* values = tensor.mutable_data_ptr();
+    finish(ncclAllReduce(values, values, tensor.numel(), nccl_type_of(tensor), ncclSum, nccl_, stream),
+           "ncclAllReduce");
+  }
+
+  void broadcast(std::string& bytes, int root) override { world_.broadcast(bytes, root); }
+
+  std::vector<std::string> gather(const std::string& text) override { return world_.gather(text); }
+
+  void barrier() override { world_.barrier(); }
+
+ private:
+  // (all ranks) Rank 0 makes the id under which the ranks find each other.
+  ncclUniqueId share_unique_id() {
+    ncclUniqueId id{};
+    agree(world_, [&] {
+      if (world_.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
+    });
+    std::string bytes(id.internal, sizeof id.internal);
+    world_.broadcast(bytes, 0);
+    std::memcpy(id.internal, bytes.data(), sizeof id.internal);
+    return id;
+  }
+
+  void join(const ncclUniqueId& id) {
+    const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_index_));
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    try {
+      finish(ncclCommInitRankConfig(&nccl_, world_.size(), id, world_.rank(), &config),
+             "ncclCommInitRankConfig", kSetupPatience);
+    } catch (...) {
+      leave();  // the destructor does not run for an object that was never whole
+      throw;
+    }
+  }
+
+  // Waits until the host side of a call is done; the device's work goes on. The watchdog ends a rank that
+  // waits too long.
+  void finish(ncclResult_t result, const char* call, std::chrono::seconds patience = kNoLimit) {
+    const auto start = std::chrono::steady_clock::now();
+    if (result == ncclSuccess || result == ncclInProgress) {
+      result = ncclInProgress;
+      while (result == ncclInProgress && std::chrono::steady_clock::now() - start < patience) {
+        check(ncclCommGetAsyncError(nccl_, &result), "ncclCommGetAsyncError");
+        if (result == ncclInProgress) std::this_thread::yield();
+      }
+    }
+    check(result, call);
+  }
+
+  void check(ncclResult_t result, const char* call) {
+    if (result == ncclSuccess) return;
+    has_failed_ = true;
+    const std::string reason = result == ncclInProgress ? "no answer from the other ranks in time"
+                                                        : std::string(ncclGetErrorString(result));
+    throw Error(
+        ExitCode::kInternal,
+        Problem{.what = fmt::format("{} failed", call),
+                .seen = fmt::format("{} ({})", reason, ncclGetLastError(nccl_)),
+                .where = fmt::format("{}, GPU {}", place_of(world_), device_index_),
+                .advice =
+                    "look for the first error of the other ranks; NCCL_DEBUG=INFO says more, --comm mpi "
+                    "does without NCCL"});
+  }
+
+  // A rank that fails does not wait for its peers, which may never come.
+  void leave() noexcept {
+    if (nccl_ == nullptr) return;
+    if (has_failed_ || std::uncaught_exceptions() > exceptions_at_start_) {
+      ncclCommAbort(nccl_);
+    } else {
+      ncclResult_t state = ncclCommFinalize(nccl_);
+      while (state == ncclInProgress && ncclCommGetAsyncError(nccl_, &state) == ncclSuccess)
+        std::this_thread::yield();
+      if (state == ncclSuccess)
+        ncclCommDestroy(nccl_);
+      else
+        ncclCommAbort(nccl_);
+    }
+    nccl_ = nullptr;
+  }
+
+  Communicator& world_;
+  const int device_index_;
+  const int exceptions_at_start_;
+  ncclComm_t nccl_ = nullptr;
+  bool has_failed_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& world, int device_index) {
+  return std::make_unique<NcclCommunicator>(world, device_index);
+}
+
+}  // namespace sdlora::comm

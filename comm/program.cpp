@@ -1,0 +1,72 @@
+#include "comm/program.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <optional>
+
+#include "comm/failure.h"
+#include "comm/mpi_session.h"
+#include "common/error.h"
+#include "common/log.h"
+
+namespace sdlora::comm {
+namespace {
+
+// Ranks that stumble over the same thing do so within moments of each other.
+constexpr std::chrono::milliseconds kPatienceWithOtherRanks{1000};
+
+// Reports the failure and returns the exit code, or ends all ranks when this one fails alone.
+int close_after_failure(MpiSession& session, const Failure& failure) {
+  const auto own =
+      FailureDigest{static_cast<int64_t>(failure.exit_code), std::hash<std::string>{}(failure.message)};
+  const auto all = session.exchange_failures(own, kPatienceWithOtherRanks);
+  if (!all) {
+    log::error(fmt::format("{}\n  rank:     {}; the other ranks are stopped", failure.message,
+                           place_of(session.rank(), session.size())));
+    session.abort(static_cast<int>(failure.exit_code));
+  }
+  const bool is_said_by_lower_rank =
+      std::any_of(all->begin(), all->begin() + session.rank(),
+                  [&](const FailureDigest& other) { return other.message_digest == own.message_digest; });
+  if (!is_said_by_lower_rank) log::error(failure.message);
+  return static_cast<int>(all->front().exit_code);
+}
+
+}  // namespace
+
+int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
+  std::optional<MpiSession> session;
+  std::unique_ptr<Communicator> world;  // outlives the handler: freeing it may wait for the other ranks
+  try {
+    if (started_by_launcher()) session.emplace(argc, argv);
+    world = session ? make_mpi_communicator() : make_single_process_communicator();
+    log::start(world->rank(), world->size());
+    body(*world);
+    return static_cast<int>(ExitCode::kDone);
+  } catch (...) {
+    const Failure failure = describe_failure(std::current_exception());
+    if (session) return close_after_failure(*session, failure);
+    log::error(failure.message);
+    return static_cast<int>(failure.exit_code);
+  }
+}
+
+void agree(Communicator& world, const std::function<void()>& body) {
+  std::string report;  // empty: all is well; else "<exit code> <message>"
+  try {
+    body();
+  } catch (...) {
+    const Failure failure = describe_failure(std::current_exception());
+    report = fmt::format("{} {}", static_cast<int>(failure.exit_code), failure.message);
+    if (world.size() > 1) report += fmt::format("\n  rank:     {}", place_of(world));
+  }
+  for (const std::string& text : world.gather(report)) {
+    if (text.empty()) continue;
+    const size_t space = text.find(' ');
+    throw Error(static_cast<ExitCode>(std::stoi(text.substr(0, space))), text.substr(space + 1));
+  }
+}
+
+}  // namespace sdlora::comm

@@ -1,0 +1,43 @@
+// A program that ends in the way its argument asks for; program_test.py looks at what is seen from outside.
+#include <chrono>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "comm/program.h"
+#include "common/error.h"
+
+using sdlora::Error;
+using sdlora::ExitCode;
+using sdlora::Problem;
+using sdlora::comm::Communicator;
+
+namespace {
+
+void end_as_asked(Communicator& world, const std::string& how) {
+  const bool is_last = world.rank() == world.size() - 1;
+  if (how == "usage") throw Error(ExitCode::kUsage, Problem{.what = "unknown option --foo"});
+  if (how == "agreed")
+    sdlora::comm::agree(world, [&] {
+      if (is_last)
+        throw Error(ExitCode::kBadData, Problem{.what = "the shard is torn", .where = "shard-00000.h5"});
+    });
+  if (how == "alone" && is_last) throw Error(ExitCode::kIo, Problem{.what = "the disk is full"});
+  if (how == "defect" && is_last) throw std::logic_error("impossible state");
+  if (how == "differently")
+    throw Error(is_last ? ExitCode::kIo : ExitCode::kMismatch,
+                Problem{.what = "trouble number " + std::to_string(world.rank())});
+  if (how == "staggered") {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300 * world.rank()));
+    throw Error(ExitCode::kDiverged, Problem{.what = "the loss is not finite"});
+  }
+  world.barrier();
+  if (world.rank() == 0) std::cout << "done on " << world.size() << " ranks" << std::endl;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return sdlora::comm::run_program(&argc, &argv, [&](Communicator& world) { end_as_asked(world, argv[1]); });
+}

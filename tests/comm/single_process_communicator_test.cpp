@@ -1,0 +1,19 @@
+#include <gtest/gtest.h>
+
+#include "tests/comm/communicator_contract.h"
+
+namespace sdlora::comm {
+
+std::unique_ptr<Communicator> make_communicator_under_test() {
+  return make_single_process_communicator();
+}
+
+TEST(SingleProcessCommunicator, IsOneRankAlone) {
+  const auto world = make_single_process_communicator();
+  EXPECT_EQ(world->rank(), 0);
+  EXPECT_EQ(world->size(), 1);
+  EXPECT_EQ(world->local_rank(), 0);
+  EXPECT_EQ(world->local_size(), 1);
+}
+
+}  // namespace sdlora::comm
