@@ -1,6 +1,7 @@
 # sdlora_library(model SOURCES … DEPS …)   one library per folder; DEPS are the folders it may include, and its third parties
 # sdlora_program(trainer SOURCES … DEPS …) a program in build/bin/
-# sdlora_test(seeds_test SOURCES … DEPS … [RANKS n] [LABELS …])   one GoogleTest executable; RANKS runs it under mpirun
+# sdlora_test(seeds_test SOURCES … DEPS … [RANKS n] [LABELS …] [NEEDS_TINY_MODEL])   one GoogleTest executable;
+#   RANKS runs it under mpirun; NEEDS_TINY_MODEL gives it the model of tests/CMakeLists.txt in $SDLORA_TINY_MODEL
 set(sdlora_warnings -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror)
 
 add_library(sdlora_settings INTERFACE)
@@ -37,7 +38,7 @@ function(sdlora_program name)
 endfunction()
 
 function(sdlora_test name)
-  cmake_parse_arguments(arg "" "RANKS" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "NEEDS_TINY_MODEL" "RANKS" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock)
   if(arg_RANKS)
@@ -56,4 +57,7 @@ function(sdlora_test name)
     set(arg_LABELS unit)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
+  if(arg_NEEDS_TINY_MODEL)
+    set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED tiny_model ENVIRONMENT "SDLORA_TINY_MODEL=${SDLORA_TINY_MODEL}")
+  endif()
 endfunction()

@@ -1,0 +1,119 @@
+#include "lora/adapter.h"
+
+#include <cstdlib>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include "common/error.h"
+#include "common/seeds.h"
+#include "lora/adapter_file.h"
+#include "model/model_directory.h"
+
+namespace sdlora::lora {
+namespace {
+
+model::UNet tiny_unet() {
+  return model::ModelDirectory(std::getenv("SDLORA_TINY_MODEL")).load_unet({});
+}
+
+at::Tensor predict(const model::UNet& unet) {
+  const int64_t width = unet.config().levels.front().context_channels;
+  return unet.forward(at::randn({1, 4, 8, 8}, generator_for(1), at::kFloat), at::tensor({500}, at::kLong),
+                      at::randn({1, 77, width}, generator_for(2), at::kFloat));
+}
+
+TEST(Adapter, ChangesNothingBeforeItIsTrained) {
+  const c10::NoGradGuard no_gradients;
+  model::UNet unet = tiny_unet();
+  const at::Tensor before = predict(unet);
+  const Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn"}, 7, at::kCPU);
+  EXPECT_TRUE(at::equal(before, predict(unet)));
+}
+
+TEST(Adapter, StartsWithKaimingUniformAAndZeroB) {
+  model::UNet unet = tiny_unet();
+  const Adapter adapter(unet, {.rank = 16, .alpha = 1, .targets = "attn-mlp"}, 7, at::kCPU);
+  for (const auto& [name, tensor] : adapter.named_tensors()) {
+    if (name.ends_with(".lora_B")) {
+      EXPECT_EQ(tensor.abs().max().item<float>(), 0) << name;
+      continue;
+    }
+    const double bound = 1 / std::sqrt(static_cast<double>(tensor.size(1)));
+    EXPECT_LE(tensor.abs().max().item<double>(), bound) << name;
+    EXPECT_GT(tensor.abs().max().item<double>(), 0.9 * bound) << name;
+    EXPECT_NEAR(tensor.std().item<double>(), bound / std::sqrt(3.0), 0.1 * bound) << name;
+  }
+}
+
+TEST(Adapter, DrawsTheSameInitialValuesForTheSameSeedOnly) {
+  model::UNet first = tiny_unet(), second = tiny_unet(), third = tiny_unet();
+  const LoraConfig config{.rank = 4, .alpha = 1, .targets = "attn"};
+  Adapter a(first, config, 7, at::kCPU), b(second, config, 7, at::kCPU), c(third, config, 8, at::kCPU);
+  EXPECT_TRUE(at::equal(a.parameters(), b.parameters()));
+  EXPECT_FALSE(at::equal(a.parameters(), c.parameters()));
+}
+
+TEST(Adapter, TrainsOnlyItself) {
+  model::UNet unet = tiny_unet();
+  Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn"}, 7, at::kCPU);
+  predict(unet).square().mean().backward();
+  EXPECT_GT(adapter.gradients().norm().item<double>(), 0);
+  unet.visit_projections([](const std::string& path, model::ProjectionSlot& slot) {
+    EXPECT_FALSE(slot->weight().requires_grad()) << path;
+  });
+}
+
+TEST(Adapter, StoresOneByOneConvolutionsWithFourDimensions) {
+  model::UNet unet = tiny_unet();
+  const Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, at::kCPU);
+  const auto tensors = adapter.named_tensors();
+  EXPECT_EQ(tensors.at("mid_block.attentions.0.proj_in.lora_A").dim(), 4);
+  EXPECT_EQ(tensors.at("mid_block.attentions.0.transformer_blocks.0.ff.net.2.lora_A").dim(), 2);
+}
+
+TEST(Adapter, GivesTheSamePredictionAfterItsFileIsRead) {
+  const std::filesystem::path file =
+      std::filesystem::path(testing::TempDir()) / "adapter_test_lora_weights.pt";
+  const c10::NoGradGuard no_gradients;
+  model::UNet unet = tiny_unet(), other = tiny_unet();
+  Adapter adapter(unet, {.rank = 4, .alpha = 2, .targets = "attn-mlp"}, 7, at::kCPU);
+  adapter.parameters().normal_(0, 0.1, generator_for(3));
+  write_adapter(
+      file,
+      {.tensors = adapter.named_tensors(), .config = adapter.config(), .step = 5, .base_model_hash = "x"});
+  const AdapterFile read = read_adapter(file);
+  EXPECT_EQ(read.config.alpha, 2);
+  EXPECT_EQ(read.step, 5);
+  const Applied applied = apply_adapter(other, read, 1.0, {});
+  EXPECT_EQ(applied.tensor_count, applied.file_tensor_count);
+  EXPECT_TRUE(at::equal(predict(unet), predict(other)));
+}
+
+TEST(Adapter, RefusesTargetsThatMatchNothing) {
+  model::UNet unet = tiny_unet();
+  try {
+    Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "no_such_module"}, 7, at::kCPU);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kUsage);
+  }
+}
+
+TEST(Adapter, RefusesTensorsOfAnotherRank) {
+  model::UNet unet = tiny_unet(), other = tiny_unet();
+  Adapter four(unet, {.rank = 4, .alpha = 1, .targets = "attn"}, 7, at::kCPU);
+  const Adapter eight(other, {.rank = 8, .alpha = 1, .targets = "attn"}, 7, at::kCPU);
+  EXPECT_THROW(four.load(eight.named_tensors()), Error);
+}
+
+TEST(AppliedAdapter, FailsWhenNoTensorFits) {
+  model::UNet unet = tiny_unet();
+  const AdapterFile foreign{
+      .tensors = {{"somewhere.lora_A", at::zeros({1, 2})}}, .config = {}, .base_model_hash = ""};
+  EXPECT_THROW(apply_adapter(unet, foreign, 1.0, {}), Error);
+}
+
+}  // namespace
+}  // namespace sdlora::lora

@@ -1,0 +1,97 @@
+#include "lora/lora_projection.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include "common/seeds.h"
+
+namespace sdlora::lora {
+namespace {
+
+constexpr int64_t kIn = 12, kOut = 20, kRank = 4;
+constexpr double kScale = 0.25;
+
+at::Tensor random_values(at::IntArrayRef shape, uint64_t seed) {
+  return at::randn(shape, generator_for(seed), at::kFloat);
+}
+
+struct Layer {
+  at::Tensor weight = random_values({kOut, kIn}, 1), bias = random_values({kOut}, 2);
+  LoraTensors tensors{.a = random_values({kRank, kIn}, 3),
+                      .b = random_values({kOut, kRank}, 4),
+                      .a_gradient = at::zeros({kRank, kIn}),
+                      .b_gradient = at::zeros({kOut, kRank})};
+
+  LoraProjection projection(at::ScalarType dtype = at::kFloat) {
+    tensors.a.set_requires_grad(true);
+    model::Linear linear;
+    linear.weight = weight.to(dtype);
+    linear.bias = bias.to(dtype);
+    return {std::make_unique<model::FrozenProjection>(linear, false), tensors, kScale};
+  }
+};
+
+double relative_error(const at::Tensor& ours, const at::Tensor& reference) {
+  return ((ours.to(at::kDouble) - reference.to(at::kDouble)).norm() / reference.to(at::kDouble).norm())
+      .item<double>();
+}
+
+TEST(LoraProjection, AddsTheScaledLowRankBranch) {
+  Layer layer;
+  const LoraProjection projection = layer.projection();
+  const at::Tensor x = random_values({2, 5, kIn}, 5);
+  const at::Tensor expected =
+      at::matmul(x, (layer.weight + kScale * at::mm(layer.tensors.b, layer.tensors.a)).t()) + layer.bias;
+  EXPECT_LT(relative_error(projection.forward(x).detach(), expected.detach()), 1e-6);
+  const c10::NoGradGuard no_gradients;
+  EXPECT_LT(relative_error(projection.forward(x), expected), 1e-6);
+}
+
+TEST(LoraProjection, WritesTheGradientsThatAutogradWouldFind) {
+  Layer layer;
+  const LoraProjection projection = layer.projection();
+  const at::Tensor x = random_values({2, 5, kIn}, 5).set_requires_grad(true);
+  const at::Tensor dy = random_values({2, 5, kOut}, 6);
+  projection.forward(x).backward(dy);
+
+  const at::Tensor a = layer.tensors.a.detach().clone().set_requires_grad(true);
+  const at::Tensor b = layer.tensors.b.detach().clone().set_requires_grad(true);
+  const at::Tensor x2 = x.detach().clone().set_requires_grad(true);
+  const at::Tensor y2 =
+      at::linear(x2, layer.weight, layer.bias) + kScale * at::matmul(at::matmul(x2, a.t()), b.t());
+  y2.backward(dy);
+  EXPECT_LT(relative_error(layer.tensors.a_gradient, a.grad()), 1e-6);
+  EXPECT_LT(relative_error(layer.tensors.b_gradient, b.grad()), 1e-6);
+  EXPECT_LT(relative_error(x.grad(), x2.grad()), 1e-6);
+  EXPECT_FALSE(layer.tensors.a.grad().defined()) << "the gradient belongs in the flat buffer only";
+}
+
+TEST(LoraProjection, AddsUpTheGradientsOfSeveralBackwards) {
+  Layer layer;
+  const LoraProjection projection = layer.projection();
+  const at::Tensor x = random_values({3, kIn}, 5), dy = random_values({3, kOut}, 6);
+  projection.forward(x).backward(dy);
+  const at::Tensor once = layer.tensors.b_gradient.clone();
+  projection.forward(x).backward(dy);
+  EXPECT_LT(relative_error(layer.tensors.b_gradient, 2 * once), 1e-6);
+}
+
+TEST(LoraProjection, TrainsAlsoWhereTheInputWantsNoGradient) {
+  Layer layer;
+  layer.projection().forward(random_values({3, kIn}, 5)).backward(random_values({3, kOut}, 6));
+  EXPECT_GT(layer.tensors.a_gradient.norm().item<double>(), 0);
+}
+
+TEST(LoraProjection, KeepsFp32GradientsWhenTheModelComputesInBf16) {
+  Layer fp32, bf16;
+  const at::Tensor x = random_values({64, kIn}, 5), dy = random_values({64, kOut}, 6);
+  fp32.projection().forward(x).backward(dy);
+  bf16.projection(at::kBFloat16).forward(x.to(at::kBFloat16)).backward(dy.to(at::kBFloat16));
+  EXPECT_EQ(bf16.tensors.a_gradient.scalar_type(), at::kFloat);
+  EXPECT_LT(relative_error(bf16.tensors.a_gradient, fp32.tensors.a_gradient), 0.02);
+  EXPECT_LT(relative_error(bf16.tensors.b_gradient, fp32.tensors.b_gradient), 0.02);
+}
+
+}  // namespace
+}  // namespace sdlora::lora

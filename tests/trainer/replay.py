@@ -1,0 +1,165 @@
+"""Replays a run recorded with `trainer --trace-dir` in PyTorch: diffusers' UNet, LoRA written by hand, torch.optim.AdamW.
+
+    replay.py --model DIR --run OUTPUT --trace TRACE_DIR [--steps N]
+
+Prints, for each quantity, the largest relative error over the run, and fails above 1e-4: predictions, losses, gradient norms,
+final A and B. Draws are repeated from their seeds as well: the latents, noise and timesteps in the trace must be those of the
+documented addresses (run seed, step, slot, stream).
+"""
+import argparse
+import json
+import pathlib
+import sys
+import tomllib
+
+import h5py
+import numpy
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from safetensors.torch import load_file
+
+TOLERANCE = 1e-4
+PERMUTATION, POSTERIOR_NOISE, NOISE, TIMESTEP, LORA_INIT = range(5)
+
+
+def split_mix(state):
+    mask = (1 << 64) - 1
+    state = (state + 0x9E3779B97F4A7C15) & mask
+    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
+    return state ^ (state >> 31)
+
+
+def seed_of(run_seed, step, slot, stream):
+    value = split_mix(run_seed)
+    for word in (step, slot, stream):
+        value = split_mix(value ^ word)
+    return value >> 1
+
+
+def generator(*address):
+    return torch.Generator().manual_seed(seed_of(*address))
+
+
+class LoraLinear(torch.nn.Module):
+    """W x + (alpha / rank) B A x, for a linear layer or a 1×1 convolution."""
+
+    def __init__(self, base, a, b, scale):
+        super().__init__()
+        self.base, self.scale = base, scale
+        self.a, self.b = torch.nn.Parameter(a.clone()), torch.nn.Parameter(b.clone())
+
+    def forward(self, x):
+        if isinstance(self.base, torch.nn.Conv2d):
+            branch = torch.nn.functional.conv2d(torch.nn.functional.conv2d(x, self.a), self.b)
+        else:
+            branch = x @ self.a.T @ self.b.T
+        return self.base(x) + self.scale * branch
+
+
+def attach(unet, adapter, scale):
+    modules = {}
+    for name in sorted(adapter):
+        if not name.endswith(".lora_A"):
+            continue
+        path = name.removesuffix(".lora_A")
+        parent_path, _, leaf = path.rpartition(".")
+        parent = unet.get_submodule(parent_path)
+        modules[path] = LoraLinear(getattr(parent, leaf), adapter[name], adapter[path + ".lora_B"], scale)
+        setattr(parent, leaf, modules[path])
+    return modules
+
+
+class Cache:
+    """The shards that cache_latents wrote."""
+
+    def __init__(self, directory):
+        directory = pathlib.Path(directory)
+        shards = [h5py.File(file) for file in sorted(directory.glob("shard-*.h5"))]
+        self.mean = numpy.concatenate([shard["latent_mean"][:] for shard in shards])
+        self.std = numpy.concatenate([shard["latent_std"][:] for shard in shards])
+        self.caption = numpy.concatenate([shard["caption_index"][:] for shard in shards])
+        self.embedding = h5py.File(directory / "text.h5")["embedding"][:]
+
+
+def check_draws(config, cache, scaling_factor, trace, step, slot):
+    """The trace's inputs are what the documented seeds give."""
+    seed, batch_size, count = int(config.get("seed", 0)), int(config["batch-size"]), len(cache.mean)
+    position = step * batch_size + slot
+    epoch, place = divmod(position, count)
+    index = torch.randperm(count, generator=generator(seed, epoch, 0, PERMUTATION))[place].item()
+    assert trace["sample_index"].item() == index, (step, slot, trace["sample_index"], index)
+    mean, std = torch.from_numpy(cache.mean[index]), torch.from_numpy(cache.std[index])
+    posterior = torch.randn(mean.shape, generator=generator(seed, step, slot, POSTERIOR_NOISE))
+    assert torch.equal(trace["noise"], torch.randn(mean.shape, generator=generator(seed, step, slot, NOISE)))
+    assert torch.equal(trace["timestep"], torch.randint(1000, (1,), generator=generator(seed, step, slot, TIMESTEP))[0])
+    torch.testing.assert_close(trace["latents"], (mean + std * posterior) * scaling_factor, rtol=1e-6, atol=1e-6)
+    assert torch.equal(trace["encoder_hidden_states"], torch.from_numpy(cache.embedding[cache.caption[index]]))
+
+
+def relative_error(ours, reference):
+    return ((ours - reference).norm() / reference.norm().clamp_min(1e-30)).item()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--trace", required=True)
+    arguments = parser.parse_args()
+    run, trace_directory = pathlib.Path(arguments.run), pathlib.Path(arguments.trace)
+    config = tomllib.loads((run / "config.toml").read_text())
+    steps = [json.loads(line) for line in (trace_directory / "step.jsonl").read_text().splitlines()]
+
+    unet = UNet2DConditionModel.from_pretrained(arguments.model, subfolder="unet", variant=None).requires_grad_(False)
+    scheduler = DDPMScheduler.from_pretrained(arguments.model, subfolder="scheduler")
+    scaling_factor = json.loads((pathlib.Path(arguments.model) / "vae/config.json").read_text()).get("scaling_factor", 0.18215)
+    initial = load_file(trace_directory / "adapter-init.safetensors")
+    for index, (name, a) in enumerate((n, t) for n, t in initial.items() if n.endswith(".lora_A")):
+        assert a.abs().max() <= 1 / a.shape[1] ** 0.5 and not initial[name.replace("lora_A", "lora_B")].any()
+    scale = float(config["lora-alpha"]) / int(config["lora-rank"])
+    modules = attach(unet, initial, scale)
+    parameters = [p for module in modules.values() for p in (module.a, module.b)]
+    optimizer = torch.optim.AdamW(parameters, lr=0, betas=(float(config["adam-beta1"]), float(config["adam-beta2"])),
+                                  eps=float(config["adam-eps"]), weight_decay=float(config["weight-decay"]))
+    cache = Cache(config["data"])
+    worst = {"prediction": 0.0, "loss": 0.0, "gradient norm": 0.0}
+    for record in steps:
+        step = record["step"] - 1
+        losses = []
+        for slot in range(int(config["batch-size"])):
+            trace = load_file(trace_directory / f"step-{step + 1:06}.sample-{slot:06}.safetensors")
+            check_draws(config, cache, scaling_factor, trace, step, slot)
+            latents, noise, t = (trace[name][None] for name in ("latents", "noise", "timestep"))
+            noisy = scheduler.add_noise(latents, noise, t)
+            target = noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, t)
+            prediction = unet(noisy, t, trace["encoder_hidden_states"][None]).sample
+            loss = torch.nn.functional.mse_loss(prediction, target)
+            (loss / int(config["batch-size"])).backward()
+            losses.append(loss.item())
+            worst["prediction"] = max(worst["prediction"], relative_error(trace["prediction"], prediction[0].detach()))
+        loss = sum(losses) / len(losses)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, float(config["max-grad-norm"])).item()
+        for group in optimizer.param_groups:
+            group["lr"] = record["learning_rate"]
+        optimizer.step()
+        optimizer.zero_grad()
+        worst["loss"] = max(worst["loss"], abs(record["loss"] - loss) / abs(loss))
+        worst["gradient norm"] = max(worst["gradient norm"], abs(record["grad_norm"] - norm) / norm)
+
+    final = torch.load(run / "lora_weights.pt")
+    assert set(final) == set(initial), "lora_weights.pt holds other names than the adapter before step 1"
+    moved = sum((final[n] - initial[n]).norm() ** 2 for n in final) ** 0.5
+    assert moved > 0, "the adapter did not change"
+    worst["final A"] = max(relative_error(final[p + ".lora_A"], m.a.detach()) for p, m in modules.items())
+    worst["final B"] = max(relative_error(final[p + ".lora_B"], m.b.detach()) for p, m in modules.items())
+    print(f"replay of {len(steps)} steps, {len(modules)} modules, {sum(p.numel() for p in parameters)} parameters:")
+    for name, error in worst.items():
+        print(f"  {name:14} largest relative error {error:.2e}")
+    failed = [name for name, error in worst.items() if not error < TOLERANCE]
+    if failed:
+        sys.exit(f"above {TOLERANCE}: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+#include "trainer/run_directory.h"
+
+#include <fmt/format.h>
+
+#include "checkpoint/atomic_file.h"
+#include "checkpoint/checkpoint_store.h"
+#include "comm/program.h"
+#include "common/error.h"
+#include "common/log.h"
+
+namespace sdlora::trainer {
+
+void open_run_directory(const TrainConfig& config, comm::Communicator& world) {
+  comm::agree(world, [&] {
+    std::error_code failure;
+    std::filesystem::create_directories(config.output, failure);
+    if (failure)
+      throw Error(ExitCode::kIo, Problem{.what = "cannot create the output directory",
+                                         .seen = failure.message(),
+                                         .where = config.output.string(),
+                                         .advice = "choose another --output, or fix its permissions"});
+    log::add_file(config.output /
+                  (world.rank() == 0 ? "log.txt" : fmt::format("log-rank-{}.txt", world.rank())));
+    if (world.rank() == 0) checkpoint::remove_leftovers(config.output);
+  });
+}
+
+void write_resolved_config(const TrainConfig& config, comm::Communicator& world) {
+  comm::agree(world, [&] {
+    if (world.rank() == 0) checkpoint::write_text_atomically(config.output / "config.toml", to_toml(config));
+  });
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,27 @@
+// What a run shows while it trains: progress bar, metrics.jsonl, Prometheus.
+#pragma once
+
+#include <memory>
+
+#include "comm/communicator.h"
+#include "trainer/step.h"
+#include "trainer/train_config.h"
+
+namespace sdlora::trainer {
+
+class RunMonitor {
+ public:
+  // (all ranks) Rank 0 draws the bar and appends to OUTPUT/metrics.jsonl, which then holds each step up to
+  // `first_step` once; every rank serves its metrics, and rank 0 writes OUTPUT/metrics_targets.json.
+  RunMonitor(const TrainConfig& config, comm::Communicator& world, int64_t first_step);
+  ~RunMonitor();
+
+  // (each rank for itself) `step` steps are done; the last one took `step_seconds`.
+  void record(int64_t step, const StepResult& result, double step_seconds);
+
+ private:
+  struct Outlets;
+  std::unique_ptr<Outlets> outlets_;
+};
+
+}  // namespace sdlora::trainer

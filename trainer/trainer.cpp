@@ -1,0 +1,187 @@
+#include "trainer/trainer.h"
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "comm/program.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/version.h"
+#include "lora/adapter_file.h"
+#include "trainer/handshake.h"
+#include "trainer/plan.h"
+
+namespace sdlora::trainer {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The checkpoint that --resume asks for, or none.
+checkpoint::NewestCheckpoint find_checkpoint(const TrainConfig& config) {
+  if (config.resume == "auto") return checkpoint::load_newest_checkpoint(config.output);
+  if (config.resume != "none")
+    return {.checkpoint = checkpoint::load_checkpoint(config.resume),
+            .directory = config.resume,
+            .skipped_reasons = {}};
+  if (std::filesystem::exists(config.output / "metrics.jsonl") ||
+      std::filesystem::exists(config.output / "lora_weights.pt"))
+    throw Error(ExitCode::kUsage, Problem{.what = "the output directory already holds a run",
+                                          .expected = "an unused directory, for --resume none",
+                                          .where = config.output.string(),
+                                          .advice = "choose another --output, or --resume auto to go on"});
+  return {};
+}
+
+bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::Device device) {
+  if (config.comm == "nccl" && !device.is_cuda())
+    throw Error(ExitCode::kMismatch, Problem{.what = "--comm nccl needs GPUs",
+                                             .expected = "--device cuda",
+                                             .seen = "computing on the CPU",
+                                             .advice = "use --comm mpi"});
+  return config.comm == "nccl" || (config.comm == "auto" && device.is_cuda() && world.size() > 1);
+}
+
+}  // namespace
+
+Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device device)
+    : config_(config), world_(world), device_(device) {
+  resume();
+  if (wants_nccl(config_, world_, device_)) nccl_ = comm::make_nccl_communicator(world_, device_.index());
+  auto facts = defining_settings(config_);
+  facts["build"] = kVersion;
+  facts["data"] = parts_->dataset.manifest_sha256();
+  facts["model"] = model_hash_;
+  facts["adapter layout"] = lora::describe(parts_->adapter, 0);
+  facts["resumed step"] = std::to_string(step_);
+  facts["device type"] = c10::DeviceTypeName(device_.type());
+  compare_ranks(world_, facts);
+}
+
+Trainer::~Trainer() = default;
+
+void Trainer::resume() {
+  checkpoint::NewestCheckpoint found;
+  RunState saved;
+  comm::agree(world_, [&] {
+    found = find_checkpoint(config_);
+    if (!found.checkpoint) return;
+    saved = run_state_from_json(found.checkpoint->state_json, found.directory.string());
+    if (config_.micro_batch_size == 0) config_.micro_batch_size = saved.micro_batch_size;
+  });
+  for (const std::string& reason : found.skipped_reasons)
+    if (world_.rank() == 0) log::warning("skipped a checkpoint: " + reason);
+
+  comm::agree(world_, [&] {
+    const BatchShare share =
+        share_batch(config_.batch_size, config_.micro_batch_size, world_.rank(), world_.size());
+    config_.micro_batch_size = share.micro_batch_size;
+    config_.resolve("micro-batch-size", std::to_string(share.micro_batch_size));
+    parts_ = std::make_unique<RunParts>(config_, share, device_);
+    config_.image_size = parts_->dataset.image_size();
+    config_.resolve("img-size", std::to_string(config_.image_size));
+    if (world_.rank() == 0) model_hash_ = parts_->model_directory.hash_of("unet");
+  });
+  world_.broadcast(model_hash_, /*root=*/0);
+
+  comm::agree(world_, [&] {
+    if (!found.checkpoint) return;
+    const std::string warning = check_resumable(saved, run_state());
+    if (!warning.empty() && world_.rank() == 0) log::warning(warning);
+    parts_->adapter.load(found.checkpoint->adapter);
+    parts_->optimizer.load(found.checkpoint->optimizer);
+    parts_->loss_scaler.load(saved.loss_scaler);
+    step_ = saved.step;
+    saved_step_ = saved.step;
+    consecutive_nonfinite_ = saved.consecutive_nonfinite;
+    if (world_.rank() == 0)
+      log::info(fmt::format("resuming after step {} from {}", step_, found.directory.string()));
+  });
+}
+
+std::vector<std::string> Trainer::plan() const {
+  return describe_plan(config_, *parts_,
+                       {.rank_count = world_.size(), .first_step = step_, .device = device_});
+}
+
+RunState Trainer::run_state() const {
+  return {.step = step_,
+          .consecutive_nonfinite = consecutive_nonfinite_,
+          .loss_scaler = parts_->loss_scaler.state(),
+          .micro_batch_size = parts_->share.micro_batch_size,
+          .data_hash = parts_->dataset.manifest_sha256(),
+          .model_hash = model_hash_,
+          .settings = defining_settings(config_)};
+}
+
+void Trainer::run(const std::function<bool()>& stop_requested) {
+  RunMonitor monitor(config_, world_, step_);
+  if (step_ == 0 && world_.rank() == 0) parts_->trace.record_adapter(parts_->adapter.named_tensors());
+  const StepSettings settings = parts_->step_settings(config_);
+  comm::Communicator& gradients_comm = nccl_ ? *nccl_ : world_;
+
+  while (step_ < config_.max_steps) {
+    const Clock::time_point start = Clock::now();
+    const StepResult result =
+        train_step(step_, settings, parts_->step_parts(), gradients_comm, stop_requested());
+    ++step_;
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    monitor.record(step_, result, seconds);
+    if (world_.rank() == 0)
+      parts_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
+                                result.is_skipped);
+    guard(result);
+
+    const bool is_due = config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0;
+    if (is_due || result.stop_was_requested) save_checkpoint();
+    if (result.stop_was_requested && step_ < config_.max_steps)
+      throw Error(ExitCode::kStopped,
+                  fmt::format("stopped by a signal after step {}; a checkpoint is saved: run the "
+                              "same command again to go on",
+                              step_));
+  }
+  if (saved_step_ != step_) save_checkpoint();
+  write_adapter();
+}
+
+void Trainer::guard(const StepResult& result) {
+  if (!result.is_skipped || result.is_loss_scale_search) {
+    consecutive_nonfinite_ = 0;
+    return;
+  }
+  ++consecutive_nonfinite_;
+  if (world_.rank() == 0)
+    log::warning(fmt::format("step {} is not finite (loss {}): skipped on all ranks", step_, result.loss));
+  if (consecutive_nonfinite_ >= config_.max_nonfinite_steps)
+    throw Error(
+        ExitCode::kDiverged,
+        Problem{
+            .what = "the training has diverged",
+            .expected = fmt::format("fewer than {} non-finite steps in a row", config_.max_nonfinite_steps),
+            .seen = fmt::format("{} steps up to step {}", consecutive_nonfinite_, step_),
+            .where = config_.output.string(),
+            .advice = "lower --learning-rate or check the data; the newest checkpoint is still good"});
+}
+
+void Trainer::save_checkpoint() {
+  comm::agree(world_, [&] {  // (rank 0 writes)
+    if (world_.rank() != 0) return;
+    checkpoint::save_checkpoint(config_.output, {.step = step_,
+                                                 .adapter = parts_->adapter.named_tensors(),
+                                                 .optimizer = parts_->optimizer.state(),
+                                                 .state_json = to_json(run_state())});
+  });
+  saved_step_ = step_;
+}
+
+void Trainer::write_adapter() {
+  comm::agree(world_, [&] {  // (rank 0 writes)
+    if (world_.rank() != 0) return;
+    lora::write_adapter(config_.output / "lora_weights.pt", {.tensors = parts_->adapter.named_tensors(),
+                                                             .config = config_.lora,
+                                                             .step = step_,
+                                                             .base_model_hash = model_hash_});
+  });
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,47 @@
+// The training loop: step, record, save, stop.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "comm/communicator.h"
+#include "trainer/run_monitor.h"
+#include "trainer/run_parts.h"
+
+namespace sdlora::trainer {
+
+class Trainer {
+ public:
+  // (all ranks) Loads everything, resumes where there is a checkpoint, and checks that the ranks agree.
+  // Errors reach every rank. `config` gets its "auto" settings resolved.
+  Trainer(TrainConfig& config, comm::Communicator& world, at::Device device);
+  ~Trainer();
+
+  // The run in words: model, data, adapter, batch arithmetic, precision, memory. One line each.
+  std::vector<std::string> plan() const;
+
+  // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once a step on
+  // every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:
+  // Error(kStopped). Error(kDiverged) after too many non-finite steps in a row; the last good checkpoint
+  // stays.
+  void run(const std::function<bool()>& stop_requested);
+
+ private:
+  void resume();                         // (all ranks)
+  void save_checkpoint();                // (all ranks) rank 0 writes
+  void write_adapter();                  // (all ranks) rank 0 writes
+  void guard(const StepResult& result);  // (all ranks) counts and reports steps that were skipped
+  RunState run_state() const;
+
+  TrainConfig& config_;
+  comm::Communicator& world_;
+  at::Device device_;
+  std::unique_ptr<RunParts> parts_;
+  std::unique_ptr<comm::Communicator> nccl_;  // where gradients go over NCCL
+  std::string model_hash_;
+  int64_t step_ = 0;  // steps done
+  int64_t consecutive_nonfinite_ = 0;
+  int64_t saved_step_ = -1;  // of the newest checkpoint
+};
+
+}  // namespace sdlora::trainer

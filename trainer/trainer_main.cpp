@@ -1,0 +1,37 @@
+// trainer: trains a LoRA adapter for Stable Diffusion 1.5.
+//
+//   trainer --model sd15 --data cache --output runs/ink                       one rank
+//   mpirun -np 2 trainer --model sd15 --data cache --output runs/ink          two ranks, the same bytes
+//   mpirun -np 8 trainer --config run.toml --mixed-precision bf16             options from a file, flags win
+//   trainer --config run.toml --dry-run                                       check everything, train nothing
+//
+// Run the same command again after an interruption: it goes on from the newest checkpoint.
+#include "comm/program.h"
+#include "common/log.h"
+#include "launcher/cpu_threads.h"
+#include "launcher/device_binding.h"
+#include "launcher/stop_signals.h"
+#include "trainer/run_directory.h"
+#include "trainer/trainer.h"
+
+int main(int argc, char** argv) {
+  return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
+    namespace trainer = sdlora::trainer;
+    namespace launcher = sdlora::launcher;
+
+    trainer::TrainConfig config;
+    if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
+    const at::Device device = launcher::bind_device(config.device, world.local_rank(), world.local_size());
+    config.resolve("cpu-threads", std::to_string(launcher::set_cpu_threads(config.cpu_threads, world)));
+    if (!config.is_dry_run) trainer::open_run_directory(config, world);
+
+    trainer::Trainer run(config, world, device);
+    if (world.rank() == 0)
+      for (const std::string& line : run.plan()) sdlora::log::info(line);
+    if (config.is_dry_run) return;
+
+    trainer::write_resolved_config(config, world);
+    launcher::watch_stop_signals();
+    run.run(launcher::stop_was_requested);
+  });
+}
