@@ -1,0 +1,53 @@
+#include "data/cache_command_line.h"
+
+#include <algorithm>
+#include <thread>
+
+#include <ATen/Parallel.h>
+
+#include "common/error.h"
+
+namespace sdlora::data {
+
+void declare_options(CLI::App& app, CacheCommand& command) {
+  CacheOptions& options = command.options;
+  app.add_option("--model", options.model, "Stable Diffusion 1.5 directory in diffusers layout [required]");
+  app.add_option("--images", options.images, "folder with PNG, JPEG, WebP and BMP files [required]");
+  app.add_option("--output", options.output, "cache directory to make or to bring up to date [required]");
+  app.add_option("--img-size", options.image_size, "pixels along a side")->capture_default_str();
+  app.add_option("--training-caption", options.training_caption,
+                 "for images with neither NAME.txt nor a line in metadata.jsonl");
+  app.add_option("--shard-size", options.shard_size, "images a file")->capture_default_str();
+  app.add_flag("--flip", options.flip, "latents of the mirrored images as well");
+  app.add_option("--device", command.device, "auto, cpu or cuda")->capture_default_str();
+  app.add_option("--cpu-threads", command.cpu_threads, "threads of each rank; 0: cores / local ranks")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+
+  CLI::App* verify =
+      app.add_subcommand("verify", "checks every byte of a cache; exit code 65 when one is wrong");
+  verify->add_option("DIR", command.cache, "cache directory")->required();
+  verify->callback([&command] { command.wants_verify = true; });
+  CLI::App* info = app.add_subcommand("info", "prints what a cache holds");
+  info->add_option("DIR", command.cache, "cache directory")->required();
+  info->callback([&command] { command.wants_info = true; });
+  app.require_subcommand(0, 1);
+}
+
+void require_paths(const CacheCommand& command) {
+  const auto require = [](const char* option, const std::filesystem::path& path) {
+    if (path.empty())
+      throw Error(ExitCode::kUsage, Problem{.what = std::string("the option ") + option + " is missing",
+                                            .advice = "see cache_latents --help"});
+  };
+  require("--model", command.options.model);
+  require("--images", command.options.images);
+  require("--output", command.options.output);
+}
+
+void set_cpu_threads(int cpu_threads, int local_rank_count) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  at::set_num_threads(cpu_threads > 0 ? cpu_threads : std::max(1, cores / local_rank_count));
+}
+
+}  // namespace sdlora::data

@@ -1,0 +1,28 @@
+// The command line of cache_latents.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "data/cache_options.h"
+
+namespace sdlora::data {
+
+struct CacheCommand {
+  CacheOptions options;
+  std::string device = "auto";
+  int cpu_threads = 0;  // a rank; 0: cores / local ranks
+  bool wants_verify = false;
+  bool wants_info = false;
+  std::filesystem::path cache;  // of verify and info
+};
+
+// `command` must outlive the parsing.
+void declare_options(CLI::App& app, CacheCommand& command);
+
+// --model, --images and --output, which verify and info do without. Throws Error(kUsage).
+void require_paths(const CacheCommand& command);
+
+// Of this process; 0 means its share of the host's cores.
+void set_cpu_threads(int cpu_threads, int local_rank_count);
+
+}  // namespace sdlora::data

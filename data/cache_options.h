@@ -1,0 +1,28 @@
+// What cache_latents is asked to do.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+namespace sdlora::data {
+
+struct CacheOptions {
+  std::filesystem::path model;
+  std::filesystem::path images;
+  std::filesystem::path output;
+  int64_t image_size = 512;                     // pixels along a side
+  std::optional<std::string> training_caption;  // for images that have none
+  int64_t shard_size = 256;                     // images a shard
+  bool flip = false;
+  at::Device device = at::kCPU;
+};
+
+// Called on rank 0 as images are done, of the images that are to be done in this run (all ranks together).
+using CacheProgress = std::function<void(int64_t done_count, int64_t total_count)>;
+
+}  // namespace sdlora::data

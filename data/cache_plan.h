@@ -1,0 +1,52 @@
+// What a cache must hold, decided from the inputs alone, and which of its files are there already.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/captions.h"
+#include "data/manifest.h"
+
+namespace sdlora::data {
+
+struct PlannedSample {
+  std::string source;
+  std::string source_sha256;
+  int64_t caption_index = 0;
+};
+
+struct PlannedShard {
+  std::string file_name = {};
+  std::string inputs_sha256 = {};  // over everything that the file's bytes depend on
+  std::vector<PlannedSample> samples = {};
+  bool is_kept = false;  // the file is there and holds just this
+};
+
+struct CachePlan {
+  CacheSettings settings;
+  std::vector<PlannedShard> shards = {};
+  std::vector<std::string> captions = {};
+  std::string text_inputs_sha256 = {};
+  bool is_text_kept = false;
+  std::vector<SkippedImage> skipped = {};  // refused without decoding, or left out of a shard that is kept
+
+  // Of these the pictures that do not decode are left out when their shard is made.
+  int64_t sample_count() const;
+};
+
+// The samples in the given order, shard_size a shard.
+CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<PlannedSample>& samples,
+                          const std::vector<std::string>& captions);
+
+// Sets is_kept and is_text_kept by what lies in the directory. A file is kept when it was made from the same
+// inputs and is whole: its SHA-256 is the manifest's, or, without a manifest (a killed run), everything in it
+// can be read and is as planned. Files that differ from the manifest are removed: they are damaged.
+void keep_what_is_there(CachePlan& plan, const std::filesystem::path& cache_directory);
+
+// To hand a plan from rank 0 to the others.
+std::string to_json_text(const CachePlan& plan);
+CachePlan parse_cache_plan(const std::string& json_text);
+
+}  // namespace sdlora::data

@@ -1,0 +1,29 @@
+// metadata.jsonl, the caption file of Hugging Face's "imagefolder" data sets.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace sdlora::data {
+
+class CaptionMetadata {
+ public:
+  explicit CaptionMetadata(std::filesystem::path root) : root_(std::move(root)) {}
+
+  // The text of the nearest metadata.jsonl that has one for `source` (a path below the root), from the
+  // image's own folder up to the root. Files are read when first needed. Throws Error(kBadData) naming file
+  // and line.
+  std::optional<std::string> text_of(const std::string& source);
+
+ private:
+  using Texts = std::map<std::string, std::string>;  // by path relative to the folder
+
+  const Texts& texts_in(const std::filesystem::path& folder);
+
+  std::filesystem::path root_;
+  std::map<std::string, Texts> texts_by_folder_;  // by path below the root; empty where there is no such file
+};
+
+}  // namespace sdlora::data

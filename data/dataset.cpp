@@ -1,0 +1,64 @@
+#include "data/dataset.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "checkpoint/sha256.h"
+#include "common/error.h"
+
+namespace sdlora::data {
+namespace {
+
+void check_memory(const std::filesystem::path& cache_directory, const Manifest& manifest) {
+  int64_t cache_bytes = manifest.text.bytes;
+  for (const ManifestFile& shard : manifest.shards) cache_bytes += shard.bytes;
+  const int64_t memory_bytes = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
+  if (cache_bytes > memory_bytes)
+    throw Error(ExitCode::kMismatch,
+                Problem{.what = "the cache does not fit in this machine's memory",
+                        .expected = fmt::format("at most {} MiB", memory_bytes >> 20),
+                        .seen = fmt::format("{} MiB", cache_bytes >> 20),
+                        .where = cache_directory.string(),
+                        .advice = "train on fewer images, or on a machine with more memory"});
+}
+
+}  // namespace
+
+Dataset::Dataset(const std::filesystem::path& cache_directory, FileCheck check)
+    : manifest_(read_manifest(cache_directory)),
+      manifest_sha256_(checkpoint::sha256_of_file(cache_directory / kManifestName)) {
+  check_memory(cache_directory, manifest_);
+  for (size_t index = 0; index < manifest_.shards.size(); ++index) {
+    const ShardContent shard = load_shard(cache_directory, manifest_, index, check);
+    std::vector<int64_t> shape = shard.latents.sizes().vec();
+    shape[1] = manifest_.sample_count();
+    if (index == 0) latents_ = at::empty(shape, at::kFloat);
+    if (latents_.sizes() != at::IntArrayRef(shape))
+      throw Error(ExitCode::kBadData,
+                  Problem{.what = "the shards' latents differ in shape",
+                          .expected = fmt::format("{} cells a side", latents_.size(4)),
+                          .seen = fmt::format("{}", shape[4]),
+                          .where = (cache_directory / manifest_.shards[index].name).string()});
+    latents_.narrow(1, picture_count(), shard.sample_count()).copy_(shard.latents);
+    caption_index_.insert(caption_index_.end(), shard.caption_index.begin(), shard.caption_index.end());
+    source_.insert(source_.end(), shard.source.begin(), shard.source.end());
+  }
+  text_ = load_text(cache_directory, manifest_, check);
+}
+
+Sample Dataset::sample(int64_t index) const {
+  if (index < 0 || index >= sample_count())
+    throw Error(ExitCode::kInternal, Problem{.what = "there is no such sample",
+                                             .expected = fmt::format("0 … {}", sample_count() - 1),
+                                             .seen = fmt::format("{}", index)});
+  const bool is_mirrored = index >= picture_count();
+  const int64_t picture = index % picture_count();
+  const int64_t plane = is_mirrored ? kPlanesPlain : 0;
+  return {.latent_mean = latents_[plane][picture],
+          .latent_std = latents_[plane + 1][picture],
+          .text_embedding = text_.embedding[caption_index_[static_cast<size_t>(picture)]],
+          .source = source_[static_cast<size_t>(picture)] + (is_mirrored ? " (mirrored)" : "")};
+}
+
+}  // namespace sdlora::data

@@ -1,0 +1,62 @@
+// A finished cache directory, in memory, as the trainer wants it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "data/cache_files.h"
+
+namespace sdlora::data {
+
+struct Sample {
+  at::Tensor latent_mean;     // [4, h, w] f32, not multiplied by the scaling factor
+  at::Tensor latent_std;      // [4, h, w] f32
+  at::Tensor text_embedding;  // [77, C] f32
+  std::string source;         // path below the image folder; with " (mirrored)" for a mirror image
+};
+
+// With --flip the mirror images are samples of their own: of N pictures, sample N + i is the mirror image of
+// sample i.
+class Dataset {
+ public:
+  // Reads everything: 128 KiB a picture of 512 × 512 (twice that with --flip), 231 KiB a caption. Every file
+  // is checked (cache_files.h) before its values are used. Throws Error(kBadData) naming the file,
+  // Error(kMismatch) when the cache is larger than this machine's memory.
+  explicit Dataset(const std::filesystem::path& cache_directory, FileCheck check = FileCheck::kHash);
+
+  int64_t sample_count() const { return picture_count() * (has_flip() ? 2 : 1); }
+
+  int64_t picture_count() const { return static_cast<int64_t>(source_.size()); }
+
+  bool has_flip() const { return manifest_.settings.flip; }
+
+  int64_t image_size() const { return manifest_.settings.image_size; }
+
+  double vae_scaling_factor() const { return manifest_.settings.vae_scaling_factor; }
+
+  const std::string& vae_sha256() const { return manifest_.settings.vae_sha256; }
+
+  const std::string& text_encoder_sha256() const { return manifest_.settings.text_encoder_sha256; }
+
+  // Over the bytes of manifest.json, which holds the hashes of all other files.
+  const std::string& manifest_sha256() const { return manifest_sha256_; }
+
+  // Views, not copies. index: 0 … sample_count() - 1; throws Error(kInternal) otherwise.
+  Sample sample(int64_t index) const;
+
+  at::Tensor empty_caption_embedding() const { return text_.embedding[0]; }  // [77, C] f32
+
+ private:
+  Manifest manifest_;
+  std::string manifest_sha256_;
+  at::Tensor latents_;  // [planes, N, 4, h, w] f32
+  std::vector<int64_t> caption_index_;
+  std::vector<std::string> source_;
+  TextContent text_;
+};
+
+}  // namespace sdlora::data

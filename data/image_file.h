@@ -1,0 +1,20 @@
+// The bytes of one image file, and the quick look that decides whether it is worth decoding.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace sdlora::data {
+
+// Throws UnusableImage: it cannot be read (with the system's reason), or is larger than 512 MiB.
+std::string read_image_file(const std::filesystem::path& file);
+
+struct InspectedImage {
+  std::string sha256;           // of the file's bytes; empty when it cannot be read
+  std::string unusable_reason;  // empty when the file looks usable
+};
+
+// Reads the file, hashes it and checks its header (image_header.h); decodes nothing.
+InspectedImage inspect_image(const std::filesystem::path& file);
+
+}  // namespace sdlora::data

@@ -1,0 +1,119 @@
+#include "data/image_folder.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+#include "data/image_header.h"
+
+namespace sdlora::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::set<std::string> kImageExtensions = {".png", ".jpg", ".jpeg", ".webp", ".bmp"};
+const std::set<std::string> kOtherImageExtensions = {
+    ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".jp2",  ".svg", ".psd", ".tga",
+    ".exr", ".ico", ".raw",  ".dng",  ".cr2",  ".nef",  ".arw", ".jfif", ".ppm", ".pgm", ".apng"};
+
+std::string lower_extension(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  return extension;
+}
+
+bool starts_like_image(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  char first[16] = {};
+  stream.read(first, sizeof(first));
+  return is_supported_image({first, static_cast<size_t>(stream.gcount())});
+}
+
+class FolderSearch {
+ public:
+  explicit FolderSearch(const fs::path& root) : root_(root) {}
+
+  void search(const fs::path& folder) {
+    std::error_code error;
+    if (!visited_.insert(fs::canonical(folder, error).string()).second) return;
+    std::vector<fs::path> entries;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+      if (!entry->path().filename().string().starts_with('.')) entries.push_back(entry->path());
+    if (error) skip(folder, "a folder that cannot be listed: " + error.message());
+    std::sort(entries.begin(), entries.end());
+    for (const fs::path& entry : entries) look_at(entry);
+  }
+
+  FoundImages take() {
+    std::sort(found_.sources.begin(), found_.sources.end());
+    std::sort(found_.skipped.begin(), found_.skipped.end(),
+              [](const SkippedImage& left, const SkippedImage& right) { return left.source < right.source; });
+    return std::move(found_);
+  }
+
+ private:
+  void look_at(const fs::path& path) {
+    const std::string extension = lower_extension(path);
+    const bool has_image_name = kImageExtensions.contains(extension);
+    std::error_code error;
+    const fs::file_type type = fs::status(path, error).type();
+    if (type == fs::file_type::directory) {
+      if (has_image_name)
+        skip(path, "a folder, not a file");
+      else
+        search(path);
+    } else if (type != fs::file_type::regular) {
+      if (has_image_name)
+        skip(path, type == fs::file_type::not_found ? "a broken link" : "not a regular file");
+    } else if (kOtherImageExtensions.contains(extension) && !starts_like_image(path)) {
+      skip(path, extension.substr(1) + " files are not read: PNG, JPEG, WebP and BMP are");
+    } else if (has_image_name || starts_like_image(path)) {
+      take_in(path);
+    }
+  }
+
+  void take_in(const fs::path& path) {
+    const std::string source = source_of(path);
+    if (printable(source) == source)
+      found_.sources.push_back(source);
+    else
+      skip(path, "its name is not UTF-8");
+  }
+
+  void skip(const fs::path& path, const std::string& reason) {
+    found_.skipped.push_back({printable(source_of(path)), reason});
+  }
+
+  std::string source_of(const fs::path& path) const {
+    return path.lexically_relative(root_).generic_string();
+  }
+
+  fs::path root_;
+  std::set<std::string> visited_;
+  FoundImages found_;
+};
+
+}  // namespace
+
+FoundImages find_images(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error))
+    throw Error(ExitCode::kUsage, Problem{.what = "the image folder does not exist",
+                                          .expected = "a folder with PNG, JPEG, WebP or BMP files",
+                                          .where = folder.string(),
+                                          .advice = "check --images"});
+  FolderSearch search(folder);
+  search.search(folder);
+  return search.take();
+}
+
+std::string printable(const std::string& text) {
+  using Json = nlohmann::json;
+  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
+}
+
+}  // namespace sdlora::data

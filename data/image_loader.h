@@ -1,0 +1,45 @@
+// Loads images in processes of their own, one per image: a decoder that crashes, hangs or eats memory costs
+// that image and not the run, and decoding goes on beside the encoding of earlier images.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <string>
+
+#include <sys/types.h>
+
+namespace sdlora::data {
+
+struct LoadedImage {
+  std::string sha256;           // of the file's bytes that were decoded
+  std::string rgb;              // side × side × 3 bytes, as decode_square; empty for an unusable image
+  std::string unusable_reason;  // empty for a usable image
+};
+
+class ImageLoader {
+ public:
+  // Forks the process that will fork the decoders. Call it first thing in main: before MPI, threads and the
+  // GPU, none of which survive a fork. A failure is kept and thrown by the first request().
+  ImageLoader();
+  ~ImageLoader();
+  ImageLoader(const ImageLoader&) = delete;
+  ImageLoader& operator=(const ImageLoader&) = delete;
+
+  // Starts loading. Each request is a process at work or waiting to be read: keep only as many as there are
+  // cores. Throws Error(kInternal).
+  void request(const std::filesystem::path& file, int64_t side_pixels);
+
+  // The result of the oldest request, waiting for it if need be.
+  LoadedImage take();
+
+  int64_t pending_count() const { return static_cast<int64_t>(results_.size()); }
+
+ private:
+  int request_socket_ = -1;
+  pid_t spawner_ = -1;
+  std::string failure_;
+  std::deque<int> results_;  // the reading ends of the decoders' pipes, oldest first
+};
+
+}  // namespace sdlora::data

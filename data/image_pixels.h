@@ -1,0 +1,18 @@
+// Decodes an image file and makes the square that the VAE sees.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sdlora::data {
+
+// `bytes`: a whole PNG, JPEG, WebP or BMP file. In this order: decode (of an animation the first frame), turn
+// as EXIF says, 16 bits to 8 (divide by 257), grey to three equal channels, transparency over white (BMP:
+// ignored), resize so that the short side is `side_pixels` (OpenCV's area filter when it shrinks, Lanczos
+// over 8 x 8 when it grows), crop to the centre. Colour profiles are not applied. Returns RGB, side × side ×
+// 3, rows from the top. Throws UnusableImage; says in it what the decoder said.
+std::vector<uint8_t> decode_square(std::string_view bytes, int64_t side_pixels);
+
+}  // namespace sdlora::data

@@ -1,0 +1,69 @@
+// The files of a cache directory, as cache_latents writes them and Dataset reads them.
+//
+//   manifest.json      written last: without it the cache is not finished
+//   shard-00000.h5 …   one HDF5 dataset per column, one row per sample:
+//     latent_mean, latent_std            [N, 4, h, w] f32, of the VAE's posterior, not multiplied by the
+//     scaling factor latent_mean_flip, latent_std_flip  the same of the mirrored picture, only with --flip
+//     caption_index                      [N] i64, a row of text.h5
+//     source, source_sha256              [N] string: path below the image folder, SHA-256 of the image file's
+//     bytes attributes: format_version, image_size (i64), vae_scaling_factor (f64), vae_sha256, inputs_sha256
+//     (string)
+//   text.h5
+//     embedding  [M, 77, C] f32, row 0 of the empty caption
+//     caption    [M] string
+//     attributes: format_version (i64), text_encoder_sha256, tokenizer_sha256, inputs_sha256 (string)
+//
+// Strings are UTF-8 of fixed length, padded with NUL; the length is that of the longest in the file. Latents
+// and embeddings are stored one chunk per row, the other columns as one chunk, everything with Fletcher32 and
+// uncompressed. No times, names of hosts or ranks: the bytes depend on the content alone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace sdlora::data {
+
+inline constexpr int64_t kFormatVersion = 1;
+inline constexpr const char* kManifestName = "manifest.json";
+inline constexpr const char* kTextFileName = "text.h5";
+
+// "shard-00007.h5"
+std::string shard_file_name(int64_t shard_index);
+
+// The planes of one sample's latents in memory, in this order; the last two only with --flip.
+inline constexpr int64_t kPlanesPlain = 2;  // mean, std
+inline constexpr int64_t kPlanesFlip =
+    4;  // mean, std, mean of the mirrored picture, std of the mirrored picture
+
+// "latent_mean" for plane 0, and so on.
+const char* latent_dataset_name(int64_t plane);
+
+struct ShardHeader {
+  int64_t image_size = 0;  // pixels along a side
+  double vae_scaling_factor = 0;
+  std::string vae_sha256;
+  std::string inputs_sha256;  // of everything that the shard was made from (cache_plan.h)
+};
+
+struct ShardContent {
+  ShardHeader header;
+  at::Tensor latents;  // [planes, N, 4, h, w] f32
+  std::vector<int64_t> caption_index;
+  std::vector<std::string> source;
+  std::vector<std::string> source_sha256;
+
+  int64_t sample_count() const { return static_cast<int64_t>(source.size()); }
+};
+
+struct TextContent {
+  std::string text_encoder_sha256;
+  std::string tokenizer_sha256;
+  std::string inputs_sha256;
+  at::Tensor embedding;  // [M, 77, C] f32
+  std::vector<std::string> caption;
+};
+
+}  // namespace sdlora::data
