@@ -33,12 +33,13 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-// CLI11 joins the unknown words in one sentence: "The following argument was not expected: --foo 3".
-std::string unknown_word(const std::string& sentence) {
-  const auto colon = sentence.rfind(": ");
-  const std::string rest = colon == std::string::npos ? sentence : sentence.substr(colon + 2);
-  std::string word = rest.substr(0, rest.find_first_of(" \n="));
-  return word.starts_with("-") ? word : "--" + word;
+// The word that CLI11 did not know, as an option: the first one left over, or a config file's key, which ends
+// the sentence "INI was not able to parse KEY".
+std::string unknown_word(const CLI::App& app, const std::string& sentence) {
+  for (const std::string& word : app.remaining(/*recurse=*/true))
+    if (word.starts_with("-")) return word.substr(0, word.find('='));
+  const std::string last = sentence.substr(sentence.find_last_of(' ') + 1);
+  return last.starts_with("-") ? last : "--" + last;
 }
 
 [[noreturn]] void throw_usage(const CLI::App& app, const CLI::ParseError& failure) {
@@ -46,7 +47,7 @@ std::string unknown_word(const std::string& sentence) {
                   .seen = failure.what(),
                   .advice = "see " + app.get_name() + " --help"};
   if (dynamic_cast<const CLI::ExtrasError*>(&failure) || dynamic_cast<const CLI::ConfigError*>(&failure)) {
-    const std::string word = unknown_word(failure.what());
+    const std::string word = unknown_word(app, failure.what());
     const std::string nearest = nearest_name(word, option_names(app));
     problem.what = "unknown option or config key " + word;
     if (!nearest.empty()) problem.advice = "did you mean " + nearest + "? " + problem.advice;

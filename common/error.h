@@ -20,11 +20,11 @@ enum class ExitCode : int {
 };
 
 struct Problem {
-  std::string what = {};      // one clause: "cannot open the model"
-  std::string expected = {};  // empty parts are left out of the message
-  std::string seen = {};
-  std::string where = {};   // file, tensor, rank
-  std::string advice = {};  // what the user can do
+  std::string what;      // one clause: "cannot open the model"
+  std::string expected;  // empty parts are left out of the message
+  std::string seen;
+  std::string where;   // file, tensor, rank
+  std::string advice;  // what the user can do
 };
 
 class Error : public std::runtime_error {

@@ -9,13 +9,13 @@ namespace sdlora::trainer {
 MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, uint64_t run_seed, int64_t batch_size,
                                  int64_t timestep_count, at::Device device)
     : dataset_(dataset),
-      epoch_plan_(run_seed, dataset.sample_count()),
+      epoch_plan_(dataset.sample_count(), run_seed),
       run_seed_(run_seed),
       batch_size_(batch_size),
       timestep_count_(timestep_count),
       device_(device) {}
 
-MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count) const {
+MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count) {
   MicroBatch batch;
   std::vector<at::Tensor> latents, noises, timesteps, captions;
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {

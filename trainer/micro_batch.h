@@ -26,7 +26,7 @@ class MicroBatchMaker {
                   at::Device device);
 
   // Slots first_slot … first_slot+count-1 of the global batch of `step` (from 0), on the device.
-  MicroBatch make(int64_t step, int64_t first_slot, int64_t count) const;
+  MicroBatch make(int64_t step, int64_t first_slot, int64_t count);
 
  private:
   const data::Dataset& dataset_;

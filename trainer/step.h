@@ -39,7 +39,7 @@ struct StepResult {
 struct StepParts {
   const model::UNet& unet;
   const model::NoiseSchedule& schedule;
-  const MicroBatchMaker& batches;
+  MicroBatchMaker& batches;
   lora::Adapter& adapter;
   AdamW& optimizer;
   LossScaler& loss_scaler;

@@ -118,7 +118,8 @@ std::string to_toml(const TrainConfig& config) {
   std::string text = "# The resolved configuration of this run; `trainer --config` reads it.\n";
   for (const auto& [name, value] : config.settings) {
     if (value.empty()) continue;
-    text += fmt::format(is_toml_literal(value) ? "{} = {}\n" : "{} = \"{}\"\n", name, value);
+    text += is_toml_literal(value) ? fmt::format("{} = {}\n", name, value)
+                                   : fmt::format("{} = \"{}\"\n", name, value);
   }
   return text;
 }

@@ -1,0 +1,73 @@
+#include "trainer/run_monitor.h"
+
+#include <fmt/format.h>
+
+#include "comm/program.h"
+#include "common/log.h"
+#include "common/version.h"
+#include "monitoring/exporter.h"
+#include "monitoring/metrics_targets.h"
+#include "monitoring/progress_bar.h"
+#include "monitoring/step_log.h"
+
+namespace sdlora::trainer {
+namespace {
+
+int port_of(const TrainConfig& config, int local_rank) {
+  return config.metrics_port == 0 ? 0 : config.metrics_port + local_rank;
+}
+
+}  // namespace
+
+// What every rank has, and what only rank 0 has.
+struct RunMonitor::Outlets {
+  Outlets(const TrainConfig& config, int local_rank)
+      : batch_size(config.batch_size),
+        metrics(std::map<std::string, std::string>{{"version", kVersion}}),
+        endpoint(metrics, config.metrics_address, port_of(config, local_rank)) {}
+
+  int64_t batch_size;
+  monitoring::TrainingMetrics metrics;
+  monitoring::MetricsEndpoint endpoint;
+  std::unique_ptr<monitoring::StepLog> step_log;  // rank 0
+  std::unique_ptr<monitoring::ProgressBar> bar;   // rank 0
+};
+
+RunMonitor::RunMonitor(const TrainConfig& config, comm::Communicator& world, int64_t first_step)
+    : outlets_(std::make_unique<Outlets>(config, world.local_rank())) {
+  const std::vector<std::string> addresses = world.gather(outlets_->endpoint.target());
+  comm::agree(world, [&] {
+    if (world.rank() != 0) return;
+    std::vector<monitoring::MetricsTarget> targets;
+    for (size_t rank = 0; rank < addresses.size(); ++rank)
+      targets.push_back({.address = addresses[rank],
+                         .labels = {{"job", "sdlora"},
+                                    {"run", std::filesystem::absolute(config.output).filename().string()},
+                                    {"rank", std::to_string(rank)}}});
+    monitoring::write_metrics_targets(config.output / "metrics_targets.json", targets);
+    outlets_->step_log = std::make_unique<monitoring::StepLog>(config.output / "metrics.jsonl", first_step);
+    log::info(fmt::format("metrics:   http://{}/metrics", addresses.front()));
+    outlets_->bar = std::make_unique<monitoring::ProgressBar>(
+        config.max_steps, "training", "step", monitoring::ProgressBarOptions{.already_done = first_step});
+  });
+}
+
+RunMonitor::~RunMonitor() = default;
+
+void RunMonitor::record(int64_t step, const StepResult& result, double step_seconds) {
+  const monitoring::StepRecord record{
+      .step = step,
+      .loss = result.loss,
+      .grad_norm = result.gradient_norm,
+      .learning_rate = result.learning_rate,
+      .skipped = result.is_skipped,
+      .samples_per_second = static_cast<double>(outlets_->batch_size) / step_seconds,
+      .step_seconds = step_seconds};
+  outlets_->metrics.record_step(record, outlets_->batch_size);
+  if (outlets_->step_log) outlets_->step_log->append(record);
+  if (outlets_->bar)
+    outlets_->bar->update(step,
+                          fmt::format("loss {:.4f}  grad norm {:.2e}", result.loss, result.gradient_norm));
+}
+
+}  // namespace sdlora::trainer
