@@ -5,6 +5,7 @@
 
 #include "checkpoint/atomic_file.h"
 #include "checkpoint/posix_file.h"
+#include "checkpoint/printable.h"
 #include "checkpoint/sha256.h"
 #include "common/error.h"
 
@@ -17,8 +18,10 @@ constexpr uint64_t kMaximumManifestBytes = 1 << 20;
 
 [[noreturn]] void refuse(const std::string& what, const std::string& expected, const std::string& seen,
                          const std::filesystem::path& file) {
-  throw Error(ExitCode::kBadData,
-              Problem{.what = what, .expected = expected, .seen = seen, .where = file.string()});
+  throw Error(
+      ExitCode::kBadData,
+      Problem{
+          .what = what, .expected = printable(expected), .seen = printable(seen), .where = file.string()});
 }
 
 uint64_t bytes_of(const std::filesystem::path& file) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "checkpoint/printable.h"
 #include "checkpoint/safetensors_dtypes.h"
 #include "checkpoint/safetensors_json.h"
 #include "common/error.h"
@@ -25,7 +26,7 @@ struct Range {
 };
 
 [[noreturn]] void refuse(Problem problem, const std::filesystem::path& file, const std::string& name = "") {
-  problem.where = name.empty() ? file.string() : file.string() + ", tensor " + name;
+  problem.where = name.empty() ? file.string() : file.string() + ", tensor " + printable(name);
   throw Error(ExitCode::kBadData, problem);
 }
 
@@ -52,7 +53,7 @@ TensorInfo info_of(const std::string& name, const SafetensorsEntry& entry, uint6
   if (!dtype) {
     refuse({.what = "the tensor has a type that is not supported",
             .expected = "one of " + safetensors_dtype_names(),
-            .seen = *entry.dtype},
+            .seen = printable(*entry.dtype)},
            file, name);
   }
   const uint64_t begin = entry.data_offsets->at(0);

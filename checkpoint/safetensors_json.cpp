@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/printable.h"
 #include "common/error.h"
 
 namespace sdlora::checkpoint {
@@ -80,7 +81,9 @@ class HeaderEvents {
 
   bool number_integer(Json::number_integer_t value) { refuse(fmt::format("the negative number {}", value)); }
 
-  bool number_float(Json::number_float_t, const std::string& text) { refuse("the number " + text); }
+  bool number_float(Json::number_float_t, const std::string& text) {
+    refuse("the number " + printable(text));
+  }
 
   bool boolean(bool) { refuse("true or false"); }
 
@@ -91,19 +94,19 @@ class HeaderEvents {
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
     throw Error(ExitCode::kBadData,
                 Problem{.what = "the safetensors header is not valid JSON",
-                        .seen = fmt::format("at header byte {}: {}", position, error.what()),
+                        .seen = fmt::format("at header byte {}: {}", position, printable(error.what())),
                         .where = file_.string()});
   }
 
  private:
   void start_entry(const std::string& name) {
     if (name.size() > kMaximumNameBytes || name.find('\0') != std::string::npos) {
-      throw Error(
-          ExitCode::kBadData,
-          Problem{.what = "a tensor's name in the safetensors header is unusable",
-                  .expected = fmt::format("at most {} bytes and no NUL", kMaximumNameBytes),
-                  .seen = fmt::format("{} bytes, beginning with \"{}\"", name.size(), name.substr(0, 40)),
-                  .where = file_.string()});
+      throw Error(ExitCode::kBadData,
+                  Problem{.what = "a tensor's name in the safetensors header is unusable",
+                          .expected = fmt::format("at most {} bytes and no NUL", kMaximumNameBytes),
+                          .seen = fmt::format("{} bytes, beginning with \"{}\"", name.size(),
+                                              printable(name.substr(0, 40))),
+                          .where = file_.string()});
     }
     name_ = name;
     field_.clear();
@@ -141,18 +144,20 @@ class HeaderEvents {
         Problem{.what = "the safetensors header is not as the format wants it",
                 .expected = R"({"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …} with )"
                             "whole numbers from 0 and at most 8 dimensions, and text as metadata",
-                .seen = seen + (field_.empty() ? "" : " at \"" + field_ + "\""),
+                .seen = seen + (field_.empty() ? "" : " at \"" + printable(field_) + "\""),
                 .where = place()});
   }
 
   [[noreturn]] void refuse_twice(const std::string& name) const {
     throw Error(ExitCode::kBadData, Problem{.what = "the safetensors header has a name twice",
                                             .expected = "every name once",
-                                            .seen = "\"" + name + "\" again",
+                                            .seen = "\"" + printable(name) + "\" again",
                                             .where = place()});
   }
 
-  std::string place() const { return name_.empty() ? file_.string() : file_.string() + ", entry " + name_; }
+  std::string place() const {
+    return name_.empty() ? file_.string() : file_.string() + ", entry " + printable(name_);
+  }
 
   const std::filesystem::path& file_;
   SafetensorsJson result_;

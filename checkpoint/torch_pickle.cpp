@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/printable.h"
 #include "checkpoint/torch_pickle_tensor.h"
 #include "common/error.h"
 
@@ -174,7 +175,7 @@ class Machine {
     const std::string name = fmt::format("{}.{}", module, take_line());
     const bool is_known = name == "collections.OrderedDict" || name == "torch._utils._rebuild_tensor_v2" ||
                           name == "torch._utils._rebuild_parameter" || dtype_of_storage_class(name);
-    if (!is_known) refuse("a dict of tensors and nothing else", name + ", which was not run");
+    if (!is_known) refuse("a dict of tensors and nothing else", printable(name) + ", which was not run");
     push({.kind = Kind::kGlobal, .text = name});
   }
 
@@ -238,9 +239,9 @@ class Machine {
       const Object& value = *dict.items[i + 1];
       if (key.kind != Kind::kText) refuse("names as keys", name_of(key.kind));
       if (value.kind != Kind::kTensor)
-        refuse("tensors only", name_of(value.kind) + " under \"" + key.text + "\"");
+        refuse("tensors only", name_of(value.kind) + " under \"" + printable(key.text) + "\"");
       if (!tensors.emplace(key.text, value.tensor).second)
-        refuse("every name once", "\"" + key.text + "\" again");
+        refuse("every name once", "\"" + printable(key.text) + "\" again");
     }
     return tensors;
   }

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "checkpoint/printable.h"
 #include "common/error.h"
 
 namespace sdlora::checkpoint {
@@ -71,7 +72,7 @@ at::Tensor StorageTable::storage(const std::string& key, at::ScalarType dtype, i
                 Problem{.what = "the .pt file contradicts itself about a storage's size",
                         .expected = fmt::format("{} elements of {} bytes", element_count, element_bytes),
                         .seen = fmt::format("{} bytes", bytes.size()),
-                        .where = file_.string() + ", record data/" + key});
+                        .where = file_.string() + ", record data/" + printable(key)});
   }
   at::Tensor storage = at::empty({element_count}, dtype);
   if (!bytes.empty()) std::memcpy(storage.mutable_data_ptr(), bytes.data(), bytes.size());

@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "checkpoint/atomic_file.h"
+#include "checkpoint/printable.h"
 #include "common/error.h"
 
 namespace sdlora::checkpoint {
@@ -31,7 +32,7 @@ ZipArchive::ZipArchive(const std::filesystem::path& file) : file_(file), bytes_(
 
 std::string_view ZipArchive::record(const std::string& name) const {
   const auto found = records_.find(name);
-  if (found == records_.end()) refuse("the archive lacks the record " + name);
+  if (found == records_.end()) refuse("the archive lacks the record " + printable(name));
   return found->second;
 }
 
@@ -65,8 +66,8 @@ uint64_t ZipArchive::add_record(uint64_t entry_begin_byte) {
   const auto local_begin_byte = read<uint32_t>(entry_begin_byte + 42);
   const std::string name(view(entry_begin_byte + kEntryBytes, name_bytes));
   if (method != kStored || (flags & kEncryptedFlag) != 0 || stored_bytes != record_bytes) {
-    refuse("the archive's record " + name + " is compressed or encrypted", fmt::format("method {}", method),
-           "load it in Python and save it again with torch.save");
+    refuse("the archive's record " + printable(name) + " is compressed or encrypted",
+           fmt::format("method {}", method), "load it in Python and save it again with torch.save");
   }
 
   record_bytes_total_ += record_bytes;
@@ -77,19 +78,19 @@ uint64_t ZipArchive::add_record(uint64_t entry_begin_byte) {
   const uint64_t local_extra_bytes = read<uint16_t>(local_begin_byte + 28);
   if (local.substr(0, 4) != kLocalSignature ||
       view(local_begin_byte + kLocalBytes, local_name_bytes) != name) {
-    refuse("the archive's directory and its record " + name + " do not fit together");
+    refuse("the archive's directory and its record " + printable(name) + " do not fit together");
   }
   const std::string_view data =
       view(local_begin_byte + kLocalBytes + local_name_bytes + local_extra_bytes, record_bytes);
   const auto seen_checksum = crc32_z(0, reinterpret_cast<const Bytef*>(data.data()), data.size());
   if (seen_checksum != checksum) {
-    refuse("the archive's record " + name + " is damaged",
+    refuse("the archive's record " + printable(name) + " is damaged",
            fmt::format("CRC-32 {:08x} in place of {:08x}", seen_checksum, checksum),
            "copy or download the file again");
   }
   // All records lie in one folder, whose name is the writer's choice.
   if (!records_.emplace(name.substr(name.find('/') + 1), data).second)
-    refuse("the archive has " + name + " twice");
+    refuse("the archive has " + printable(name) + " twice");
   return entry_begin_byte + kEntryBytes + name_bytes + extra_bytes + comment_bytes;
 }
 
