@@ -8,6 +8,7 @@
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,8 +46,10 @@ void expect_whole(const Checkpoint& seen) {
   EXPECT_TRUE(at::equal(seen.optimizer.at("m"), checkpoint_of(seen.step).optimizer.at("m")));
 }
 
+using Milliseconds = std::chrono::duration<double, std::milli>;
+
 // Runs `child` in a process of its own and kills it after the delay.
-void kill_during(const std::function<void()>& child, std::chrono::microseconds delay) {
+void kill_after(const std::function<void()>& child, Milliseconds delay) {
   const pid_t process = ::fork();
   ASSERT_GE(process, 0);
   if (process == 0) {
@@ -58,6 +61,32 @@ void kill_during(const std::function<void()>& child, std::chrono::microseconds d
   ::waitpid(process, nullptr, 0);
 }
 
+enum class Ending { kKilled, kFinished, kNotAllowed };
+
+// Runs `child` in a process of its own and kills it as it enters its system call number `call`, counted
+// from 1.
+Ending kill_at_system_call(const std::function<void()>& child, int call) {
+  const pid_t process = ::fork();
+  if (process == 0) {
+    if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(1);
+    ::raise(SIGSTOP);
+    child();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(process, &status, 0);
+  if (WIFEXITED(status)) return Ending::kNotAllowed;
+  const int stops = 2 * call - 1;  // each call stops the child as it enters and as it leaves
+  for (int stop = 0; stop < stops; ++stop) {
+    ::ptrace(PTRACE_SYSCALL, process, nullptr, nullptr);
+    ::waitpid(process, &status, 0);
+    if (WIFEXITED(status)) return Ending::kFinished;
+  }
+  ::kill(process, SIGKILL);
+  ::waitpid(process, nullptr, 0);
+  return Ending::kKilled;
+}
+
 int64_t newest_step(const std::filesystem::path& run_directory) {
   const NewestCheckpoint newest = load_newest_checkpoint(run_directory);
   EXPECT_TRUE(newest.checkpoint.has_value());
@@ -66,42 +95,69 @@ int64_t newest_step(const std::filesystem::path& run_directory) {
   return newest.checkpoint->step;
 }
 
-TEST_F(CheckpointCrash, KilledAtAnyMomentTheNewestIsWholeAndNeverOlderThanBefore) {
+// Calls `check` after a death at every single system call of `child`.
+void for_every_death(const std::function<void()>& child, const std::function<void()>& check) {
+  int deaths = 0;
+  while (true) {
+    const Ending ending = kill_at_system_call(child, deaths + 1);
+    if (ending == Ending::kNotAllowed) GTEST_SKIP() << "this machine does not let a process trace its child";
+    check();
+    if (ending == Ending::kFinished) break;
+    ++deaths;
+    if (::testing::Test::HasFailure()) FAIL() << "killed at system call " << deaths;
+  }
+  EXPECT_GT(deaths, 30) << "a save of four files with fsync and rename makes more calls than this";
+}
+
+TEST_F(CheckpointCrash, AtEverySystemCallOfASaveTheOldOrTheNewCheckpointIsTheNewestWholeOne) {
+  const TemporaryFolder run;
+  const auto save = [&] { save_checkpoint(run.path(), checkpoint_of(2)); };
+  save_checkpoint(run.path(), checkpoint_of(1));
+  int64_t newest_so_far = 1;
+  for_every_death(save, [&] {
+    const int64_t newest = newest_step(run.path());
+    EXPECT_GE(newest, newest_so_far) << "a later death saved less";
+    newest_so_far = newest;
+    std::filesystem::remove_all(run / "checkpoint-step-2");
+    remove_leftovers(run.path());
+    EXPECT_THAT(run.names(), ElementsAre("checkpoint-step-1"));
+  });
+  EXPECT_EQ(newest_so_far, 2);
+}
+
+TEST_F(CheckpointCrash, AtEverySystemCallOfAReplacementTheOnlyCheckpointIsThere) {
+  const TemporaryFolder run;
+  save_checkpoint(run.path(), checkpoint_of(3));
+  bool is_cleaned = false;
+  for_every_death([&] { save_checkpoint(run.path(), checkpoint_of(3)); },
+                  [&] {
+                    EXPECT_EQ(newest_step(run.path()), 3);
+                    if ((is_cleaned = !is_cleaned)) remove_leftovers(run.path());
+                    EXPECT_EQ(newest_step(run.path()), 3);
+                  });
+  remove_leftovers(run.path());
+  EXPECT_THAT(run.names(), ElementsAre("checkpoint-step-3"));
+}
+
+TEST_F(CheckpointCrash, KilledAtRandomTimesTheNewestIsWholeAndNeverOlderThanBefore) {
   const TemporaryFolder run;
   save_checkpoint(run.path(), checkpoint_of(0));
   std::mt19937 random(20260101);
+  Milliseconds longest_delay(4);
   int64_t step = 0;
   for (int round = 0; round < 40; ++round) {
-    const std::chrono::microseconds delay(random() % 30'000);
-    kill_during(
-        [&] {
-          for (int64_t next = step + 1;; ++next) save_checkpoint(run.path(), checkpoint_of(next));
-        },
-        delay);
+    const auto save_on = [&] {
+      for (int64_t next = step + 1;; ++next) save_checkpoint(run.path(), checkpoint_of(next));
+    };
+    kill_after(save_on, longest_delay * std::uniform_real_distribution<>(0, 1)(random));
     const int64_t seen = newest_step(run.path());
     EXPECT_GE(seen, step);
+    longest_delay *= seen == step ? 1.5 : 0.7;  // stays near the time of a save, however slow the machine
     step = seen;
     remove_leftovers(run.path());
     for (const std::string& name : run.names()) EXPECT_THAT(name, StartsWith("checkpoint-step-"));
   }
   EXPECT_GT(step, 0) << "no child lived long enough to save";
-}
-
-TEST_F(CheckpointCrash, KilledWhileReplacingTheOnlyCheckpointItIsStillThere) {
-  const TemporaryFolder run;
-  save_checkpoint(run.path(), checkpoint_of(3));
-  std::mt19937 random(20260102);
-  for (int round = 0; round < 40; ++round) {
-    kill_during(
-        [&] {
-          while (true) save_checkpoint(run.path(), checkpoint_of(3));
-        },
-        std::chrono::microseconds(random() % 30'000));
-    EXPECT_EQ(newest_step(run.path()), 3);
-    if (round % 2 == 0) remove_leftovers(run.path());
-  }
-  remove_leftovers(run.path());
-  EXPECT_THAT(run.names(), ElementsAre("checkpoint-step-3"));
 }
 
 // In a child, because the limit stays. The exit status is 0 when the save failed as it should.
