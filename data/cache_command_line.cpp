@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <thread>
 
-#include <ATen/Parallel.h>
-
 #include "common/error.h"
 
 namespace sdlora::data {
@@ -20,7 +18,8 @@ void declare_options(CLI::App& app, CacheCommand& command) {
   app.add_option("--shard-size", options.shard_size, "images a file")->capture_default_str();
   app.add_flag("--flip", options.flip, "latents of the mirrored images as well");
   app.add_option("--device", command.device, "auto, cpu or cuda")->capture_default_str();
-  app.add_option("--cpu-threads", command.cpu_threads, "threads of each rank; 0: cores / local ranks")
+  app.add_option("--cpu-threads", command.cpu_threads,
+                 "images each rank encodes at a time on the CPU; 0: cores / local ranks")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
 
@@ -45,9 +44,9 @@ void require_paths(const CacheCommand& command) {
   require("--output", command.options.output);
 }
 
-void set_cpu_threads(int cpu_threads, int local_rank_count) {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  at::set_num_threads(cpu_threads > 0 ? cpu_threads : std::max(1, cores / local_rank_count));
+int threads_or_share(int cpu_threads, int local_rank_count) {
+  if (cpu_threads > 0) return cpu_threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / local_rank_count);
 }
 
 }  // namespace sdlora::data

@@ -10,7 +10,7 @@ namespace sdlora::data {
 struct CacheCommand {
   CacheOptions options;
   std::string device = "auto";
-  int cpu_threads = 0;  // a rank; 0: cores / local ranks
+  int cpu_threads = 0;  // of each rank; 0: cores / local ranks
   bool wants_verify = false;
   bool wants_info = false;
   std::filesystem::path cache;  // of verify and info
@@ -22,7 +22,7 @@ void declare_options(CLI::App& app, CacheCommand& command);
 // --model, --images and --output, which verify and info do without. Throws Error(kUsage).
 void require_paths(const CacheCommand& command);
 
-// Of this process; 0 means its share of the host's cores.
-void set_cpu_threads(int cpu_threads, int local_rank_count);
+// What 0 threads stand for: this rank's share of the host's cores.
+int threads_or_share(int cpu_threads, int local_rank_count);
 
 }  // namespace sdlora::data

@@ -12,6 +12,7 @@
 #include "data/shard_builder.h"
 #include "data/shard_reader.h"
 #include "data/text_builder.h"
+#include "data/worker_threads.h"
 
 namespace sdlora::data {
 namespace {
@@ -104,6 +105,8 @@ void write_manifest(const CacheOptions& options, const OutputDirectory& output, 
 
 CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world, ImageLoader& loader,
                           const CacheProgress& progress) {
+  use_one_thread_per_kernel();
+
   // 1. One owner of the output directory
   std::unique_ptr<OutputDirectory> output;
   comm::agree(world, [&] {

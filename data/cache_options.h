@@ -20,6 +20,7 @@ struct CacheOptions {
   int64_t shard_size = 256;                     // images a shard
   bool flip = false;
   at::Device device = at::kCPU;
+  int encoder_threads = 1;  // on the CPU: pictures that a rank encodes at a time; does not change the files
 };
 
 // Called on rank 0 as images are done, of the images that are to be done in this run (all ranks together).

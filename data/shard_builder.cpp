@@ -1,6 +1,7 @@
 #include "data/shard_builder.h"
 
 #include <algorithm>
+#include <mutex>
 #include <thread>
 
 #include <ATen/ATen.h>
@@ -10,6 +11,7 @@
 #include "comm/program.h"
 #include "common/error.h"
 #include "data/shard_writer.h"
+#include "data/worker_threads.h"
 
 namespace sdlora::data {
 namespace {
@@ -58,7 +60,7 @@ ShardResult ShardBuilder::build(const PlannedShard& shard, const std::function<v
   return result;
 }
 
-// Every size-th picture from `rank` on, in order; decoding runs ahead of encoding.
+// Every size-th picture from `rank` on. Decoding runs ahead of encoding, which several threads do.
 std::vector<ShardBuilder::Encoded> ShardBuilder::encode_own(const PlannedShard& shard,
                                                             const std::function<void()>& picture_done) {
   std::vector<Encoded> own;
@@ -72,13 +74,23 @@ std::vector<ShardBuilder::Encoded> ShardBuilder::encode_own(const PlannedShard& 
       to_encode.emplace_back(own.size(), &shard.samples[sample]);
     own.push_back({.latents = known.value_or(at::Tensor()), .is_reused = known.has_value()});
   }
+  std::mutex mutex;
   size_t requested = 0;
-  for (const auto& [place, sample] : to_encode) {
-    for (; requested < to_encode.size() && loader_.pending_count() < decoder_count(world_); ++requested)
-      loader_.request(options_.images / to_encode[requested].second->source, plan_.settings.image_size);
-    own[place] = encode(*sample, loader_.take());
-    picture_done();
-  }
+  size_t taken = 0;
+  run_on_threads(options_.device.is_cuda() ? 1 : options_.encoder_threads, [&] {
+    std::unique_lock lock(mutex);
+    while (taken < to_encode.size()) {
+      for (; requested < to_encode.size() && loader_.pending_count() < decoder_count(world_); ++requested)
+        loader_.request(options_.images / to_encode[requested].second->source, plan_.settings.image_size);
+      const auto [place, sample] = to_encode[taken++];
+      const LoadedImage image = loader_.take();
+      lock.unlock();
+      Encoded encoded = encode(*sample, image);
+      lock.lock();
+      own[place] = std::move(encoded);
+      picture_done();
+    }
+  });
   return own;
 }
 

@@ -1,6 +1,7 @@
 #include "data/text_builder.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <optional>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "data/output_directory.h"
 #include "data/shard_reader.h"
 #include "data/shard_writer.h"
+#include "data/worker_threads.h"
 #include "model/model_directory.h"
 
 namespace sdlora::data {
@@ -22,13 +24,16 @@ constexpr size_t kCaptionsPerRankAndRound = 32;  // bounds the memory of a gathe
 
 class CaptionEncoder {
  public:
-  CaptionEncoder(const CacheOptions& options)
+  explicit CaptionEncoder(const CacheOptions& options)
       : device_(options.device),
         tokenizer_(model::ModelDirectory(options.model).load_tokenizer()),
         encoder_(model::ModelDirectory(options.model)
                      .load_text_encoder({.device = device_, .dtype = at::kFloat})) {}
 
-  // [L, C] f32 on the CPU
+  // [L, C]
+  std::vector<int64_t> shape() const { return {tokenizer_.max_length(), encoder_.config().hidden_size}; }
+
+  // [L, C] f32 on the CPU; any number of threads at a time
   at::Tensor encode(const std::string& caption) const {
     const c10::InferenceMode no_gradients;
     const std::vector<int64_t> ids = tokenizer_.encode(caption);
@@ -63,6 +68,13 @@ Embeddings read_previous(const CacheOptions& options, const CacheSettings& setti
   return embeddings;
 }
 
+std::string bytes_of(const std::vector<at::Tensor>& embeddings) {
+  std::string bytes;
+  for (const at::Tensor& embedding : embeddings)
+    bytes.append(static_cast<const char*>(embedding.const_data_ptr()), embedding.nbytes());
+  return bytes;
+}
+
 // (all ranks) Adds what is missing to rank 0's embeddings.
 void gather_missing(const CacheOptions& options, const std::vector<std::string>& missing,
                     comm::Communicator& world, Embeddings& embeddings) {
@@ -70,18 +82,19 @@ void gather_missing(const CacheOptions& options, const std::vector<std::string>&
   comm::agree(world, [&] { encoder.emplace(options); });
   const auto rank = static_cast<size_t>(world.rank());
   const auto rank_count = static_cast<size_t>(world.size());
-  std::vector<int64_t> shape;  // [L, C]
+  const std::vector<int64_t> shape = encoder->shape();
   for (size_t round = 0; round < missing.size(); round += rank_count * kCaptionsPerRankAndRound) {
     const size_t end = std::min(missing.size(), round + rank_count * kCaptionsPerRankAndRound);
-    std::string own;
+    std::vector<at::Tensor> own;
+    for (size_t caption = round + rank; caption < end; caption += rank_count) own.emplace_back();
     comm::agree(world, [&] {
-      for (size_t caption = round + rank; caption < end; caption += rank_count) {
-        const at::Tensor embedding = encoder->encode(missing[caption]);
-        shape = embedding.sizes().vec();
-        own.append(static_cast<const char*>(embedding.const_data_ptr()), embedding.nbytes());
-      }
+      std::atomic<size_t> next = 0;
+      run_on_threads(options.device.is_cuda() ? 1 : options.encoder_threads, [&] {
+        for (size_t place = next++; place < own.size(); place = next++)
+          own[place] = encoder->encode(missing[round + rank + place * rank_count]);
+      });
     });
-    const std::vector<std::string> all = world.gather(own);
+    const std::vector<std::string> all = world.gather(bytes_of(own));
     if (world.rank() != 0) continue;
     for (size_t caption = round; caption < end; ++caption) {
       at::Tensor embedding = at::empty(shape, at::kFloat);
