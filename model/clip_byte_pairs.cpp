@@ -58,7 +58,8 @@ struct Candidate {
 
 }  // namespace
 
-BytePairEncoder::BytePairEncoder(const Vocabulary& vocabulary, const MergeList& merges, int64_t unknown_id) {
+BytePairEncoder::BytePairEncoder(const Vocabulary& vocabulary, const MergeList& merges, int64_t unknown_id,
+                                 const std::filesystem::path& merges_file) {
   const std::array<std::string, 256> letters = byte_letters();
   for (size_t byte = 0; byte < letters.size(); ++byte) {
     byte_ids_[byte] = id_or(vocabulary, letters[byte], unknown_id);
@@ -73,7 +74,9 @@ BytePairEncoder::BytePairEncoder(const Vocabulary& vocabulary, const MergeList& 
       throw Error(ExitCode::kBadData,
                   Problem{.what = "the tokenizer's merges do not belong to its vocabulary",
                           .expected = "tokens of the vocabulary",
-                          .seen = fmt::format("merge {}: {} {}", rank + 1, left, right)});
+                          .seen = fmt::format("merge {}: {} {}", rank + 1, left, right),
+                          .where = merges_file.string(),
+                          .advice = "copy the model\'s tokenizer folder again"});
     merges_.insert_or_assign(pair_key(left_id, right_id),
                              Merge{static_cast<uint32_t>(rank), static_cast<uint32_t>(merged_id)});
   }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,8 +19,9 @@ using MergeList = std::vector<std::pair<std::string, std::string>>;  // by rank
 class BytePairEncoder {
  public:
   // `unknown_id` stands for a byte that the vocabulary lacks. Throws Error(kBadData) for a merge of tokens,
-  // or into a token, that the vocabulary lacks.
-  BytePairEncoder(const Vocabulary& vocabulary, const MergeList& merges, int64_t unknown_id);
+  // or into a token, that the vocabulary lacks; it names `merges_file`.
+  BytePairEncoder(const Vocabulary& vocabulary, const MergeList& merges, int64_t unknown_id,
+                  const std::filesystem::path& merges_file);
 
   // Appends the tokens of one word of UTF-8. n log n in its length.
   void encode_word(std::string_view word, std::vector<int64_t>& token_ids) const;

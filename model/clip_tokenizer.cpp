@@ -29,7 +29,7 @@ class ClipTokenizer::Implementation {
         raw_tokens_(files.added_tokens, false, {}),
         normalized_tokens_(files.added_tokens, true,
                            [this](std::u32string_view text) { return normalizer_.normalize(text); }),
-        encoder_(files.vocabulary, files.merges, files.unknown_id) {}
+        encoder_(files.vocabulary, files.merges, files.unknown_id, files.merges_file) {}
 
   // At least the first `enough` tokens of `text`; what lies behind them is not looked at word by word.
   std::vector<int64_t> tokens(std::string_view text, size_t enough) const {

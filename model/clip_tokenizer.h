@@ -1,6 +1,7 @@
-// CLIP's byte-level BPE tokenizer (transformers CLIPTokenizer / CLIPTokenizerFast): NFC, white space
-// collapsed, lower case, the split pattern with Unicode classes, merges, 77 tokens with start and end
-// markers, truncated or padded.
+// CLIP's byte-level BPE tokenizer (transformers CLIPTokenizer, formerly CLIPTokenizerFast; Radford et al.
+// 2021): added tokens, NFC, white space collapsed, lower case, the split pattern with Unicode classes,
+// merges, 77 tokens with start and end markers, truncated or padded. The same ids as transformers 5.23 with
+// tokenizers 0.23, for every code point.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +15,23 @@ namespace sdlora::model {
 
 class ClipTokenizer {
  public:
-  // `directory` holds vocab.json and merges.txt, and tokenizer_config.json or special_tokens_map.json for the
-  // pad token where they are. Throws Error(kBadData) naming the file.
+  // `directory` holds vocab.json and merges.txt, or tokenizer.json; special tokens, padding and length come
+  // from tokenizer_config.json and special_tokens_map.json where they are (clip_tokenizer_files.h has the
+  // rules). Throws Error(kBadData) naming the file.
   explicit ClipTokenizer(const std::filesystem::path& directory);
   ~ClipTokenizer();
   ClipTokenizer(ClipTokenizer&&) noexcept;
 
-  // UTF-8 text to exactly max_length() ids: start, tokens (cut to fit), end, padding.
+  // UTF-8 text to exactly max_length() ids: start, tokens (cut to fit), end, padding. Ill-formed UTF-8 is
+  // read as U+FFFD, as Python's decode(errors="replace") does; every other character counts, NUL too. Safe to
+  // call from many threads. A megabyte takes a fraction of a second. Throws Error(kBadData) for more than 256
+  // MiB.
   std::vector<int64_t> encode(std::string_view text) const;
 
   // How many tokens `text` has, without start, end and cut: more than max_length() - 2 means words are lost.
   int64_t count_tokens(std::string_view text) const;
 
-  int64_t max_length() const;  // 77
+  int64_t max_length() const;  // 77 unless tokenizer_config.json says another length
 
  private:
   class Implementation;

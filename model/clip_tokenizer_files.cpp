@@ -68,6 +68,7 @@ MergeList read_merge_lines(const Path& file) {
 
 // Of tokenizer.json: "left right", or ["left", "right"].
 MergeList read_merge_array(const Path& file, const Json& entries) {
+  if (!entries.is_array()) refuse(file, "a list of merges", entries.type_name());
   MergeList merges;
   merges.reserve(entries.size());
   for (const Json& entry : entries) {
@@ -87,9 +88,11 @@ void read_vocabulary_and_merges(const Path& directory, const Json& tokenizer_jso
     if (!std::filesystem::exists(merges_file))
       refuse(merges_file, "the merges of vocab.json", "no such file");
     files.merges = read_merge_lines(merges_file);
+    files.merges_file = merges_file;
     return;
   }
   const Path file = directory / "tokenizer.json";
+  files.merges_file = file;
   if (tokenizer_json.empty())
     refuse(directory, "vocab.json and merges.txt, or tokenizer.json", "none of them");
   try {

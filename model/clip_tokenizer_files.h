@@ -19,6 +19,7 @@ namespace sdlora::model {
 struct ClipTokenizerFiles {
   Vocabulary vocabulary;
   MergeList merges;
+  std::filesystem::path merges_file;
   std::vector<AddedToken> added_tokens;
   int64_t start_id;
   int64_t end_id;

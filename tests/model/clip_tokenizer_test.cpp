@@ -15,6 +15,7 @@
 namespace sdlora::model {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
@@ -253,7 +254,8 @@ TEST(ClipTokenizer, RefusesFilesThatAreNotATokenizer) {
   EXPECT_THAT(refusal_with("vocab.json", "{\"a\": "), HasSubstr("vocab.json"));
   EXPECT_THAT(refusal_with("vocab.json", "[1, 2]"), HasSubstr("vocab.json"));
   EXPECT_THAT(refusal_with("vocab.json", R"({"a": -1})"), HasSubstr("vocab.json"));
-  EXPECT_THAT(refusal_with("merges.txt", "t h\nt x\n"), HasSubstr("merge 2: t x"));
+  EXPECT_THAT(refusal_with("merges.txt", "t h\nt x\n"),
+              AllOf(HasSubstr("merge 2: t x"), HasSubstr("merges.txt")));
   EXPECT_THAT(refusal_with("merges.txt", "c a t\n"), HasSubstr("line 1"));
   EXPECT_THAT(refusal_with("merges.txt", "c\n"), HasSubstr("merges.txt"));
   EXPECT_THAT(refusal_with("special_tokens_map.json", R"({"bos_token": 5})"), HasSubstr("special tokens"));

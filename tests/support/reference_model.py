@@ -1,5 +1,9 @@
 """The reference models of the tests: diffusers' and transformers' classes with a model folder's weights, in fp32."""
+import os
 from pathlib import Path
+
+# Only errors are of interest; read when the packages are imported.
+os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
 
 import torch
 from safetensors.torch import load_file
@@ -15,7 +19,9 @@ def load_unet(model: Path):
 
 def load_text_encoder(model: Path):
     from transformers import CLIPTextModel
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     return _load(CLIPTextModel, model / "text_encoder").eval()
 
 
