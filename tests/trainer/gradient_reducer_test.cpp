@@ -71,7 +71,7 @@ TEST_P(EveryReducer, CarriesAStopRequestAndForgetsItAtReset) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Reductions, EveryReducer, testing::Values("exact", "fp32"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& reduction) { return std::string(reduction.param); });
 
 TEST(ExactReducer, GivesTheSameBytesInAnyOrder) {
   const auto alone = comm::make_single_process_communicator();
