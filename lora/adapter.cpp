@@ -18,7 +18,8 @@ std::vector<Adapter::Module> find_modules(model::UNet& unet, const LoraConfig& c
   if (config.rank < 1)
     throw Error(ExitCode::kUsage, Problem{.what = "--lora-rank is not usable",
                                           .expected = "at least 1",
-                                          .seen = std::to_string(config.rank)});
+                                          .seen = std::to_string(config.rank),
+                                          .advice = "correct --lora-rank"});
   const Targets targets(config.targets);
   std::vector<Adapter::Module> modules;
   std::string example;
@@ -31,7 +32,8 @@ std::vector<Adapter::Module> find_modules(model::UNet& unet, const LoraConfig& c
     throw Error(ExitCode::kUsage,
                 Problem{.what = "--lora-targets matches no module of the UNet",
                         .expected = "attn, attn-mlp, or a pattern found in paths like " + example,
-                        .seen = config.targets});
+                        .seen = config.targets,
+                        .advice = "correct --lora-targets"});
   return modules;
 }
 

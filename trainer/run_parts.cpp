@@ -15,6 +15,11 @@ at::ScalarType dtype_of(const std::string& mixed_precision) {
 
 // Loads the data set and checks that it is what the options and the model expect.
 data::Dataset open_dataset(const TrainConfig& config) {
+  if (!std::filesystem::is_directory(config.data))
+    throw Error(ExitCode::kUsage, Problem{.what = "the data directory does not exist",
+                                          .expected = "a directory written by cache_latents",
+                                          .where = config.data.string(),
+                                          .advice = "check --data"});
   data::Dataset dataset(config.data);
   if (config.image_size != 0 && config.image_size != dataset.image_size())
     throw Error(ExitCode::kUsage,

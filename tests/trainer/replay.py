@@ -126,19 +126,20 @@ def main():
     worst = {"prediction": 0.0, "loss": 0.0, "gradient norm": 0.0}
     for record in steps:
         step = record["step"] - 1
-        losses = []
-        for slot in range(int(config["batch-size"])):
-            trace = load_file(trace_directory / f"step-{step + 1:06}.sample-{slot:06}.safetensors")
+        traces = [load_file(trace_directory / f"step-{step + 1:06}.sample-{slot:06}.safetensors")
+                  for slot in range(int(config["batch-size"]))]
+        for slot, trace in enumerate(traces):
             check_draws(config, cache, scaling_factor, trace, step, slot)
-            latents, noise, t = (trace[name][None] for name in ("latents", "noise", "timestep"))
-            noisy = scheduler.add_noise(latents, noise, t)
-            target = noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, t)
-            prediction = unet(noisy, t, trace["encoder_hidden_states"][None]).sample
-            loss = torch.nn.functional.mse_loss(prediction, target)
-            (loss / int(config["batch-size"])).backward()
-            losses.append(loss.item())
-            worst["prediction"] = max(worst["prediction"], relative_error(trace["prediction"], prediction[0].detach()))
-        loss = sum(losses) / len(losses)
+        latents, noise, t, captions, ours = (torch.stack([trace[name] for trace in traces]) for name in (
+            "latents", "noise", "timestep", "encoder_hidden_states", "prediction"))
+        noisy = scheduler.add_noise(latents, noise, t)
+        target = noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, t)
+        prediction = unet(noisy, t, captions).sample
+        loss = torch.nn.functional.mse_loss(prediction, target)
+        loss.backward()
+        loss = loss.item()
+        for sample, reference in zip(ours, prediction.detach()):
+            worst["prediction"] = max(worst["prediction"], relative_error(sample, reference))
         norm = torch.nn.utils.clip_grad_norm_(parameters, float(config["max-grad-norm"])).item()
         for group in optimizer.param_groups:
             group["lr"] = record["learning_rate"]
