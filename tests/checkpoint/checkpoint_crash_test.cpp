@@ -91,7 +91,7 @@ int64_t newest_step(const std::filesystem::path& run_directory) {
   const NewestCheckpoint newest = load_newest_checkpoint(run_directory);
   EXPECT_TRUE(newest.checkpoint.has_value());
   EXPECT_TRUE(newest.skipped_reasons.empty()) << newest.skipped_reasons.front();
-  expect_whole(*newest.checkpoint);
+  expect_whole(newest.checkpoint.value());
   return newest.checkpoint->step;
 }
 

@@ -177,7 +177,7 @@ TEST_P(DamagedCheckpoint, IsSkippedWithItsReasonAndTheOlderOneIsUsed) {
   GetParam().apply(run / "checkpoint-step-2");
   const NewestCheckpoint newest = load_newest_checkpoint(run.path());
   ASSERT_TRUE(newest.checkpoint.has_value());
-  expect_equal(*newest.checkpoint, checkpoint_of(1, 1.0));
+  expect_equal(newest.checkpoint.value(), checkpoint_of(1, 1.0));
   EXPECT_THAT(newest.skipped_reasons,
               ElementsAre(AllOf(HasSubstr(GetParam().reason), HasSubstr("checkpoint-step-2"),
                                 ::testing::Not(HasSubstr("\n")))));
@@ -209,7 +209,7 @@ TEST(CheckpointStore, UsesACheckpointThatADeadSaveHadMovedAside) {
   const TemporaryFolder run;
   save_checkpoint(run.path(), checkpoint_of(4));
   std::filesystem::rename(run / "checkpoint-step-4", run / ".checkpoint-step-4.replaced-17");
-  expect_equal(*load_newest_checkpoint(run.path()).checkpoint, checkpoint_of(4));
+  expect_equal(load_newest_checkpoint(run.path()).checkpoint.value(), checkpoint_of(4));
 
   remove_leftovers(run.path());
   EXPECT_THAT(run.names(), ElementsAre("checkpoint-step-4"));
@@ -221,7 +221,7 @@ TEST(CheckpointStore, PrefersTheReplacementToWhatWasMovedAside) {
   save_checkpoint(run.path(), checkpoint_of(4, 1.0));
   std::filesystem::rename(run / "checkpoint-step-4", run / ".checkpoint-step-4.replaced-17");
   save_checkpoint(run.path(), checkpoint_of(4, 2.0));
-  expect_equal(*load_newest_checkpoint(run.path()).checkpoint, checkpoint_of(4, 2.0));
+  expect_equal(load_newest_checkpoint(run.path()).checkpoint.value(), checkpoint_of(4, 2.0));
   remove_leftovers(run.path());
   EXPECT_THAT(run.names(), ElementsAre("checkpoint-step-4"));
 }
