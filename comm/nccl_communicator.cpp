@@ -5,6 +5,7 @@
 #include <exception>
 #include <thread>
 
+#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <nccl.h>
@@ -79,12 +80,23 @@ class NcclCommunicator : public Communicator {
   ncclUniqueId share_unique_id() {
     ncclUniqueId id{};
     agree(world_, [&] {
+      check_device();
       if (world_.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
     });
     std::string bytes(id.internal, sizeof id.internal);
     world_.broadcast(bytes, 0);
     std::memcpy(id.internal, bytes.data(), sizeof id.internal);
     return id;
+  }
+
+  void check_device() const {
+    const int device_count = c10::cuda::device_count();  // 0 also where there is no driver
+    if (device_index_ >= 0 && device_index_ < device_count) return;
+    throw Error(ExitCode::kMismatch, Problem{.what = "NCCL needs a GPU that this host does not have",
+                                             .expected = fmt::format("GPU {}", device_index_),
+                                             .seen = fmt::format("{} usable GPUs", device_count),
+                                             .where = place_of(world_),
+                                             .advice = "use --comm mpi, or fewer ranks on this host"});
   }
 
   void join(const ncclUniqueId& id) {

@@ -22,7 +22,7 @@ int close_after_failure(MpiSession& session, const Failure& failure) {
       FailureDigest{static_cast<int64_t>(failure.exit_code), std::hash<std::string>{}(failure.message)};
   const auto all = session.exchange_failures(own, kPatienceWithOtherRanks);
   if (!all) {
-    log::error(fmt::format("{}\n  rank:     {}; the other ranks are stopped", failure.message,
+    log::error(fmt::format("{}\n  found by: {}; the other ranks are stopped", failure.message,
                            place_of(session.rank(), session.size())));
     session.abort(static_cast<int>(failure.exit_code));
   }
@@ -60,7 +60,7 @@ void agree(Communicator& world, const std::function<void()>& body) {
   } catch (...) {
     const Failure failure = describe_failure(std::current_exception());
     report = fmt::format("{} {}", static_cast<int>(failure.exit_code), failure.message);
-    if (world.size() > 1) report += fmt::format("\n  rank:     {}", place_of(world));
+    if (world.size() > 1) report += fmt::format("\n  found by: {}", place_of(world));
   }
   for (const std::string& text : world.gather(report)) {
     if (text.empty()) continue;

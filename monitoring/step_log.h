@@ -1,0 +1,38 @@
+// metrics.jsonl: one JSON object a line for each optimiser step, readable while the run goes on.
+//
+//   {"step":7,"loss":0.12,"grad_norm":0.03,"learning_rate":1e-05,"skipped":false,"nonfinite":false,
+//    "samples_per_second":4.1,"step_seconds":1.95}
+//
+// The fields up to "nonfinite" are a function of config, seed and data, byte for byte; the rest are timings.
+// JSON has no NaN: a loss or norm that is not finite is null, and "nonfinite" is true.
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "monitoring/step_record.h"
+
+namespace sdlora::monitoring {
+
+class StepLog {
+ public:
+  // Keeps the records of steps <= `resume_after_step` that `file` holds, and drops the others and a torn last
+  // line, so that a resumed run holds each step once; 0 starts afresh. The folder must exist. Throws
+  // Error(kIo).
+  StepLog(const std::filesystem::path& file, int64_t resume_after_step);
+
+  // The line is with the operating system when this returns. Throws Error(kIo), for example when the disk is
+  // full.
+  void append(const StepRecord& record);
+
+ private:
+  struct Close {
+    void operator()(std::FILE* stream) const { std::fclose(stream); }
+  };
+
+  std::filesystem::path file_;
+  std::unique_ptr<std::FILE, Close> stream_;
+};
+
+}  // namespace sdlora::monitoring

@@ -1,0 +1,21 @@
+// What one optimiser step was like; the log, the metrics and the progress bar show it.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+namespace sdlora::monitoring {
+
+struct StepRecord {
+  int64_t step = 0;      // counted from 1
+  double loss = 0;       // mean over the global batch
+  double grad_norm = 0;  // before clipping
+  double learning_rate = 0;
+  bool skipped = false;           // the parameters were left as they were
+  double samples_per_second = 0;  // over all ranks
+  double step_seconds = 0;
+
+  bool is_finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }
+};
+
+}  // namespace sdlora::monitoring

@@ -1,0 +1,177 @@
+#include "monitoring/step_log.h"
+
+#include <cmath>
+#include <csignal>
+#include <limits>
+#include <sstream>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+#include <sys/resource.h>
+
+#include "common/error.h"
+#include "tests/monitoring/temporary_folder.h"
+#include "tests/monitoring/text_file.h"
+
+namespace sdlora::monitoring {
+namespace {
+
+using Json = nlohmann::json;
+
+StepRecord record_of(int64_t step) {
+  return {.step = step,
+          .loss = 0.1,
+          .grad_norm = 0.2,
+          .learning_rate = 1e-5,
+          .samples_per_second = 4,
+          .step_seconds = 2};
+}
+
+void append_steps(StepLog& log, int64_t first, int64_t last) {
+  for (int64_t step = first; step <= last; ++step) log.append(record_of(step));
+}
+
+std::vector<Json> records_in(const std::filesystem::path& file) {
+  std::istringstream lines(text_of(file));
+  std::vector<Json> records;
+  for (std::string line; std::getline(lines, line);) records.push_back(Json::parse(line));
+  return records;
+}
+
+std::vector<int64_t> steps_in(const std::filesystem::path& file) {
+  std::vector<int64_t> steps;
+  for (const Json& record : records_in(file)) steps.push_back(record["step"]);
+  return steps;
+}
+
+TEST(StepLog, WritesOneObjectALineWithTheReproducibleFieldsFirst) {
+  const TemporaryFolder folder;
+  StepLog log(folder / "metrics.jsonl", 0);
+  log.append(record_of(1));
+  EXPECT_EQ(text_of(folder / "metrics.jsonl"),
+            R"({"step":1,"loss":0.1,"grad_norm":0.2,"learning_rate":1e-05,"skipped":false,"nonfinite":false,)"
+            R"("samples_per_second":4.0,"step_seconds":2.0})"
+            "\n");
+}
+
+TEST(StepLog, KeepsEveryBitOfANumber) {
+  const TemporaryFolder folder;
+  StepRecord record = record_of(1);
+  record.loss = 0.1F + 1e-9;
+  record.grad_norm = 5e-324;
+  StepLog log(folder / "metrics.jsonl", 0);
+  log.append(record);
+  const Json read = records_in(folder / "metrics.jsonl").front();
+  EXPECT_EQ(read["loss"].get<double>(), record.loss);
+  EXPECT_EQ(read["grad_norm"].get<double>(), record.grad_norm);
+}
+
+TEST(StepLog, WhatIsNotFiniteIsNullAndMarked) {
+  const TemporaryFolder folder;
+  StepLog log(folder / "metrics.jsonl", 0);
+  StepRecord record = record_of(1);
+  record.loss = std::numeric_limits<double>::quiet_NaN();
+  record.skipped = true;
+  log.append(record);
+  record.loss = 1;
+  record.grad_norm = std::numeric_limits<double>::infinity();
+  log.append(record);
+  const auto records = records_in(folder / "metrics.jsonl");
+  EXPECT_TRUE(records[0]["loss"].is_null());
+  EXPECT_TRUE(records[1]["grad_norm"].is_null());
+  for (const Json& read : records) {
+    EXPECT_TRUE(read["nonfinite"].get<bool>());
+    EXPECT_TRUE(read["skipped"].get<bool>());
+  }
+}
+
+TEST(StepLog, ARecordCanBeReadAsSoonAsItIsAppended) {
+  const TemporaryFolder folder;
+  StepLog log(folder / "metrics.jsonl", 0);
+  for (int64_t step = 1; step <= 5; ++step) {
+    log.append(record_of(step));
+    EXPECT_EQ(steps_in(folder / "metrics.jsonl").back(), step);
+  }
+}
+
+TEST(StepLog, AResumedRunHoldsEachStepOnce) {
+  const TemporaryFolder folder;
+  {
+    StepLog log(folder / "metrics.jsonl", 0);
+    append_steps(log, 1, 17);
+  }
+  StepLog log(folder / "metrics.jsonl", 10);
+  append_steps(log, 11, 12);
+  EXPECT_THAT(steps_in(folder / "metrics.jsonl"),
+              testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
+}
+
+TEST(StepLog, ResumingLeavesTheKeptBytesAsTheyWere) {
+  const TemporaryFolder folder;
+  const std::string kept = "{\"step\":1,\"loss\":0.50,\"more\":\"of a later version\"}\n";
+  write_text(folder / "metrics.jsonl", kept + "{\"step\":2}\n");
+  const StepLog log(folder / "metrics.jsonl", 1);
+  EXPECT_EQ(text_of(folder / "metrics.jsonl"), kept);
+}
+
+TEST(StepLog, ATornLastLineIsDropped) {
+  const TemporaryFolder folder;
+  for (const char* torn : {"{\"step\":3,\"lo", "{\"step\":3}", "{", "\0\0\0"}) {
+    write_text(folder / "metrics.jsonl", std::string("{\"step\":1}\n{\"step\":2}\n") + torn);
+    StepLog log(folder / "metrics.jsonl", 3);
+    append_steps(log, 3, 4);
+    EXPECT_THAT(steps_in(folder / "metrics.jsonl"), testing::ElementsAre(1, 2, 3, 4)) << torn;
+  }
+}
+
+TEST(StepLog, LinesThatAreNoRecordsAndRepeatedStepsAreLeftOut) {
+  const TemporaryFolder folder;
+  write_text(folder / "metrics.jsonl",
+             "{\"step\":1}\n\n[1,2]\nnoise\n{\"step\":\"2\"}\n{\"step\":2}\n{\"step\":1}\n{\"step\":2}\n{"
+             "\"step\":3}\n");
+  const StepLog log(folder / "metrics.jsonl", 3);
+  EXPECT_THAT(steps_in(folder / "metrics.jsonl"), testing::ElementsAre(1, 2, 3));
+}
+
+TEST(StepLog, StartingAfreshDropsWhatWasThere) {
+  const TemporaryFolder folder;
+  write_text(folder / "metrics.jsonl", "{\"step\":1}\n");
+  const StepLog log(folder / "metrics.jsonl", 0);
+  EXPECT_EQ(text_of(folder / "metrics.jsonl"), "");
+}
+
+TEST(StepLog, ResumingWithoutALogStartsOne) {
+  const TemporaryFolder folder;
+  StepLog log(folder / "metrics.jsonl", 100);
+  append_steps(log, 101, 101);
+  EXPECT_THAT(steps_in(folder / "metrics.jsonl"), testing::ElementsAre(101));
+}
+
+TEST(StepLog, WhatCannotBeWrittenIsAnIoErrorThatNamesTheFile) {
+  const TemporaryFolder folder;
+  try {
+    const StepLog log(folder / "absent/metrics.jsonl", 0);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kIo);
+    EXPECT_THAT(std::string(error.what()), testing::HasSubstr("absent/metrics.jsonl"));
+  }
+}
+
+TEST(StepLog, AFullDiskIsAnIoErrorAtTheStepThatMeetsIt) {
+  const TemporaryFolder folder;
+  StepLog log(folder / "metrics.jsonl", 0);
+  log.append(record_of(1));
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler_before = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit full{.rlim_cur = 200, .rlim_max = before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &full);
+  EXPECT_THROW(log.append(record_of(2)), Error);
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler_before);
+}
+
+}  // namespace
+}  // namespace sdlora::monitoring
