@@ -8,6 +8,7 @@
 #include "monitoring/exporter.h"
 #include "monitoring/metrics_targets.h"
 #include "monitoring/progress_bar.h"
+#include "monitoring/resident_memory.h"
 #include "monitoring/step_log.h"
 
 namespace sdlora::trainer {
@@ -68,6 +69,19 @@ void RunMonitor::record(int64_t step, const StepResult& result, double step_seco
   if (outlets_->bar)
     outlets_->bar->update(step,
                           fmt::format("loss {:.4f}  grad norm {:.2e}", result.loss, result.gradient_norm));
+}
+
+void RunMonitor::finish(comm::Communicator& world) {
+  constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
+  const monitoring::ResidentMemory memory = monitoring::resident_memory();
+  const std::vector<std::string> all = world.gather(
+      fmt::format("{:.2f} GiB peak ({:.2f} GiB private, {:.2f} GiB mapped files at the end)",
+                  static_cast<double>(memory.peak_bytes) / kGibibyte,
+                  static_cast<double>(memory.private_bytes) / kGibibyte,
+                  static_cast<double>(memory.mapped_bytes) / kGibibyte));
+  if (outlets_->bar) outlets_->bar->finish();
+  if (world.rank() != 0) return;
+  for (size_t rank = 0; rank < all.size(); ++rank) log::info(fmt::format("memory of rank {}: {}", rank, all[rank]));
 }
 
 }  // namespace sdlora::trainer

@@ -19,6 +19,9 @@ class RunMonitor {
   // (each rank for itself) `step` steps are done; the last one took `step_seconds`.
   void record(int64_t step, const StepResult& result, double step_seconds);
 
+  // (all ranks) Ends the bar; rank 0 says how much memory every rank took.
+  void finish(comm::Communicator& world);
+
  private:
   struct Outlets;
   std::unique_ptr<Outlets> outlets_;

@@ -140,6 +140,7 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
                               "same command again to go on",
                               step_));
   }
+  monitor.finish(world_);
   if (saved_step_ != step_) save_checkpoint();
   write_adapter();
 }
