@@ -79,7 +79,8 @@ def save_text_encoder(model, folder: Path, config: dict, prefix: str, arguments:
         state[prefix + "embeddings.position_ids"] = torch.arange(77).unsqueeze(0)
     suffix = f".{arguments.variant}" if arguments.variant else ""
     save_file(state, folder / f"model{suffix}.safetensors", metadata={"format": "pt"})
-    values = {"architectures": ["CLIPTextModel"], "model_type": "clip_text_model", **model.config.to_dict(), **config}
+    defaults = {} if arguments.size == "full" else model.config.to_dict()
+    values = {**defaults, "architectures": ["CLIPTextModel"], "model_type": "clip_text_model", **config}
     (folder / "config.json").write_text(json.dumps(values, indent=2, default=str) + "\n")
 
 
@@ -131,9 +132,10 @@ def write_model(out: Path, arguments: argparse.Namespace) -> None:
 def cached(arguments: argparse.Namespace) -> Path:
     """The folder of this size and these options, made if it is not there; complete or absent."""
     here = Path(__file__).parent
-    sources = b"".join((here / f).read_bytes() for f in ("make_model.py", "model_sizes.py", "clip_vocabulary.py"))
+    sources = [(here / name).read_text() for name in ("make_model.py", "clip_vocabulary.py")]
     options = {k: v for k, v in vars(arguments).items() if k not in ("out", "cache")}
-    key = hashlib.sha256(sources + json.dumps(options, sort_keys=True).encode()).hexdigest()[:12]
+    made_of = json.dumps([sources, SIZES[arguments.size], SD15_SCHEDULER, options], sort_keys=True)
+    key = hashlib.sha256(made_of.encode()).hexdigest()[:12]
     home = Path(os.environ.get("SDLORA_HOME", Path.home() / ".cache" / "sdlora")) / "models"
     folder = home / f"{arguments.size}-{key}"
     if not folder.exists():
