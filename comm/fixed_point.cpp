@@ -74,11 +74,10 @@ int64_t add_terms(const float* __restrict terms, int64_t count, int64_t* __restr
 void round_sums(const int64_t* __restrict high, const int64_t* __restrict low, int64_t count,
                 float* __restrict sums) {
   for (int64_t i = 0; i < count; ++i) {
-    // 1. Carry, and split evenly around zero, so that no part cancels a larger one:
-    //    |rest| <= 2^47, |middle| <= 2^31
-    const int64_t carry = shift_right(low[i] + (int64_t{1} << (kLowBits - 1)), kLowBits);
-    const int64_t rest = low[i] - (carry << kLowBits);
-    const int64_t carried = high[i] + carry;
+    // 1. Carry, and split around zero, so that the lower parts never cancel the top:
+    //    0 <= rest < 2^48, -2^31 <= middle < 2^31
+    const int64_t carried = high[i] + shift_right(low[i], kLowBits);
+    const int64_t rest = low[i] & ((int64_t{1} << kLowBits) - 1);
     const int64_t top = shift_right(carried + (int64_t{1} << 31), 32);
     const int64_t middle = carried - (top << 32);
     // 2. top * 2^80 + middle * 2^48 + rest as a double and an error of less than its last bit

@@ -33,9 +33,8 @@ void add_terms(const at::Tensor& terms, at::Tensor& high, at::Tensor& low, at::T
 }
 
 at::Tensor round_sums(const at::Tensor& high, const at::Tensor& low) {
-  const at::Tensor carry = at::bitwise_right_shift(low + (int64_t{1} << (kLowBits - 1)), kLowBits);
-  const at::Tensor rest = low - at::bitwise_left_shift(carry, kLowBits);
-  const at::Tensor carried = high + carry;
+  const at::Tensor carried = high + at::bitwise_right_shift(low, kLowBits);
+  const at::Tensor rest = low.bitwise_and((int64_t{1} << kLowBits) - 1);
   const at::Tensor top = at::bitwise_right_shift(carried + (int64_t{1} << 31), 32);
   const at::Tensor middle = carried - at::bitwise_left_shift(top, 32);
   const auto [lower, lower_error] = add_exactly(middle.to(at::kDouble) * 0x1p48, rest.to(at::kDouble));
