@@ -12,10 +12,6 @@ find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(GTest REQUIRED)
 find_package(Threads REQUIRED)
 
-find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
-add_library(pcre2 INTERFACE)
-target_link_libraries(pcre2 INTERFACE "${PCRE2_LIBRARY}")
-
 add_library(hdf5 INTERFACE)
 target_include_directories(hdf5 SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS})
 target_link_libraries(hdf5 INTERFACE ${HDF5_LIBRARIES})
