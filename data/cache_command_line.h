@@ -1,8 +1,7 @@
 // The command line of cache_latents.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
+#include "common/command_line.h"
 #include "data/cache_options.h"
 
 namespace sdlora::data {

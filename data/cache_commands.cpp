@@ -55,7 +55,7 @@ std::string info_text(const std::filesystem::path& cache_directory) {
 }
 
 std::string report_text(const CacheReport& report, const std::filesystem::path& cache_directory) {
-  if (report.shards_kept == report.shard_count && report.pictures_encoded == 0)
+  if (!report.has_changed)
     return fmt::format("{} pictures in {}: nothing has changed, nothing was done", report.sample_count,
                        cache_directory.string());
   return fmt::format(

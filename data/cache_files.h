@@ -9,7 +9,7 @@ namespace sdlora::data {
 
 enum class FileCheck {
   kHash,  // size and SHA-256, before anything in the file is looked at
-  kSize,  // size alone, where another rank of this host checks the hash
+  kSize,  // size alone, for a rank that knows that another rank of its host has found all hashes right
 };
 
 // All functions throw Error(kBadData) naming the file, and the dataset where one is to blame.

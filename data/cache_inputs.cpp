@@ -63,8 +63,14 @@ std::vector<InspectedImage> gather_inspections(const fs::path& folder,
 // Over the names and bytes of the tokenizer's files.
 std::string hash_of_tokenizer(const fs::path& directory) {
   std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory))
-    if (entry.is_regular_file()) files.push_back(entry.path());
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
+    if (entry->is_regular_file(error)) files.push_back(entry->path());
+  if (error)
+    throw Error(ExitCode::kUsage, Problem{.what = "the model's tokenizer cannot be read",
+                                          .seen = error.message(),
+                                          .where = directory.string(),
+                                          .advice = "check --model"});
   std::sort(files.begin(), files.end());
   std::string hashes;
   for (const fs::path& file : files)
@@ -82,18 +88,19 @@ void check_range(const char* option, int64_t value, int64_t largest) {
 CacheSettings settings_for(const CacheOptions& options, const model::ModelDirectory& model) {
   check_range("--img-size", options.image_size, kLargestImageSize);
   check_range("--shard-size", options.shard_size, kLargestShardSize);
+  CacheSettings settings{.image_size = options.image_size,
+                         .flip = options.flip,
+                         .shard_size = options.shard_size,
+                         .vae_sha256 = model.hash_of("vae"),
+                         .text_encoder_sha256 = model.hash_of("text_encoder")};
   const auto vae = model::VaeConfig::read(model::ModelConfig(model.path() / "vae" / "config.json"));
   if (options.image_size % vae.downscale() != 0)
     throw Error(ExitCode::kUsage, Problem{.what = "--img-size does not fit the model",
                                           .expected = fmt::format("a multiple of {}", vae.downscale()),
                                           .seen = fmt::format("{}", options.image_size)});
-  return {.image_size = options.image_size,
-          .flip = options.flip,
-          .shard_size = options.shard_size,
-          .vae_scaling_factor = vae.scaling_factor,
-          .vae_sha256 = model.hash_of("vae"),
-          .text_encoder_sha256 = model.hash_of("text_encoder"),
-          .tokenizer_sha256 = hash_of_tokenizer(model.path() / "tokenizer")};
+  settings.vae_scaling_factor = vae.scaling_factor;
+  settings.tokenizer_sha256 = hash_of_tokenizer(model.path() / "tokenizer");
+  return settings;
 }
 
 [[noreturn]] void fail_without_images(const fs::path& folder, const std::vector<SkippedImage>& skipped) {
@@ -110,7 +117,7 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelDirect
 CachePlan gather_cache_inputs(const CacheOptions& options, comm::Communicator& world) {
   FoundImages found = broadcast_found_images(options.images, world);
   const std::vector<InspectedImage> inspected = gather_inspections(options.images, found.sources, world);
-  std::string plan_text;
+  CachePlan plan;
   comm::agree(world, [&] {
     if (world.rank() != 0) return;
     const model::ModelDirectory model(options.model);
@@ -131,13 +138,10 @@ CachePlan gather_cache_inputs(const CacheOptions& options, comm::Communicator& w
     for (size_t image = 0; image < samples.size(); ++image)
       samples[image].caption_index = captions.index_of_image[image];
     warn_of_long_captions(model.load_tokenizer(), captions.captions);
-    CachePlan plan = make_cache_plan(settings, samples, captions.captions);
+    plan = make_cache_plan(settings, samples, captions.captions);
     plan.skipped = found.skipped;
-    keep_what_is_there(plan, options.output);
-    plan_text = to_json_text(plan);
   });
-  world.broadcast(plan_text, 0);
-  return parse_cache_plan(plan_text);
+  return plan;
 }
 
 }  // namespace sdlora::data

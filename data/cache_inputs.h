@@ -8,9 +8,9 @@
 
 namespace sdlora::data {
 
-// (all ranks) Every rank returns the same plan. Ranks share the reading and hashing of the images; rank 0
-// does the rest. Throws Error(kUsage) for options that do not fit the model, Error(kBadData) when no image is
-// left or captions are missing.
+// (all ranks) Ranks share the reading and hashing of the images; rank 0 does the rest, and alone gets the
+// plan. Throws Error(kUsage) for options that do not fit the model, Error(kBadData) when no image is left or
+// captions are missing.
 CachePlan gather_cache_inputs(const CacheOptions& options, comm::Communicator& world);
 
 }  // namespace sdlora::data

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <memory>
 
-#include "checkpoint/atomic_file.h"
 #include "comm/program.h"
 #include "common/error.h"
 #include "data/cache_inputs.h"
 #include "data/named_list.h"
 #include "data/output_directory.h"
 #include "data/shard_builder.h"
-#include "data/shard_reader.h"
 #include "data/text_builder.h"
 #include "data/worker_threads.h"
 
@@ -52,19 +50,53 @@ class ProgressCount {
   int64_t done_count_ = 0;
 };
 
+// (all ranks) Rank 0 says which files are kept, and makes way for the others. `output` is null on other
+// ranks.
+CachePlan broadcast_plan(CachePlan plan, OutputDirectory* output,
+                         const std::filesystem::path& cache_directory, comm::Communicator& world) {
+  std::string text;
+  comm::agree(world, [&] {
+    if (output == nullptr) return;
+    keep_what_is_there(plan, output->record(), cache_directory);
+    if (!is_all_kept(plan)) output->begin_rebuild(plan);
+    for (const auto& [name, file] : output->record().files)
+      if (name.starts_with("shard-")) plan.reusable_shards.push_back(name);
+    text = to_json_text(plan);
+  });
+  world.broadcast(text, 0);
+  return parse_cache_plan(text);
+}
+
 // (all ranks)
 void build_shards(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
-                  ImageLoader& loader, const CacheProgress& progress, CacheReport& report) {
+                  ImageLoader& loader, const CacheProgress& progress, OutputDirectory* output,
+                  CacheReport& report) {
   std::unique_ptr<ShardBuilder> builder;
   comm::agree(world, [&] { builder = std::make_unique<ShardBuilder>(options, plan, world, loader); });
   ProgressCount count(plan, world, progress);
   for (const PlannedShard& shard : plan.shards) {
     if (shard.is_kept) continue;
-    ShardResult result = builder->build(shard, [&] { count.picture_done(); });
+    const ShardResult result = builder->build(shard, [&] { count.picture_done(); });
+    comm::agree(world, [&] {
+      if (output != nullptr && result.sample_count > 0)
+        output->add_finished(describe_file(options.output / shard.file_name, result.sample_count),
+                             result.skipped);
+    });
     count.shard_done(shard);
     report.pictures_encoded += result.encoded_count;
     report.skipped.insert(report.skipped.end(), result.skipped.begin(), result.skipped.end());
   }
+}
+
+// (all ranks)
+void build_text(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
+                OutputDirectory* output) {
+  build_text_file(options, plan, world);
+  comm::agree(world, [&] {
+    const auto caption_count = static_cast<int64_t>(plan.captions.size());
+    if (output != nullptr)
+      output->add_finished(describe_file(options.output / kTextFileName, caption_count), {});
+  });
 }
 
 [[noreturn]] void fail_without_samples(const CacheOptions& options,
@@ -76,29 +108,15 @@ void build_shards(const CacheOptions& options, const CachePlan& plan, comm::Comm
                                           .where = options.images.string()});
 }
 
-// (rank 0 only) Looks at the files that are there now.
-Manifest describe_cache(const CacheOptions& options, const CachePlan& plan, const CacheReport& report) {
-  Manifest manifest{.settings = plan.settings, .shards = {}, .text = {}, .skipped = report.skipped};
-  for (const PlannedShard& shard : plan.shards) {
-    const std::filesystem::path file = options.output / shard.file_name;
-    if (std::filesystem::exists(file))
-      manifest.shards.push_back(describe_file(file, ShardFile(file).sample_count()));
-  }
-  if (manifest.shards.empty()) fail_without_samples(options, report.skipped);
-  manifest.text = describe_file(options.output / kTextFileName, static_cast<int64_t>(plan.captions.size()));
+Manifest manifest_of(const CacheOptions& options, const CachePlan& plan, const CacheRecord& record,
+                     const std::vector<SkippedImage>& skipped) {
+  Manifest manifest{
+      .settings = plan.settings, .shards = {}, .text = record.files.at(kTextFileName), .skipped = skipped};
+  for (const PlannedShard& shard : plan.shards)
+    if (const auto file = record.files.find(shard.file_name); file != record.files.end())
+      manifest.shards.push_back(file->second);
+  if (manifest.shards.empty()) fail_without_samples(options, skipped);
   return manifest;
-}
-
-// (rank 0 only)
-void write_manifest(const CacheOptions& options, const OutputDirectory& output, const Manifest& manifest) {
-  std::set<std::string> wanted{kTextFileName};
-  for (const ManifestFile& shard : manifest.shards) wanted.insert(shard.name);
-  output.remove_all_but(wanted);
-  const std::string text = to_json_text(manifest);
-  const std::filesystem::path file = options.output / kManifestName;
-  std::error_code error;
-  if (std::filesystem::exists(file, error) && checkpoint::read_text(file) == text) return;
-  checkpoint::write_text_atomically(file, text);
 }
 
 }  // namespace
@@ -108,31 +126,27 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
   use_one_thread_per_kernel();
 
   // 1. One owner of the output directory
-  std::unique_ptr<OutputDirectory> output;
+  std::unique_ptr<OutputDirectory> output;  // rank 0 only
   comm::agree(world, [&] {
     if (world.rank() == 0) output = std::make_unique<OutputDirectory>(options.output);
   });
 
   // 2. What must be there, and what is there already
-  const CachePlan plan = gather_cache_inputs(options, world);
+  const CachePlan plan =
+      broadcast_plan(gather_cache_inputs(options, world), output.get(), options.output, world);
   CacheReport report{.skipped = plan.skipped};
 
   // 3. Make the rest
-  if (!is_all_kept(plan)) {
-    comm::agree(world, [&] {
-      if (output) output->begin_rebuild(plan);
-    });
-    build_shards(options, plan, world, loader, progress, report);
-    if (!plan.is_text_kept) build_text_file(options, plan, world);
-  }
-  std::sort(report.skipped.begin(), report.skipped.end(),
-            [](const SkippedImage& left, const SkippedImage& right) { return left.source < right.source; });
+  if (!is_all_kept(plan)) build_shards(options, plan, world, loader, progress, output.get(), report);
+  if (!plan.is_text_kept) build_text(options, plan, world, output.get());
 
   // 4. The manifest, last
+  std::sort(report.skipped.begin(), report.skipped.end(),
+            [](const SkippedImage& left, const SkippedImage& right) { return left.source < right.source; });
   comm::agree(world, [&] {
     if (!output) return;
-    const Manifest manifest = describe_cache(options, plan, report);
-    write_manifest(options, *output, manifest);
+    const Manifest manifest = manifest_of(options, plan, output->record(), report.skipped);
+    report.has_changed = output->finish(manifest);
     report.sample_count = manifest.sample_count();
     report.shard_count = static_cast<int64_t>(manifest.shards.size());
   });

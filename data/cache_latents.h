@@ -13,6 +13,7 @@ struct CacheReport {
   int64_t caption_count = 0;  // different ones, the empty one among them
   int64_t shard_count = 0;
   int64_t shards_kept = 0;       // as they were
+  bool has_changed = false;      // any file of the cache
   int64_t pictures_encoded = 0;  // in this run
   std::vector<SkippedImage> skipped;
 };

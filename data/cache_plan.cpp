@@ -71,6 +71,7 @@ std::string to_json_text(const CachePlan& plan) {
                {"captions", plan.captions},
                {"text_inputs_sha256", plan.text_inputs_sha256},
                {"is_text_kept", plan.is_text_kept},
+               {"reusable_shards", plan.reusable_shards},
                {"shards", Json::array()},
                {"skipped", Json::array()}};
   for (const PlannedShard& shard : plan.shards)
@@ -94,7 +95,8 @@ CachePlan parse_cache_plan(const std::string& json_text) {
                               .tokenizer_sha256 = settings.at("tokenizer_sha256")},
                  .captions = json.at("captions"),
                  .text_inputs_sha256 = json.at("text_inputs_sha256"),
-                 .is_text_kept = json.at("is_text_kept")};
+                 .is_text_kept = json.at("is_text_kept"),
+                 .reusable_shards = json.at("reusable_shards")};
   for (const Json& shard_json : json.at("shards")) {
     PlannedShard shard{.file_name = shard_json.at("file_name"),
                        .inputs_sha256 = shard_json.at("inputs_sha256"),

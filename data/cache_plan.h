@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/cache_record.h"
 #include "data/captions.h"
 #include "data/manifest.h"
 
@@ -30,6 +31,7 @@ struct CachePlan {
   std::vector<std::string> captions = {};
   std::string text_inputs_sha256 = {};
   bool is_text_kept = false;
+  std::vector<std::string> reusable_shards = {};  // files with latents that may be wanted again
   std::vector<SkippedImage> skipped = {};  // refused without decoding, or left out of a shard that is kept
 
   // Of these the pictures that do not decode are left out when their shard is made.
@@ -40,10 +42,10 @@ struct CachePlan {
 CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<PlannedSample>& samples,
                           const std::vector<std::string>& captions);
 
-// Sets is_kept and is_text_kept by what lies in the directory. A file is kept when it was made from the same
-// inputs and is whole: its SHA-256 is the manifest's, or, without a manifest (a killed run), everything in it
-// can be read and is as planned. Files that differ from the manifest are removed: they are damaged.
-void keep_what_is_there(CachePlan& plan, const std::filesystem::path& cache_directory);
+// Sets is_kept and is_text_kept for the files of the record that were made from the same inputs, and adds the
+// pictures that are left out of them to `skipped`.
+void keep_what_is_there(CachePlan& plan, const CacheRecord& record,
+                        const std::filesystem::path& cache_directory);
 
 // To hand a plan from rank 0 to the others.
 std::string to_json_text(const CachePlan& plan);

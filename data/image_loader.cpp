@@ -205,7 +205,7 @@ LoadedImage ImageLoader::take() {
   LoadedImage image;
   if (result.starts_with(kNoProcess)) fail_to_start(result.substr(1));
   if (result.size() < 1 + kSha256Characters) {
-    image.unusable_reason = "the decoder crashed, or took too much time or memory";
+    image.unusable_reason = kDecoderDied;
     return image;
   }
   image.sha256 = result.substr(1, kSha256Characters);

@@ -11,6 +11,10 @@
 
 namespace sdlora::data {
 
+// The reason when a decoder's process ended without a word. It may have been the machine's fault: worth
+// another try.
+inline constexpr const char* kDecoderDied = "the decoder crashed, or took too much time or memory";
+
 struct LoadedImage {
   std::string sha256;           // of the file's bytes that were decoded
   std::string rgb;              // side × side × 3 bytes, as decode_square; empty for an unusable image

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
+#include <string_view>
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "checkpoint/atomic_file.h"
 #include "common/error.h"
 
 namespace sdlora::data {
@@ -15,23 +18,27 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLockName = ".cache_latents.lock";
+constexpr std::string_view kPreviousSuffix = ".previous";
 
 void check_done(const std::error_code& error, const char* what, const fs::path& path) {
   if (error)
     throw Error(ExitCode::kIo, Problem{.what = what, .seen = error.message(), .where = path.string()});
 }
 
-bool is_shard_name(const std::string& name) {
-  return name.starts_with("shard-") &&
-         (name.ends_with(".h5") || name.ends_with(std::string(".h5") + kPreviousSuffix));
+// A shard or the text file, finished.
+bool is_data_name(const std::string& name) {
+  return name == kTextFileName || (name.starts_with("shard-") && name.ends_with(".h5"));
 }
 
-// Finished files, files put aside, and the temporary names of checkpoint/atomic_file.h.
+// Data files, data files put aside, and the temporary names of checkpoint/atomic_file.h.
 bool is_ours(const std::string& name) {
-  const bool is_temporary = name.starts_with('.') && name.find(".tmp-") != std::string::npos;
-  const std::string plain = is_temporary ? name.substr(1, name.find(".tmp-") - 1) : name;
-  return is_shard_name(plain) || plain == kTextFileName ||
-         plain == std::string(kTextFileName) + kPreviousSuffix || (is_temporary && plain == kManifestName);
+  const size_t mark = name.starts_with('.') ? name.find(".tmp-") : std::string::npos;
+  if (mark != std::string::npos) {
+    const std::string plain = name.substr(1, mark - 1);
+    return is_data_name(plain) || plain == kManifestName || plain == kJournalName;
+  }
+  const bool is_aside = name.ends_with(kPreviousSuffix);
+  return is_data_name(is_aside ? name.substr(0, name.rfind(kPreviousSuffix)) : name);
 }
 
 std::vector<fs::path> list_files(const fs::path& directory) {
@@ -44,12 +51,18 @@ std::vector<fs::path> list_files(const fs::path& directory) {
   return files;
 }
 
+void remove_file(const fs::path& file) {
+  std::error_code error;
+  fs::remove(file, error);
+  check_done(error, "cannot remove a file", file);
+}
+
 }  // namespace
 
-std::vector<fs::path> list_shards(const fs::path& cache_directory) {
-  std::vector<fs::path> files = list_files(cache_directory);
-  std::erase_if(files, [](const fs::path& file) { return !is_shard_name(file.filename().string()); });
-  return files;
+std::string previous_name(const std::string& name) {
+  std::string previous = name;
+  previous += kPreviousSuffix;
+  return previous;
 }
 
 OutputDirectory::OutputDirectory(fs::path directory) : directory_(std::move(directory)) {
@@ -63,43 +76,70 @@ OutputDirectory::OutputDirectory(fs::path directory) : directory_(std::move(dire
                                        .seen = system_error_text(),
                                        .where = directory_.string()});
   // File systems without locks (some network ones) go unguarded.
-  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-  ::close(lock_);
-  throw Error(ExitCode::kIo,
-              Problem{.what = "another cache_latents is writing to this directory",
-                      .where = directory_.string(),
-                      .advice = "wait for it, or stop it and start again: what is done is kept"});
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(lock_);
+    throw Error(ExitCode::kIo,
+                Problem{.what = "another cache_latents is writing to this directory",
+                        .where = directory_.string(),
+                        .advice = "wait for it, or stop it and start again: what is done is kept"});
+  }
+  record_ = read_record(directory_);
+  remove_damaged(directory_, record_);
 }
 
 OutputDirectory::~OutputDirectory() {
   ::close(lock_);
 }
 
-void OutputDirectory::begin_rebuild(const CachePlan& plan) const {
-  std::error_code error;
-  fs::remove(directory_ / kManifestName, error);
-  check_done(error, "cannot remove the old manifest", directory_ / kManifestName);
+void OutputDirectory::begin_rebuild(const CachePlan& plan) {
   std::set<std::string> kept;
   for (const PlannedShard& shard : plan.shards)
     if (shard.is_kept) kept.insert(shard.file_name);
   if (plan.is_text_kept) kept.insert(kTextFileName);
+  std::vector<std::string> to_put_aside;
+  for (const auto& [name, file] : record_.files)
+    if (is_data_name(name) && !kept.contains(name)) to_put_aside.push_back(name);
+
+  // Known by both names while they are renamed, so that a kill between two steps loses nothing.
+  for (const std::string& name : to_put_aside) {
+    ManifestFile aside = record_.files.at(name);
+    aside.name = previous_name(name);
+    record_.add(aside);
+  }
+  write_journal(directory_, record_);
+  remove_file(directory_ / kManifestName);
+  for (const std::string& name : to_put_aside) {
+    std::error_code error;
+    fs::rename(directory_ / name, directory_ / previous_name(name), error);
+    check_done(error, "cannot put an old file aside", directory_ / name);
+    record_.files.erase(name);
+  }
   for (const fs::path& file : list_files(directory_)) {
     const std::string name = file.filename().string();
-    const bool is_finished = name == kTextFileName || (is_shard_name(name) && name.ends_with(".h5"));
-    if (!is_finished || kept.contains(name)) continue;
-    fs::rename(file, file.string() + kPreviousSuffix, error);
-    check_done(error, "cannot put an old file aside", file);
+    if (is_ours(name) && !record_.files.contains(name)) remove_file(file);
   }
 }
 
-void OutputDirectory::remove_all_but(const std::set<std::string>& wanted) const {
+void OutputDirectory::add_finished(const ManifestFile& file, const std::vector<SkippedImage>& left_out) {
+  record_.add(file);
+  for (const SkippedImage& image : left_out) record_.left_out[image.source] = image.reason;
+  write_journal(directory_, record_);
+}
+
+bool OutputDirectory::finish(const Manifest& manifest) {
+  std::set<std::string> wanted{manifest.text.name};
+  for (const ManifestFile& shard : manifest.shards) wanted.insert(shard.name);
   for (const fs::path& file : list_files(directory_)) {
     const std::string name = file.filename().string();
-    if (!is_ours(name) || wanted.contains(name)) continue;
-    std::error_code error;
-    fs::remove(file, error);
-    check_done(error, "cannot remove a file that is no longer needed", file);
+    if (is_ours(name) && !wanted.contains(name)) remove_file(file);
   }
+  const std::string text = to_json_text(manifest);
+  const fs::path file = directory_ / kManifestName;
+  std::error_code error;
+  const bool is_same = fs::exists(file, error) && checkpoint::read_text(file) == text;
+  if (!is_same) checkpoint::write_text_atomically(file, text);
+  remove_file(directory_ / kJournalName);
+  return !is_same;
 }
 
 }  // namespace sdlora::data

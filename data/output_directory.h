@@ -1,41 +1,48 @@
-// The cache directory while cache_latents works on it: one owner, no manifest, old shards put aside for
-// reuse.
+// The cache directory while cache_latents works on it: one owner, a journal instead of the manifest, old
+// files put aside so that what is in them can be used again.
 #pragma once
 
 #include <filesystem>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "data/cache_plan.h"
+#include "data/cache_record.h"
 
 namespace sdlora::data {
 
-inline constexpr const char* kPreviousSuffix = ".previous";
-
-// Shards and shards put aside, ordered by name.
-std::vector<std::filesystem::path> list_shards(const std::filesystem::path& cache_directory);
+// The name under which an old file is put aside.
+std::string previous_name(const std::string& name);
 
 // Held by rank 0 for the whole run. All functions throw Error(kIo).
 class OutputDirectory {
  public:
-  // Creates the directory where needed and locks it. Throws Error(kIo) too when another run holds it.
+  // Creates the directory where needed, locks it, and removes what is damaged. Throws Error(kIo) too when
+  // another run holds it.
   explicit OutputDirectory(std::filesystem::path directory);
   ~OutputDirectory();
   OutputDirectory(const OutputDirectory&) = delete;
   OutputDirectory& operator=(const OutputDirectory&) = delete;
 
-  // From here on the cache is not finished: removes the manifest, and renames what is not kept to
-  // NAME.previous.
-  void begin_rebuild(const CachePlan& plan) const;
+  // The files that are here and whole.
+  const CacheRecord& record() const { return record_; }
 
-  // Removes our files that are not in `wanted`: what was put aside, shards that are no longer needed,
-  // leftovers of killed runs. Other people's files stay.
-  void remove_all_but(const std::set<std::string>& wanted) const;
+  // From here on the cache is not finished: the journal takes the manifest's place, and what is not kept is
+  // renamed to NAME.previous. Files that nobody vouches for are removed.
+  void begin_rebuild(const CachePlan& plan);
+
+  // A file of the plan has been written, without these pictures.
+  void add_finished(const ManifestFile& file, const std::vector<SkippedImage>& left_out);
+
+  // Writes the manifest, last, after removing our other files: what was put aside, shards that are no longer
+  // needed, leftovers of killed runs. Other people's files stay. Returns whether anything has changed since
+  // the manifest before.
+  bool finish(const Manifest& manifest);
 
  private:
   std::filesystem::path directory_;
   int lock_ = -1;
+  CacheRecord record_;
 };
 
 }  // namespace sdlora::data

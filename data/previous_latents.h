@@ -9,18 +9,17 @@
 #include <unordered_map>
 #include <vector>
 
-#include "data/manifest.h"
+#include "data/cache_plan.h"
 #include "data/shard_reader.h"
 
 namespace sdlora::data {
 
 class PreviousLatents {
  public:
-  // Looks into all shards in the directory, also those that output_directory.h has put aside. Unreadable ones
-  // are no use and no error.
-  PreviousLatents(const std::filesystem::path& cache_directory, const CacheSettings& settings);
+  // Looks into the plan's reusable shards.
+  PreviousLatents(const std::filesystem::path& cache_directory, const CachePlan& plan);
 
-  // [planes, 4, h, w] f32, or nothing: not there, or damaged.
+  // [planes, 4, h, w] f32, or nothing.
   std::optional<at::Tensor> find(const std::string& source_sha256);
 
  private:

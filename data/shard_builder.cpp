@@ -39,7 +39,7 @@ ShardBuilder::ShardBuilder(const CacheOptions& options, const CachePlan& plan, c
       world_(world),
       loader_(loader),
       encoder_(model::ModelDirectory(options.model), options.device, plan.settings.flip),
-      previous_(options.output, plan.settings) {}
+      previous_(options.output, plan) {}
 
 ShardResult ShardBuilder::build(const PlannedShard& shard, const std::function<void()>& picture_done) {
   std::vector<Encoded> own;

@@ -49,22 +49,18 @@ class CaptionEncoder {
 
 using Embeddings = std::unordered_map<std::string, at::Tensor>;  // [L, C] by caption
 
+// By rank 0, which put the file aside because it is whole.
 Embeddings read_previous(const CacheOptions& options, const CacheSettings& settings) {
+  const std::filesystem::path file = options.output / previous_name(kTextFileName);
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) return {};
+  const TextContent text = read_text_file(file);
+  if (text.text_encoder_sha256 != settings.text_encoder_sha256 ||
+      text.tokenizer_sha256 != settings.tokenizer_sha256)
+    return {};
   Embeddings embeddings;
-  for (const std::string& name : {std::string(kTextFileName) + kPreviousSuffix, std::string(kTextFileName)}) {
-    std::error_code error;
-    if (!std::filesystem::exists(options.output / name, error)) continue;
-    try {
-      const TextContent text = read_text_file(options.output / name);
-      if (text.text_encoder_sha256 != settings.text_encoder_sha256 ||
-          text.tokenizer_sha256 != settings.tokenizer_sha256)
-        continue;
-      for (size_t row = 0; row < text.caption.size(); ++row)
-        embeddings[text.caption[row]] = text.embedding[static_cast<int64_t>(row)];
-    } catch (const Error&) {  // damaged: of no use
-      continue;
-    }
-  }
+  for (size_t row = 0; row < text.caption.size(); ++row)
+    embeddings[text.caption[row]] = text.embedding[static_cast<int64_t>(row)];
   return embeddings;
 }
 

@@ -1,0 +1,172 @@
+#include "data/dataset.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include "checkpoint/atomic_file.h"
+#include "checkpoint/sha256.h"
+#include "common/error.h"
+#include "data/shard_writer.h"
+#include "tests/data/example_cache.h"
+
+namespace sdlora::data {
+namespace {
+
+using testing::HasSubstr;
+
+std::string refusal(const std::filesystem::path& cache, ExitCode exit_code = ExitCode::kBadData) {
+  try {
+    const Dataset dataset(cache);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), exit_code) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return "";
+}
+
+void write_manifest(const std::filesystem::path& cache, const Manifest& manifest) {
+  checkpoint::write_text_atomically(cache / kManifestName, to_json_text(manifest));
+}
+
+TEST(Dataset, GivesTheSamplesOfAllShardsInOrder) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  const Dataset dataset(folder.path());
+  ASSERT_EQ(dataset.sample_count(), 5);
+  EXPECT_EQ(dataset.image_size(), 64);
+  EXPECT_EQ(dataset.vae_scaling_factor(), 0.18215);
+  EXPECT_FALSE(dataset.has_flip());
+  for (int64_t index = 0; index < 5; ++index) {
+    const ShardContent shard = index < 3 ? example_shard(0, 3) : example_shard(3, 2);
+    const int64_t row = index < 3 ? index : index - 3;
+    const Sample sample = dataset.sample(index);
+    EXPECT_TRUE(at::equal(sample.latent_mean, shard.latents[0][row])) << index;
+    EXPECT_TRUE(at::equal(sample.latent_std, shard.latents[1][row])) << index;
+    EXPECT_TRUE(at::equal(sample.text_embedding, example_text(3).embedding[index % 3])) << index;
+    EXPECT_EQ(sample.source, shard.source[static_cast<size_t>(row)]);
+  }
+  EXPECT_TRUE(at::equal(dataset.empty_caption_embedding(), example_text(3).embedding[0]));
+}
+
+TEST(Dataset, MirrorImagesAreSamplesBehindThePictures) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path(), true);
+  const Dataset dataset(folder.path());
+  EXPECT_TRUE(dataset.has_flip());
+  EXPECT_EQ(dataset.picture_count(), 5);
+  ASSERT_EQ(dataset.sample_count(), 10);
+  const ShardContent second = example_shard(3, 2, true);
+  EXPECT_TRUE(at::equal(dataset.sample(9).latent_mean, second.latents[2][1]));
+  EXPECT_TRUE(at::equal(dataset.sample(9).latent_std, second.latents[3][1]));
+  EXPECT_TRUE(at::equal(dataset.sample(4).latent_mean, second.latents[0][1]));
+  EXPECT_TRUE(at::equal(dataset.sample(9).text_embedding, dataset.sample(4).text_embedding));
+  EXPECT_EQ(dataset.sample(9).source, dataset.sample(4).source + " (mirrored)");
+}
+
+TEST(Dataset, AnIndexOutOfRangeIsADefectOfTheCaller) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  const Dataset dataset(folder.path());
+  EXPECT_THROW(dataset.sample(5), Error);
+  EXPECT_THROW(dataset.sample(-1), Error);
+}
+
+TEST(Dataset, ItsHashIsThatOfTheManifest) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  EXPECT_EQ(Dataset(folder.path()).manifest_sha256(), checkpoint::sha256_of_file(folder / kManifestName));
+}
+
+TEST(Dataset, AFlippedBitAnywhereInAnyFileIsFound) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  for (const char* name : {"shard-00000.h5", "shard-00001.h5", "text.h5"}) {
+    const std::string good = checkpoint::read_text(folder / name);
+    for (size_t byte = 3; byte < good.size(); byte += good.size() / 9) {
+      flip_bit(folder / name, static_cast<int64_t>(byte));
+      EXPECT_THAT(refusal(folder.path()), HasSubstr(name));
+      write_bytes(folder / name, good);
+    }
+  }
+  const Dataset intact(folder.path());
+}
+
+TEST(Dataset, ACutOffMissingOrSwappedFileIsNamed) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  const std::string shard = checkpoint::read_text(folder / "shard-00001.h5");
+  write_bytes(folder / "shard-00001.h5", shard.substr(0, shard.size() - 1));
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("shard-00001.h5"));
+  write_bytes(folder / "shard-00001.h5", checkpoint::read_text(folder / "shard-00000.h5"));
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("shard-00001.h5"));
+  std::filesystem::remove(folder / "shard-00001.h5");
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("missing"));
+}
+
+TEST(Dataset, AFolderWithoutManifestIsNotFinished) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  std::filesystem::remove(folder / kManifestName);
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("not a finished cache"));
+  EXPECT_THAT(refusal(folder / "nowhere"), HasSubstr("not a finished cache"));
+}
+
+TEST(Dataset, FilesThatDoNotFitTheManifestAreRefusedEvenWithRightHashes) {
+  const TemporaryFolder folder;
+  const Manifest good = write_example_cache(folder.path());
+  const auto refusal_of = [&](const auto& change) {
+    Manifest manifest = good;
+    change(manifest);
+    write_manifest(folder.path(), manifest);
+    return refusal(folder.path());
+  };
+  EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.image_size = 128; }), HasSubstr("the image size"));
+  EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.flip = true; }), HasSubstr("the mirrored half"));
+  EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.vae_scaling_factor = 1; }),
+              HasSubstr("the scaling factor"));
+  EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.vae_sha256 = std::string(64, 'f'); }),
+              HasSubstr("the VAE"));
+  EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.tokenizer_sha256 = "f"; }), HasSubstr("the tokenizer"));
+  EXPECT_THAT(refusal_of([](Manifest& m) { m.shards[0].row_count = 4; }), HasSubstr("the number of samples"));
+  EXPECT_THAT(refusal_of([](Manifest& m) { m.text.row_count = 5; }), HasSubstr("the number of captions"));
+}
+
+TEST(Dataset, ACaptionThatIsNotThereIsRefused) {
+  const TemporaryFolder folder;
+  Manifest manifest = write_example_cache(folder.path());
+  ShardContent shard = example_shard(3, 2);
+  shard.caption_index[1] = 3;
+  write_shard(folder / "shard-00001.h5", shard);
+  manifest.shards[1] = describe_file(folder / "shard-00001.h5", 2);
+  write_manifest(folder.path(), manifest);
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("caption index"));
+}
+
+TEST(Dataset, ACacheLargerThanTheMemoryIsRefusedBeforeItIsRead) {
+  const TemporaryFolder folder;
+  Manifest manifest = write_example_cache(folder.path());
+  manifest.shards[0].bytes = int64_t{1} << 60;
+  write_manifest(folder.path(), manifest);
+  EXPECT_THAT(refusal(folder.path(), ExitCode::kMismatch), HasSubstr("memory"));
+}
+
+TEST(VerifyCache, NamesEveryFlawAtOnce) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  EXPECT_EQ(verify_cache(folder.path()).sample_count(), 5);
+  flip_bit(folder / "shard-00000.h5", 5000);
+  std::filesystem::remove(folder / "text.h5");
+  try {
+    verify_cache(folder.path());
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
+    EXPECT_THAT(error.what(), HasSubstr("2 of 3 files"));
+    EXPECT_THAT(error.what(), HasSubstr("shard-00000.h5"));
+    EXPECT_THAT(error.what(), HasSubstr("text.h5"));
+  }
+}
+
+}  // namespace
+}  // namespace sdlora::data

@@ -1,0 +1,94 @@
+#include "tests/data/example_cache.h"
+
+#include <fstream>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "checkpoint/atomic_file.h"
+#include "data/shard_writer.h"
+
+namespace sdlora::data {
+namespace {
+
+const std::string kVaeHash(64, 'a');
+const std::string kTextEncoderHash(64, 'b');
+const std::string kTokenizerHash(64, 'c');
+
+}  // namespace
+
+TemporaryFolder::TemporaryFolder() {
+  std::string name = testing::TempDir() + "/sdlora-data-XXXXXX";
+  path_ = ::mkdtemp(name.data());
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code error;
+  std::filesystem::remove_all(path_, error);
+}
+
+void write_bytes(const std::filesystem::path& file, const std::string& bytes) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream(file, std::ios::binary) << bytes;
+}
+
+void flip_bit(const std::filesystem::path& file, int64_t byte) {
+  std::string bytes = checkpoint::read_text(file);
+  bytes[static_cast<size_t>(byte)] = static_cast<char>(bytes[static_cast<size_t>(byte)] ^ 1);
+  write_bytes(file, bytes);
+}
+
+ShardContent example_shard(int64_t first, int64_t count, bool flip) {
+  ShardContent shard;
+  shard.header = {.image_size = 64,
+                  .vae_scaling_factor = 0.18215,
+                  .vae_sha256 = kVaeHash,
+                  .inputs_sha256 = fmt::format("{:064}", first)};
+  const int64_t planes = flip ? kPlanesFlip : kPlanesPlain;
+  shard.latents = at::arange(planes * count * 4 * 8 * 8, at::kFloat).reshape({planes, count, 4, 8, 8}) +
+                  1000 * static_cast<double>(first);
+  for (int64_t sample = first; sample < first + count; ++sample) {
+    shard.caption_index.push_back(sample % 3);
+    shard.source.push_back(fmt::format("folder/bild-ä{}.png", sample));
+    shard.source_sha256.push_back(fmt::format("{:064x}", sample));
+  }
+  return shard;
+}
+
+TextContent example_text(int64_t count) {
+  TextContent text{.text_encoder_sha256 = kTextEncoderHash,
+                   .tokenizer_sha256 = kTokenizerHash,
+                   .inputs_sha256 = std::string(64, 'd')};
+  text.embedding = at::arange(count * 77 * 6, at::kFloat).reshape({count, 77, 6});
+  text.caption.push_back("");
+  for (int64_t caption = 1; caption < count; ++caption)
+    text.caption.push_back(fmt::format("caption é {}", caption));
+  return text;
+}
+
+CacheSettings example_settings(bool flip) {
+  return {.image_size = 64,
+          .flip = flip,
+          .shard_size = 3,
+          .vae_scaling_factor = 0.18215,
+          .vae_sha256 = kVaeHash,
+          .text_encoder_sha256 = kTextEncoderHash,
+          .tokenizer_sha256 = kTokenizerHash};
+}
+
+Manifest write_example_cache(const std::filesystem::path& folder, bool flip) {
+  std::filesystem::create_directories(folder);
+  write_shard(folder / shard_file_name(0), example_shard(0, 3, flip));
+  write_shard(folder / shard_file_name(1), example_shard(3, 2, flip));
+  write_text_file(folder / kTextFileName, example_text(3));
+  Manifest manifest{.settings = example_settings(flip)};
+  manifest.shards = {describe_file(folder / shard_file_name(0), 3),
+                     describe_file(folder / shard_file_name(1), 2)};
+  manifest.text = describe_file(folder / kTextFileName, 3);
+  manifest.skipped = {{"broken.png", "an empty file"}};
+  checkpoint::write_text_atomically(folder / kManifestName, to_json_text(manifest));
+  return manifest;
+}
+
+}  // namespace sdlora::data
