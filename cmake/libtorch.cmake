@@ -28,6 +28,9 @@ target_link_libraries(libtorch INTERFACE
   "-Wl,--no-as-needed" "${torch_dir}/lib/libtorch_cuda.so" "${torch_dir}/lib/libtorch.so" "-Wl,--as-needed"
   "${torch_dir}/lib/libtorch_cpu.so" "${torch_dir}/lib/libc10.so" "${torch_dir}/lib/libc10_cuda.so")
 target_link_options(libtorch INTERFACE
+  # LibTorch exports parts of a std::filesystem of its own, whose remove_all calls a null pointer: the system's libstdc++
+  # comes first in every program, so that names are found there.
+  "-Wl,--push-state,--no-as-needed,-lstdc++,--pop-state"
   "-Wl,-rpath,${torch_dir}/lib:${cuda_dir}/lib:${nccl_dir}/lib:${site_packages}/nvidia/cudnn/lib"
   "-Wl,-rpath-link,${torch_dir}/lib:${cuda_dir}/lib:${nccl_dir}/lib:${site_packages}/nvidia/cudnn/lib:${site_packages}/nvidia/cusparselt/lib:${site_packages}/nvidia/nvshmem/lib")
 

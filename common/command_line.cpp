@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "common/version.h"
 
 namespace sdlora {
@@ -81,7 +82,7 @@ ParseResult parse_command_line(CLI::App& app, int argc, const char* const* argv,
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
-    app.exit(asked, std::cout, std::cerr);
+    if (log::is_rank_zero()) app.exit(asked, std::cout, std::cerr);
     return ParseResult::kLeave;
   } catch (const CLI::ParseError& failure) {
     throw_usage(app, failure);

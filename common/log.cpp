@@ -17,6 +17,7 @@ struct State {
   std::shared_ptr<spdlog::sinks::stderr_color_sink_mt> terminal =
       std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>("sdlora", terminal);
+  int rank = 0;
   std::string pattern = "%H:%M:%S %^%L%$ %v";
 
   State() {
@@ -34,9 +35,14 @@ State& state() {
 }  // namespace
 
 void start(int rank, int rank_count) {
+  state().rank = rank;
   if (rank_count > 1) state().pattern = "%H:%M:%S %^%L%$ [rank " + std::to_string(rank) + "] %v";
   state().logger->set_pattern(state().pattern);
   state().terminal->set_level(rank == 0 ? spdlog::level::info : spdlog::level::warn);
+}
+
+bool is_rank_zero() {
+  return state().rank == 0;
 }
 
 void add_file(const std::filesystem::path& file) {

@@ -11,6 +11,9 @@ namespace sdlora::log {
 // Call once a process, before the first line. Until then lines go to standard error as rank 0.
 void start(int rank, int rank_count);
 
+// Whether this process is rank 0, which alone talks to the terminal.
+bool is_rank_zero();
+
 // Appends from now on to `file` as well (created; the folder must exist). Throws Error(kIo).
 void add_file(const std::filesystem::path& file);
 

@@ -15,7 +15,7 @@ python3 - build "$work" <<'PY'
 import json, pathlib, re, sys
 build, work = map(pathlib.Path, sys.argv[1:])
 commands = json.loads((build / "compile_commands.json").read_text())
-with_header = next(c for c in commands if "-Winvalid-pch" in c["command"] and "/tests/" not in c["file"])
+with_header = next(c for c in commands if "-Winvalid-pch -include" in c["command"] and "/tests/" not in c["file"])
 header = pathlib.Path(re.search(r"-Winvalid-pch -include (\S+)", with_header["command"])[1])
 (work / "ours.hxx").write_text(header.read_text())
 flags = re.search(r"c\+\+ (.*?) -Winvalid-pch", with_header["command"])[1]
