@@ -3,9 +3,17 @@
 #include <algorithm>
 #include <thread>
 
+#include <unistd.h>
+
 #include "common/error.h"
 
 namespace sdlora::data {
+namespace {
+
+// Measured with SD 1.5's VAE at 512 pixels: 0.92 GiB a picture, of activations.
+constexpr int64_t kEncoderBytesPerPixel = 4096;
+
+}  // namespace
 
 void declare_options(CLI::App& app, CacheCommand& command) {
   CacheOptions& options = command.options;
@@ -44,9 +52,14 @@ void require_paths(const CacheCommand& command) {
   require("--output", command.options.output);
 }
 
-int threads_or_share(int cpu_threads, int local_rank_count) {
-  if (cpu_threads > 0) return cpu_threads;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / local_rank_count);
+int encoder_threads(const CacheCommand& command, int local_rank_count) {
+  if (command.cpu_threads > 0) return command.cpu_threads;
+  const int64_t memory_bytes = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
+  const int64_t picture_bytes =
+      command.options.image_size * command.options.image_size * kEncoderBytesPerPixel;
+  const int64_t fitting = memory_bytes / 2 / local_rank_count / std::max<int64_t>(1, picture_bytes);
+  const int64_t cores = std::thread::hardware_concurrency() / static_cast<unsigned>(local_rank_count);
+  return static_cast<int>(std::max<int64_t>(1, std::min(cores, fitting)));
 }
 
 }  // namespace sdlora::data

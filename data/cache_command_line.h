@@ -21,7 +21,8 @@ void declare_options(CLI::App& app, CacheCommand& command);
 // --model, --images and --output, which verify and info do without. Throws Error(kUsage).
 void require_paths(const CacheCommand& command);
 
-// What 0 threads stand for: this rank's share of the host's cores.
-int threads_or_share(int cpu_threads, int local_rank_count);
+// --cpu-threads, or for 0 this rank's share of the host's cores; fewer where the pictures of all of them
+// would take more than half of the host's memory (about 1 GiB each at 512 pixels).
+int encoder_threads(const CacheCommand& command, int local_rank_count);
 
 }  // namespace sdlora::data

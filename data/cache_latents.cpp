@@ -27,6 +27,7 @@ class ProgressCount {
       : rank_(world.rank()), rank_count_(world.size()), progress_(progress) {
     for (const PlannedShard& shard : plan.shards)
       if (!shard.is_kept) total_count_ += static_cast<int64_t>(shard.samples.size());
+    if (total_count_ > 0) show(0);
   }
 
   void picture_done() { show(done_count_ + rank_count_); }

@@ -25,7 +25,7 @@ using sdlora::data::ImageLoader;
 using sdlora::monitoring::ProgressBar;
 namespace log = sdlora::log;
 
-// A bar from the first picture on; nothing to show when nothing is to be done.
+// A bar from the first call on; nothing to show when nothing is to be done.
 sdlora::data::CacheProgress show_progress(std::optional<ProgressBar>& bar) {
   return [&bar](int64_t done_count, int64_t total_count) {
     if (!bar) bar.emplace(total_count, "encoding", "images");
@@ -37,7 +37,7 @@ sdlora::data::CacheProgress show_progress(std::optional<ProgressBar>& bar) {
 void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader) {
   command.options.device =
       sdlora::launcher::bind_device(command.device, world.local_rank(), world.local_size());
-  command.options.encoder_threads = sdlora::data::threads_or_share(command.cpu_threads, world.local_size());
+  command.options.encoder_threads = sdlora::data::encoder_threads(command, world.local_size());
   std::optional<ProgressBar> bar;
   const auto report = sdlora::data::cache_latents(command.options, world, loader, show_progress(bar));
   if (bar) bar->finish();
