@@ -1,5 +1,6 @@
 #include "launcher/device_binding.h"
 
+#include <ATen/Context.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <fmt/format.h>
 
@@ -27,6 +28,9 @@ at::Device bind_device(const std::string& choice, int local_rank, int local_size
                         .expected = fmt::format("a GPU for each of {} local ranks", local_size),
                         .seen = fmt::format("{} GPUs", gpu_count),
                         .advice = "start fewer ranks a node"});
+  // fp32 means fp32: TF32 has 10 bits of mantissa.
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowTF32CuDNN(false);
   const int index = gpu_count == 1 ? 0 : local_rank;
   c10::cuda::set_device(static_cast<c10::DeviceIndex>(index));
   return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};

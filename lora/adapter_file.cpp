@@ -44,12 +44,12 @@ at::Tensor as_matrix(const at::Tensor& tensor) {
 }  // namespace
 
 void write_adapter(const fs::path& file, const AdapterFile& adapter) {
-  checkpoint::write_torch_zip(file, adapter.tensors);
   const nlohmann::ordered_json description{
       {"format", "sdlora adapter 1"},  {"rank", adapter.config.rank},
       {"alpha", adapter.config.alpha}, {"targets", adapter.config.targets},
       {"step", adapter.step},          {"base_model_sha256", adapter.base_model_hash}};
   checkpoint::write_text_atomically(description_of(file), description.dump(2) + "\n");
+  checkpoint::write_torch_zip(file, adapter.tensors);
 }
 
 AdapterFile read_adapter(const fs::path& file) {
@@ -73,8 +73,9 @@ Applied apply_adapter(model::UNet& unet, const AdapterFile& adapter, double stre
     const auto a = adapter.tensors.find(path + ".lora_A");
     const auto b = adapter.tensors.find(path + ".lora_B");
     if (a == adapter.tensors.end() || b == adapter.tensors.end()) return;
-    const int64_t rank = a->second.size(0);
-    if (a->second.numel() != rank * slot->in_features() || b->second.numel() != rank * slot->out_features())
+    const int64_t rank = a->second.dim() >= 2 ? a->second.size(0) : 0;
+    if (rank == 0 || b->second.dim() < 2 || b->second.size(1) != rank ||
+        a->second.numel() != rank * slot->in_features() || b->second.numel() != rank * slot->out_features())
       throw Error(
           ExitCode::kBadData,
           Problem{.what = "the adapter was made for another model",

@@ -1,6 +1,7 @@
 #include "trainer/gradient_reducer.h"
 
 #include <cmath>
+#include <limits>
 
 #include <ATen/ATen.h>
 
@@ -33,11 +34,14 @@ class ExactReducer final : public GradientReducer {
   ReducedStep reduce(comm::Communicator& world, int64_t micro_batch_count) override {
     world.all_reduce_sum(sum_.words());
     const at::Tensor means = sum_.totals().div_(static_cast<double>(micro_batch_count));
-    return {.gradients = means.narrow(0, 0, parameter_count_),
-            .loss = means[parameter_count_].item<double>(),
-            .nonfinite_loss_count = sum_.counter(kNonfiniteLosses),
-            .is_finite = sum_.out_of_range_count() == 0,
-            .stop_was_requested = sum_.counter(kStopRequests) > 0};
+    return {
+        .gradients = means.narrow(0, 0, parameter_count_),
+        // The sum leaves out what is not finite: without this, the mean of the rest would pass for the loss.
+        .loss = sum_.counter(kNonfiniteLosses) > 0 ? std::numeric_limits<double>::quiet_NaN()
+                                                   : means[parameter_count_].item<double>(),
+        .nonfinite_loss_count = sum_.counter(kNonfiniteLosses),
+        .is_finite = sum_.out_of_range_count() == 0,
+        .stop_was_requested = sum_.counter(kStopRequests) > 0};
   }
 
  private:

@@ -1,11 +1,26 @@
 #include "trainer/run_checkpoint.h"
 
+#include <cstdlib>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
 
 namespace sdlora::trainer {
+
+namespace {
+
+// 1e-5 and 0.00001 are the same setting.
+bool is_same_setting(const std::string& one, const std::string& other) {
+  char *end_of_one = nullptr, *end_of_other = nullptr;
+  const double first = std::strtod(one.c_str(), &end_of_one),
+               second = std::strtod(other.c_str(), &end_of_other);
+  const bool are_numbers = !one.empty() && !other.empty() && *end_of_one == '\0' && *end_of_other == '\0';
+  return one == other || (are_numbers && first == second);
+}
+
+}  // namespace
 
 std::string to_json(const RunState& state) {
   const nlohmann::ordered_json json{{"format", "sdlora run state 1"},
@@ -14,6 +29,7 @@ std::string to_json(const RunState& state) {
                                     {"loss_scale", state.loss_scaler.scale},
                                     {"loss_scale_steps_since_change", state.loss_scaler.steps_since_change},
                                     {"micro_batch_size", state.micro_batch_size},
+                                    {"cpu_threads", state.cpu_threads},
                                     {"data_sha256", state.data_hash},
                                     {"model_sha256", state.model_hash},
                                     {"settings", state.settings}};
@@ -28,6 +44,7 @@ RunState run_state_from_json(const std::string& json, const std::string& where) 
             .loss_scaler = {.scale = values.at("loss_scale").get<double>(),
                             .steps_since_change = values.at("loss_scale_steps_since_change").get<int64_t>()},
             .micro_batch_size = values.at("micro_batch_size").get<int64_t>(),
+            .cpu_threads = values.at("cpu_threads").get<int64_t>(),
             .data_hash = values.at("data_sha256").get<std::string>(),
             .model_hash = values.at("model_sha256").get<std::string>(),
             .settings = values.at("settings").get<std::map<std::string, std::string>>()};
@@ -43,14 +60,14 @@ std::string check_resumable(const RunState& saved, const RunState& mine) {
   std::string expected, seen, warning;
   const auto compare = [&](const std::string& name, const std::string& saved_value,
                            const std::string& my_value) {
-    if (saved_value == my_value) return;
+    if (is_same_setting(saved_value, my_value)) return;
     expected += fmt::format("{} = {}  ", name, saved_value);
     seen += fmt::format("{} = {}  ", name, my_value);
   };
   for (const auto& [name, value] : saved.settings) {
     const auto found = mine.settings.find(name);
     const std::string my_value = found == mine.settings.end() ? "(not an option any more)" : found->second;
-    if (name == "max-steps" && value != my_value)
+    if (name == "max-steps" && !is_same_setting(value, my_value))
       warning =
           fmt::format("max-steps was {} and is {} now: the learning-rate schedule changes from step {} on",
                       value, my_value, saved.step);
@@ -59,6 +76,9 @@ std::string check_resumable(const RunState& saved, const RunState& mine) {
   }
   compare("data", saved.data_hash, mine.data_hash);
   compare("model", saved.model_hash, mine.model_hash);
+  if (saved.cpu_threads != mine.cpu_threads)
+    warning += fmt::format("{}cpu-threads was {} and is {} now: sums may round differently from step {} on",
+                           warning.empty() ? "" : "; ", saved.cpu_threads, mine.cpu_threads, saved.step);
   if (!expected.empty())
     throw Error(ExitCode::kMismatch,
                 Problem{.what = "the checkpoint belongs to another run",

@@ -13,6 +13,7 @@ struct RunState {
   int64_t consecutive_nonfinite = 0;  // steps skipped in a row
   LossScaler::State loss_scaler;
   int64_t micro_batch_size = 0;
+  int64_t cpu_threads = 0;                      // of each rank
   std::string data_hash;                        // SHA-256 of the cache's manifest
   std::string model_hash;                       // SHA-256 of the UNet
   std::map<std::string, std::string> settings;  // defining_settings()

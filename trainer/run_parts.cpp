@@ -49,6 +49,21 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
 
 }  // namespace
 
+void check_data_was_cached_with(const model::ModelDirectory& model, const data::Dataset& dataset,
+                                const std::filesystem::path& data_directory) {
+  const auto compare = [&](const std::string& part, const std::string& cached_hash) {
+    if (!std::filesystem::is_directory(model.path() / part)) return;
+    if (const std::string hash = model.hash_of(part); hash != cached_hash)
+      throw Error(ExitCode::kBadData, Problem{.what = "the data set was cached with another " + part,
+                                              .expected = "SHA-256 " + hash + ", the model's",
+                                              .seen = "SHA-256 " + cached_hash + ", the data set's",
+                                              .where = data_directory.string(),
+                                              .advice = "run cache_latents with this --model"});
+  };
+  compare("vae", dataset.vae_sha256());
+  compare("text_encoder", dataset.text_encoder_sha256());
+}
+
 BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, int rank_count) {
   const int64_t per_rank = batch_size / rank_count;
   const int64_t micro = micro_batch_size == 0 ? per_rank : micro_batch_size;
@@ -97,8 +112,8 @@ StepSettings RunParts::step_settings(const TrainConfig& config) const {
           .max_gradient_norm = config.max_gradient_norm};
 }
 
-StepParts RunParts::step_parts() {
-  return {unet, schedule, batches, adapter, optimizer, loss_scaler, *reducer, trace};
+StepParts RunParts::step_parts(comm::Watchdog& watchdog) {
+  return {unet, schedule, batches, adapter, optimizer, loss_scaler, *reducer, trace, watchdog};
 }
 
 }  // namespace sdlora::trainer

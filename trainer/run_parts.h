@@ -28,8 +28,13 @@ struct RunParts {
   Trace trace;
 
   StepSettings step_settings(const TrainConfig& config) const;
-  StepParts step_parts();
+  StepParts step_parts(comm::Watchdog& watchdog);
 };
+
+// The cache must come from the model's own VAE and text encoder, where the model directory has them; reads
+// both. Throws Error(kBadData) naming both hashes.
+void check_data_was_cached_with(const model::ModelDirectory& model, const data::Dataset& dataset,
+                                const std::filesystem::path& data_directory);
 
 // Splits the batch: ranks × micro-batch must divide it. `micro_batch_size` 0: batch size / ranks.
 // Throws Error(kUsage) with the arithmetic when it does not.

@@ -1,6 +1,9 @@
 #include "trainer/step.h"
 
+#include <limits>
+
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 namespace sdlora::trainer {
 namespace {
@@ -10,11 +13,16 @@ at::Tensor loss_of(const at::Tensor& prediction, const at::Tensor& target) {
   return at::mse_loss(prediction.to(at::kFloat), target);
 }
 
+// A sum that is finite has only finite terms.
+bool is_finite(const at::Tensor& loss, const at::Tensor& gradients) {
+  return at::isfinite(loss + gradients.sum()).item<bool>();
+}
+
 }  // namespace
 
 StepResult train_step(int64_t step, const StepSettings& settings, const StepParts& parts,
                       comm::Communicator& gradients_comm, bool stop_requested) {
-  const auto& [unet, schedule, batches, adapter, optimizer, loss_scaler, reducer, trace] = parts;
+  const auto& [unet, schedule, batches, adapter, optimizer, loss_scaler, reducer, trace, watchdog] = parts;
   const BatchShare& share = settings.share;
   const at::ScalarType dtype = settings.placement.dtype;
   StepResult result{};
@@ -24,6 +32,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   // 1. This rank's micro-batches of the global batch
   for (int64_t slot = share.first_slot; slot < share.first_slot + share.slot_count;
        slot += share.micro_batch_size) {
+    watchdog.progress(fmt::format("step {}, sample {}", step + 1, slot));
     const MicroBatch batch = batches.make(step, slot, share.micro_batch_size);
 
     // 2. Corrupt: x_t = √ᾱ_t x + √(1-ᾱ_t) ε
@@ -39,12 +48,15 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     (loss * loss_scaler.scale()).backward();
     adapter.gradients().mul_(1 / loss_scaler.scale());
     reducer.add(adapter.gradients(), loss.detach());
+    if (!is_finite(loss, adapter.gradients()))
+      result.nonfinite_sources.insert(result.nonfinite_sources.end(), batch.sources.begin(),
+                                      batch.sources.end());
   }
 
   // 5. Reduce (all ranks): from here on every rank computes the same from the same
+  watchdog.progress(fmt::format("the reduction of step {}", step + 1));
   ReducedStep reduced = reducer.reduce(gradients_comm, share.micro_batch_count());
   result.loss = reduced.loss;
-  result.is_finite = reduced.is_finite;
   result.stop_was_requested = reduced.stop_was_requested;
   result.loss_scale = loss_scaler.scale();
   result.learning_rate = settings.learning_rate.at(step);
@@ -56,8 +68,11 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   loss_scaler.update(reduced.is_finite);
 
   // 7. Clip and update
-  result.gradient_norm = clip_gradient_norm(reduced.gradients, settings.max_gradient_norm);
-  if (!result.is_skipped) optimizer.step(reduced.gradients, result.learning_rate);
+  result.gradient_norm = std::numeric_limits<double>::quiet_NaN();
+  if (!result.is_skipped) {
+    result.gradient_norm = clip_gradient_norm(reduced.gradients, settings.max_gradient_norm);
+    optimizer.step(reduced.gradients, result.learning_rate);
+  }
   return result;
 }
 

@@ -1,6 +1,7 @@
 // One training step.
 #pragma once
 
+#include "comm/watchdog.h"
 #include "lora/adapter.h"
 #include "model/noise_schedule.h"
 #include "model/placement.h"
@@ -24,15 +25,15 @@ struct BatchShare {
 };
 
 struct StepResult {
-  double loss;           // mean over the global batch; NaN or infinite when it was
-  double gradient_norm;  // before clipping
+  double loss;           // mean over the global batch; NaN when any was not finite
+  double gradient_norm;  // before clipping; NaN when the step is skipped
   double learning_rate;
   double loss_scale;
-  bool is_finite;
   bool is_skipped;  // nothing was updated
   bool
       is_loss_scale_search;  // skipped only because fp16's loss scale was too high: no fault of data or model
   bool stop_was_requested;
+  std::vector<std::string> nonfinite_sources;  // this rank's pictures whose loss or gradient was not finite
 };
 
 // Everything a step works on. The trainer owns the parts; their state is what a checkpoint holds.
@@ -45,6 +46,7 @@ struct StepParts {
   LossScaler& loss_scaler;
   GradientReducer& reducer;
   const Trace& trace;
+  comm::Watchdog& watchdog;
 };
 
 struct StepSettings {

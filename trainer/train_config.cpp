@@ -41,7 +41,8 @@ void declare_options(CLI::App& app, TrainConfig& config) {
   app.add_option("--max-grad-norm", config.max_gradient_norm, "clip the gradient's norm to this; 0: never")
       ->check(not_negative);
   app.add_option("--weight-decay", config.weight_decay, "of AdamW")->check(not_negative);
-  app.add_option("--adam-beta1", config.adam_beta1, "decay of the first moment")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--adam-beta1", config.adam_beta1, "decay of the first moment")
+      ->check(CLI::Range(0.0, 0.999999));
   app.add_option("--adam-beta2", config.adam_beta2, "decay of the second moment")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--adam-eps", config.adam_eps, "added to AdamW's denominator")->check(not_negative);

@@ -2,9 +2,12 @@
 
 #include <chrono>
 
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <fmt/format.h>
 
 #include "comm/program.h"
+#include "comm/watchdog.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/version.h"
@@ -47,7 +50,6 @@ bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::
 Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device device)
     : config_(config), world_(world), device_(device) {
   resume();
-  if (wants_nccl(config_, world_, device_)) nccl_ = comm::make_nccl_communicator(world_, device_.index());
   auto facts = defining_settings(config_);
   facts["build"] = kVersion;
   facts["data"] = parts_->dataset.manifest_sha256();
@@ -55,7 +57,13 @@ Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device devi
   facts["adapter layout"] = lora::describe(parts_->adapter, 0);
   facts["resumed step"] = std::to_string(step_);
   facts["device type"] = c10::DeviceTypeName(device_.type());
+  facts["gradients over"] = config_.comm;
+  facts["CPU capability"] = at::get_cpu_capability();
+  facts["CPU threads"] = std::to_string(at::get_num_threads());
   compare_ranks(world_, facts);
+  bool over_nccl = false;
+  comm::agree(world_, [&] { over_nccl = wants_nccl(config_, world_, device_); });
+  if (over_nccl) nccl_ = comm::make_nccl_communicator(world_, device_.index());
 }
 
 Trainer::~Trainer() = default;
@@ -80,7 +88,10 @@ void Trainer::resume() {
     parts_ = std::make_unique<RunParts>(config_, share, device_);
     config_.image_size = parts_->dataset.image_size();
     config_.resolve("img-size", std::to_string(config_.image_size));
-    if (world_.rank() == 0) model_hash_ = parts_->model_directory.hash_of("unet");
+    if (world_.rank() == 0) {
+      model_hash_ = parts_->model_directory.hash_of("unet");
+      check_data_was_cached_with(parts_->model_directory, parts_->dataset, config_.data);
+    }
   });
   world_.broadcast(model_hash_, /*root=*/0);
 
@@ -109,6 +120,7 @@ RunState Trainer::run_state() const {
           .consecutive_nonfinite = consecutive_nonfinite_,
           .loss_scaler = parts_->loss_scaler.state(),
           .micro_batch_size = parts_->share.micro_batch_size,
+          .cpu_threads = at::get_num_threads(),
           .data_hash = parts_->dataset.manifest_sha256(),
           .model_hash = model_hash_,
           .settings = defining_settings(config_)};
@@ -120,10 +132,12 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
   const StepSettings settings = parts_->step_settings(config_);
   comm::Communicator& gradients_comm = nccl_ ? *nccl_ : world_;
 
+  comm::Watchdog watchdog(comm::place_of(world_), std::chrono::seconds(config_.step_timeout_seconds));
+
   while (step_ < config_.max_steps) {
     const Clock::time_point start = Clock::now();
     const StepResult result =
-        train_step(step_, settings, parts_->step_parts(), gradients_comm, stop_requested());
+        train_step(step_, settings, parts_->step_parts(watchdog), gradients_comm, stop_requested());
     ++step_;
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     monitor.record(step_, result, seconds);
@@ -132,8 +146,13 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
                                 result.is_skipped);
     guard(result);
 
-    const bool is_due = config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0;
-    if (is_due || result.stop_was_requested) save_checkpoint();
+    // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
+    const bool is_due =
+        config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 && consecutive_nonfinite_ == 0;
+    if (is_due || result.stop_was_requested) {
+      watchdog.progress("saving a checkpoint");
+      save_checkpoint();
+    }
     if (result.stop_was_requested && step_ < config_.max_steps)
       throw Error(ExitCode::kStopped,
                   fmt::format("stopped by a signal after step {}; a checkpoint is saved: run the "
@@ -146,11 +165,11 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
 }
 
 void Trainer::guard(const StepResult& result) {
-  if (!result.is_skipped || result.is_loss_scale_search) {
-    consecutive_nonfinite_ = 0;
-    return;
-  }
+  if (!result.is_skipped) consecutive_nonfinite_ = 0;
+  if (!result.is_skipped || result.is_loss_scale_search) return;
   ++consecutive_nonfinite_;
+  for (const std::string& source : result.nonfinite_sources)  // (each rank for its own)
+    log::warning(fmt::format("step {}: loss or gradient of {} is not finite", step_, source));
   if (world_.rank() == 0)
     log::warning(fmt::format("step {} is not finite (loss {}): skipped on all ranks", step_, result.loss));
   if (consecutive_nonfinite_ >= config_.max_nonfinite_steps)

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
     namespace trainer = sdlora::trainer;
     namespace launcher = sdlora::launcher;
 
+    launcher::watch_stop_signals();
     trainer::TrainConfig config;
     if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
     const at::Device device = launcher::bind_device(config.device, world.local_rank(), world.local_size());
@@ -31,7 +32,6 @@ int main(int argc, char** argv) {
     if (config.is_dry_run) return;
 
     trainer::write_resolved_config(config, world);
-    launcher::watch_stop_signals();
     run.run(launcher::stop_was_requested);
   });
 }

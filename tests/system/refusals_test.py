@@ -69,6 +69,14 @@ class TheTrainerRefuses(unittest.TestCase):
     def test_a_data_set_of_another_image_size(self):
         self.expect(programs.USAGE, "64", "512", "--img-size", img_size=512)
 
+    def test_a_data_set_that_another_vae_made(self):
+        model = self.copy_of(programs.TINY_MODEL, "model")
+        [weights] = (model / "vae").glob("*.safetensors")
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+        self.expect(programs.BAD_DATA, "cached with another vae", model=model)
+
     def test_a_misspelt_option_with_a_suggestion(self):
         self.expect(programs.USAGE, "--lerning-rate", "did you mean --learning-rate?", lerning_rate=1)
 

@@ -1,5 +1,6 @@
 #include "trainer/gradient_reducer.h"
 
+#include <cmath>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -58,6 +59,7 @@ TEST_P(EveryReducer, CountsLossesThatAreNotFinite) {
   const ReducedStep reduced = reducer->reduce(*alone, 2);
   EXPECT_FALSE(reduced.is_finite);
   EXPECT_EQ(reduced.nonfinite_loss_count, 1);
+  EXPECT_FALSE(std::isfinite(reduced.loss));
 }
 
 TEST_P(EveryReducer, CarriesAStopRequestAndForgetsItAtReset) {
