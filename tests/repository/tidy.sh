@@ -27,5 +27,5 @@ PY
 clang++ -x c++-header $(cat "$work/flags") "$work/ours.hxx" -o "$work/ours.pch" 2>/dev/null
 
 files=("$@")
-(( $# )) || mapfile -t files < <(git ls-files '*.cpp' | grep -v '^tests/')
+(( $# )) || mapfile -t files < <(find . -path './build*' -prune -o -path ./tests -prune -o -name '*.cpp' -print)
 printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy -p "$work" --quiet 2>/dev/null && echo "clang-tidy finds nothing"
