@@ -13,8 +13,7 @@ TEST(Targets, AttnMeansTheFourProjectionsOfBothAttentions) {
   const Targets attn("attn");
   for (const char* name : {"attn1.to_q", "attn1.to_out.0", "attn2.to_k", "attn2.to_v"})
     EXPECT_TRUE(attn.contains(kBlock + name)) << name;
-  for (const char* name : {"ff.net.0.proj", "ff.net.2"})
-    EXPECT_FALSE(attn.contains(kBlock + name)) << name;
+  for (const char* name : {"ff.net.0.proj", "ff.net.2"}) EXPECT_FALSE(attn.contains(kBlock + name)) << name;
   EXPECT_FALSE(attn.contains("down_blocks.1.attentions.0.proj_in"));
 }
 
