@@ -10,12 +10,6 @@ namespace {
 
 constexpr size_t kSkippedNamed = 100;  // the others are in manifest.json
 
-std::string list_skipped(const std::vector<SkippedImage>& skipped) {
-  std::vector<std::string> lines;
-  for (const SkippedImage& image : skipped) lines.push_back(image.source + ": " + image.reason);
-  return named_list(lines, kSkippedNamed);
-}
-
 int64_t total_bytes(const Manifest& manifest) {
   int64_t bytes = manifest.text.bytes;
   for (const ManifestFile& shard : manifest.shards) bytes += shard.bytes;
@@ -50,7 +44,8 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   line("text encoder", "SHA-256 " + settings.text_encoder_sha256);
   line("tokenizer", "SHA-256 " + settings.tokenizer_sha256);
   line("format version", fmt::format("{}", kFormatVersion));
-  line("skipped images", fmt::format("{}{}", manifest.skipped.size(), list_skipped(manifest.skipped)));
+  line("skipped images",
+       fmt::format("{}{}", manifest.skipped.size(), named_list(manifest.skipped, kSkippedNamed)));
   return text;
 }
 
@@ -67,7 +62,8 @@ std::string report_text(const CacheReport& report, const std::filesystem::path& 
 
 std::string skipped_text(const CacheReport& report) {
   if (report.skipped.empty()) return "";
-  return fmt::format("{} files are not in the cache:{}", report.skipped.size(), list_skipped(report.skipped));
+  return fmt::format("{} files are not in the cache:{}", report.skipped.size(),
+                     named_list(report.skipped, kSkippedNamed));
 }
 
 }  // namespace sdlora::data

@@ -58,7 +58,7 @@ TextContent load_text(const fs::path& cache_directory, const Manifest& manifest,
 }
 
 Manifest verify_cache(const fs::path& cache_directory) {
-  const Manifest manifest = read_manifest(cache_directory);
+  Manifest manifest = read_manifest(cache_directory);
   std::string flaws;
   size_t flaw_count = 0;
   const auto collect = [&](const auto& load) {

@@ -104,11 +104,9 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelDirect
 }
 
 [[noreturn]] void fail_without_images(const fs::path& folder, const std::vector<SkippedImage>& skipped) {
-  std::vector<std::string> lines;
-  for (const SkippedImage& image : skipped) lines.push_back(image.source + ": " + image.reason);
   throw Error(ExitCode::kBadData, Problem{.what = "the image folder has no usable image",
                                           .expected = "at least one PNG, JPEG, WebP or BMP file",
-                                          .seen = lines.empty() ? "none at all" : named_list(lines),
+                                          .seen = skipped.empty() ? "none at all" : named_list(skipped),
                                           .where = folder.string()});
 }
 

@@ -73,16 +73,11 @@ void build_shards(const CacheOptions& options, const CachePlan& plan, comm::Comm
                   ImageLoader& loader, const CacheProgress& progress, OutputDirectory* output,
                   CacheReport& report) {
   std::unique_ptr<ShardBuilder> builder;
-  comm::agree(world, [&] { builder = std::make_unique<ShardBuilder>(options, plan, world, loader); });
+  comm::agree(world, [&] { builder = std::make_unique<ShardBuilder>(options, plan, world, loader, output); });
   ProgressCount count(plan, world, progress);
   for (const PlannedShard& shard : plan.shards) {
     if (shard.is_kept) continue;
     const ShardResult result = builder->build(shard, [&] { count.picture_done(); });
-    comm::agree(world, [&] {
-      if (output != nullptr && result.sample_count > 0)
-        output->add_finished(describe_file(options.output / shard.file_name, result.sample_count),
-                             result.skipped);
-    });
     count.shard_done(shard);
     report.pictures_encoded += result.encoded_count;
     report.skipped.insert(report.skipped.end(), result.skipped.begin(), result.skipped.end());
@@ -102,10 +97,8 @@ void build_text(const CacheOptions& options, const CachePlan& plan, comm::Commun
 
 [[noreturn]] void fail_without_samples(const CacheOptions& options,
                                        const std::vector<SkippedImage>& skipped) {
-  std::vector<std::string> lines;
-  for (const SkippedImage& image : skipped) lines.push_back(image.source + ": " + image.reason);
   throw Error(ExitCode::kBadData, Problem{.what = "not one image could be cached",
-                                          .seen = named_list(lines),
+                                          .seen = named_list(skipped),
                                           .where = options.images.string()});
 }
 

@@ -21,6 +21,7 @@ struct CacheOptions {
   bool flip = false;
   at::Device device = at::kCPU;
   int encoder_threads = 1;  // on the CPU: pictures that a rank encodes at a time; does not change the files
+  double save_interval_seconds = 60;  // how much work of an unfinished shard a kill may cost, about
 };
 
 // Called on rank 0 as images are done, of the images that are to be done in this run (all ranks together).

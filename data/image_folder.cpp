@@ -1,8 +1,10 @@
 #include "data/image_folder.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <set>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -13,11 +15,18 @@ namespace sdlora::data {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::string_view_literals;
 
-const std::set<std::string> kImageExtensions = {".png", ".jpg", ".jpeg", ".webp", ".bmp"};
-const std::set<std::string> kOtherImageExtensions = {
-    ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".jp2",  ".svg", ".psd", ".tga",
-    ".exr", ".ico", ".raw",  ".dng",  ".cr2",  ".nef",  ".arw", ".jfif", ".ppm", ".pgm", ".apng"};
+constexpr std::array kImageExtensions = {".png"sv, ".jpg"sv, ".jpeg"sv, ".webp"sv, ".bmp"sv};
+constexpr std::array kOtherImageExtensions = {".gif"sv,  ".tif"sv, ".tiff"sv, ".avif"sv, ".heic"sv, ".heif"sv,
+                                              ".jxl"sv,  ".jp2"sv, ".svg"sv,  ".psd"sv,  ".tga"sv,  ".exr"sv,
+                                              ".ico"sv,  ".raw"sv, ".dng"sv,  ".cr2"sv,  ".nef"sv,  ".arw"sv,
+                                              ".jfif"sv, ".ppm"sv, ".pgm"sv,  ".apng"sv};
+
+template <size_t kCount>
+bool is_one_of(const std::string& extension, const std::array<std::string_view, kCount>& extensions) {
+  return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+}
 
 std::string lower_extension(const fs::path& path) {
   std::string extension = path.extension().string();
@@ -58,7 +67,7 @@ class FolderSearch {
  private:
   void look_at(const fs::path& path) {
     const std::string extension = lower_extension(path);
-    const bool has_image_name = kImageExtensions.contains(extension);
+    const bool has_image_name = is_one_of(extension, kImageExtensions);
     std::error_code error;
     const fs::file_type type = fs::status(path, error).type();
     if (type == fs::file_type::directory) {
@@ -69,7 +78,7 @@ class FolderSearch {
     } else if (type != fs::file_type::regular) {
       if (has_image_name)
         skip(path, type == fs::file_type::not_found ? "a broken link" : "not a regular file");
-    } else if (kOtherImageExtensions.contains(extension) && !starts_like_image(path)) {
+    } else if (is_one_of(extension, kOtherImageExtensions) && !starts_like_image(path)) {
       skip(path, extension.substr(1) + " files are not read: PNG, JPEG, WebP and BMP are");
     } else if (has_image_name || starts_like_image(path)) {
       take_in(path);

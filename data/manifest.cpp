@@ -117,9 +117,10 @@ Manifest read_manifest(const fs::path& cache_directory) {
 }
 
 ManifestFile describe_file(const fs::path& file, int64_t row_count) {
+  std::string sha256 = checkpoint::sha256_of_file(file);  // first: it says best why a file cannot be read
   return {.name = file.filename().string(),
           .bytes = static_cast<int64_t>(fs::file_size(file)),
-          .sha256 = checkpoint::sha256_of_file(file),
+          .sha256 = std::move(sha256),
           .row_count = row_count};
 }
 

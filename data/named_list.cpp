@@ -14,4 +14,11 @@ std::string named_list(const std::vector<std::string>& entries, size_t most_name
   return text;
 }
 
+std::string named_list(const std::vector<SkippedImage>& images, size_t most_named) {
+  std::vector<std::string> entries;
+  entries.reserve(images.size());
+  for (const SkippedImage& image : images) entries.push_back(image.source + ": " + image.reason);
+  return named_list(entries, most_named);
+}
+
 }  // namespace sdlora::data

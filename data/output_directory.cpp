@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLockName = ".cache_latents.lock";
 constexpr std::string_view kPreviousSuffix = ".previous";
+constexpr std::string_view kPartialSuffix = ".partial";
 
 void check_done(const std::error_code& error, const char* what, const fs::path& path) {
   if (error)
@@ -30,15 +31,16 @@ bool is_data_name(const std::string& name) {
   return name == kTextFileName || (name.starts_with("shard-") && name.ends_with(".h5"));
 }
 
-// Data files, data files put aside, and the temporary names of checkpoint/atomic_file.h.
+// Data files, the same put aside or in part, and the temporary names of checkpoint/atomic_file.h.
 bool is_ours(const std::string& name) {
   const size_t mark = name.starts_with('.') ? name.find(".tmp-") : std::string::npos;
   if (mark != std::string::npos) {
     const std::string plain = name.substr(1, mark - 1);
-    return is_data_name(plain) || plain == kManifestName || plain == kJournalName;
+    return is_ours(plain) || plain == kManifestName || plain == kJournalName;
   }
-  const bool is_aside = name.ends_with(kPreviousSuffix);
-  return is_data_name(is_aside ? name.substr(0, name.rfind(kPreviousSuffix)) : name);
+  for (const std::string_view suffix : {kPreviousSuffix, kPartialSuffix})
+    if (name.ends_with(suffix)) return is_data_name(name.substr(0, name.size() - suffix.size()));
+  return is_data_name(name);
 }
 
 std::vector<fs::path> list_files(const fs::path& directory) {
@@ -63,6 +65,12 @@ std::string previous_name(const std::string& name) {
   std::string previous = name;
   previous += kPreviousSuffix;
   return previous;
+}
+
+std::string partial_name(const std::string& name) {
+  std::string partial = name;
+  partial += kPartialSuffix;
+  return partial;
 }
 
 OutputDirectory::OutputDirectory(fs::path directory) : directory_(std::move(directory)) {

@@ -11,8 +11,9 @@
 
 namespace sdlora::data {
 
-// The name under which an old file is put aside.
+// The name under which an old file is put aside, and that of a shard of which a part is done.
 std::string previous_name(const std::string& name);
+std::string partial_name(const std::string& name);
 
 // Held by rank 0 for the whole run. All functions throw Error(kIo).
 class OutputDirectory {
@@ -31,7 +32,7 @@ class OutputDirectory {
   // renamed to NAME.previous. Files that nobody vouches for are removed.
   void begin_rebuild(const CachePlan& plan);
 
-  // A file of the plan has been written, without these pictures.
+  // A file of the plan, or a part of one, has been written, without these pictures.
   void add_finished(const ManifestFile& file, const std::vector<SkippedImage>& left_out);
 
   // Writes the manifest, last, after removing our other files: what was put aside, shards that are no longer

@@ -1,12 +1,11 @@
-// Makes the shards of a plan that are not kept.
+// Makes the shards of a plan that are not kept: the ranks encode, rank 0 writes.
 #pragma once
 
+#include <chrono>
+
 #include "comm/communicator.h"
-#include "data/cache_options.h"
-#include "data/cache_plan.h"
-#include "data/image_loader.h"
-#include "data/latent_encoder.h"
-#include "data/previous_latents.h"
+#include "data/output_directory.h"
+#include "data/picture_encoder.h"
 
 namespace sdlora::data {
 
@@ -18,32 +17,29 @@ struct ShardResult {
 
 class ShardBuilder {
  public:
-  // Keeps references to all of them.
+  // Keeps references to all of them. `output` is rank 0's, null on the others.
   ShardBuilder(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
-               ImageLoader& loader);
+               ImageLoader& loader, OutputDirectory* output);
 
-  // (all ranks) The ranks share the pictures; rank 0 writes the file. `picture_done` is called on every rank
-  // for each of its own pictures. Throws Error(kBadData) when a file has changed since it was planned.
+  // (all ranks) The ranks share the pictures, round by round; `picture_done` is called on every rank for each
+  // of its own. What is encoded is saved now and then, so that a killed run has lost little. Throws
+  // Error(kBadData) when a file has changed since it was planned.
   ShardResult build(const PlannedShard& shard, const std::function<void()>& picture_done);
 
  private:
-  struct Encoded {
-    at::Tensor latents = {};           // [planes, 4, h, w], or undefined
-    std::string unusable_reason = {};  // why there are none
-    bool is_reused = false;
-  };
+  using Clock = std::chrono::steady_clock;
 
-  std::vector<Encoded> encode_own(const PlannedShard& shard, const std::function<void()>& picture_done);
-  Encoded encode(const PlannedSample& sample, const LoadedImage& image);
-  std::vector<Encoded> gather_all(const std::vector<Encoded>& own, size_t sample_count);
-  void write(const PlannedShard& shard, const std::vector<Encoded>& encoded) const;
+  std::vector<EncodedPicture> gather_round(const std::vector<PlannedSample>& samples,
+                                           const std::function<void()>& picture_done);
+  void save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded);
+  ShardContent content_of(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded) const;
 
   const CacheOptions& options_;
   const CachePlan& plan_;
   comm::Communicator& world_;
-  ImageLoader& loader_;
-  LatentEncoder encoder_;
-  PreviousLatents previous_;
+  OutputDirectory* output_;
+  PictureEncoder encoder_;
+  Clock::time_point saved_at_ = Clock::now();
 };
 
 }  // namespace sdlora::data
