@@ -10,11 +10,14 @@ namespace sdlora {
 
 // What a draw is for. The numbers are part of the exactness contract: append, never renumber.
 enum class Stream : uint64_t {
-  kPermutation = 0,     // (seed, epoch, 0): order of the samples in an epoch
-  kPosteriorNoise = 1,  // (seed, step, slot): latent = mean + std * noise
-  kNoise = 2,           // (seed, step, slot): the noise the UNet predicts
-  kTimestep = 3,        // (seed, step, slot): uniform in 0 … T-1
-  kLoraInit = 4,        // (seed, 0, module index): Kaiming-uniform A
+  kPermutation = 0,         // (seed, epoch, 0): order of the samples in an epoch
+  kPosteriorNoise = 1,      // (seed, step, slot): latent = mean + std * noise
+  kNoise = 2,               // (seed, step, slot): the noise the UNet predicts
+  kTimestep = 3,            // (seed, step, slot): uniform in 0 … T-1
+  kLoraInit = 4,            // (seed, 0, module index): Kaiming-uniform A
+  kHeldOut = 5,             // (0, 0, 0): which pictures are held out for validation, whatever the run's seed
+  kValidationNoise = 6,     // (0, sample, quarter): the noise of a validation, the same at every step
+  kValidationTimestep = 7,  // (0, sample, quarter): uniform in that quarter of 0 … T-1
 };
 
 // SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") folded over the four

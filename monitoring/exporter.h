@@ -7,6 +7,7 @@
 #include <string>
 
 #include "monitoring/step_record.h"
+#include "monitoring/validation_record.h"
 
 namespace prometheus {
 class Exposer;
@@ -25,6 +26,9 @@ class TrainingMetrics {
 
   // `samples`: of the global batch. Skipped steps count as steps.
   void record_step(const StepRecord& record, int64_t samples);
+
+  // The gauges of the validation are NaN until there is one.
+  void record_validation(const ValidationRecord& record);
 
  private:
   friend class MetricsEndpoint;

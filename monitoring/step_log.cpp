@@ -1,8 +1,10 @@
 #include "monitoring/step_log.h"
 
 #include <fstream>
+#include <iterator>
 #include <string>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
@@ -12,8 +14,10 @@
 namespace sdlora::monitoring {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 std::string line_of(const StepRecord& record) {
-  nlohmann::ordered_json line;
+  Json line;
   line["step"] = record.step;
   line["loss"] = record.loss;  // the library writes null for what is not finite
   line["grad_norm"] = record.grad_norm;
@@ -25,10 +29,38 @@ std::string line_of(const StepRecord& record) {
   return line.dump() + "\n";
 }
 
-// The step of a record, or 0 for a line that is none.
+Json validation_fields(const ValidationRecord& record) {
+  Json fields;
+  fields["validation_loss"] = record.loss;
+  for (size_t quarter = 0; quarter < record.quarter_losses.size(); ++quarter)
+    fields[fmt::format("validation_loss_q{}", quarter + 1)] = record.quarter_losses[quarter];
+  fields["validation_seconds"] = record.seconds;
+  return fields;
+}
+
+struct SplitLog {
+  std::string earlier_lines;
+  Json last_record;  // null when there is none
+};
+
+SplitLog split_last_record(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (text.empty()) return {};
+  const size_t end_of_earlier = text.rfind('\n', text.size() - 2);  // npos + 1 is 0
+  Json last = Json::parse(text.substr(end_of_earlier + 1), nullptr, /*allow_exceptions=*/false);
+  text.resize(end_of_earlier + 1);
+  return {std::move(text), std::move(last)};
+}
+
+bool is_of_step(const Json& record, int64_t step) {
+  return record.is_object() && record.value("step", Json()) == step;
+}
+
+// The step of a record, or -1 for a line that is none.
 int64_t step_of(const std::string& line) {
   const auto record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) return 0;
+  if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) return -1;
   return record["step"].get<int64_t>();
 }
 
@@ -46,12 +78,12 @@ std::string records_until(const std::filesystem::path& file, int64_t last_step) 
   std::ifstream stream(file, std::ios::binary);
   if (!stream) throw_unusable("read", file);
   std::string kept, line;
-  int64_t previous_step = 0;
+  int64_t previous_step = -1;
   int64_t unreadable_lines = 0;
   while (std::getline(stream, line)) {
     if (stream.eof()) break;  // no newline: the write was cut short
     const int64_t step = step_of(line);
-    if (step <= 0) ++unreadable_lines;
+    if (step < 0) ++unreadable_lines;
     if (step <= previous_step || step > last_step) continue;
     kept += line + "\n";
     previous_step = step;
@@ -66,8 +98,12 @@ std::string records_until(const std::filesystem::path& file, int64_t last_step) 
 
 StepLog::StepLog(const std::filesystem::path& file, int64_t resume_after_step) : file_(file) {
   replace_file(file, resume_after_step > 0 ? records_until(file, resume_after_step) : "");
-  stream_.reset(std::fopen(file.c_str(), "ae"));
-  if (!stream_) throw_unusable("write", file);
+  open();
+}
+
+void StepLog::open() {
+  stream_.reset(std::fopen(file_.c_str(), "ae"));
+  if (!stream_) throw_unusable("write", file_);
 }
 
 void StepLog::append(const StepRecord& record) {
@@ -75,6 +111,28 @@ void StepLog::append(const StepRecord& record) {
   if (std::fwrite(line.data(), 1, line.size(), stream_.get()) != line.size() ||
       std::fflush(stream_.get()) != 0)
     throw_unusable("write", file_);
+}
+
+void StepLog::add_validation(const ValidationRecord& record) {
+  auto [text, last] = split_last_record(file_);
+  Json amended;
+  if (is_of_step(last, record.step)) {
+    for (const auto& [name, value] : last.items()) {
+      if (name == "samples_per_second") amended.update(validation_fields(record));
+      amended[name] = value;
+    }
+  } else {
+    if (!last.is_null()) text += last.dump() + "\n";
+    amended["step"] = record.step;
+  }
+  amended.update(validation_fields(record));
+  replace_file(file_, text + amended.dump() + "\n");
+  open();
+}
+
+bool StepLog::has_validation_of(int64_t step) const {
+  const Json last = split_last_record(file_).last_record;
+  return is_of_step(last, step) && last.contains("validation_loss");
 }
 
 }  // namespace sdlora::monitoring

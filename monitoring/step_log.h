@@ -3,8 +3,11 @@
 //   {"step":7,"loss":0.12,"grad_norm":0.03,"learning_rate":1e-05,"skipped":false,"nonfinite":false,
 //    "samples_per_second":4.1,"step_seconds":1.95}
 //
-// The fields up to "nonfinite" are a function of config, seed and data, byte for byte; the rest are timings.
-// JSON has no NaN: a loss or norm that is not finite is null, and "nonfinite" is true.
+// The line of a step after which there was a validation also has "validation_loss", "validation_loss_q1" …
+// "q4" (by quarter of the timesteps) and "validation_seconds"; a validation before the first step has a line
+// of its own, with step 0 and nothing else. The fields without "second" in their name are a function of
+// config, seed and data, byte for byte; the rest are timings. JSON has no NaN: a loss or norm that is not
+// finite is null, and "nonfinite" is true.
 #pragma once
 
 #include <cstdio>
@@ -12,6 +15,7 @@
 #include <memory>
 
 #include "monitoring/step_record.h"
+#include "monitoring/validation_record.h"
 
 namespace sdlora::monitoring {
 
@@ -26,7 +30,16 @@ class StepLog {
   // full.
   void append(const StepRecord& record);
 
+  // Adds to the last line, which must be of that step, or else a line; `file` is replaced as a whole. Throws
+  // Error(kIo).
+  void add_validation(const ValidationRecord& record);
+
+  // Whether the last line is of `step` and holds a validation.
+  bool has_validation_of(int64_t step) const;
+
  private:
+  void open();
+
   struct Close {
     void operator()(std::FILE* stream) const { std::fclose(stream); }
   };

@@ -6,10 +6,12 @@
 
 namespace sdlora::trainer {
 
-MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, uint64_t run_seed, int64_t batch_size,
-                                 int64_t timestep_count, at::Device device)
+MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples,
+                                 uint64_t run_seed, int64_t batch_size, int64_t timestep_count,
+                                 at::Device device)
     : dataset_(dataset),
-      epoch_plan_(dataset.sample_count(), run_seed),
+      samples_(std::move(samples)),
+      epoch_plan_(static_cast<int64_t>(samples_.size()), run_seed),
       run_seed_(run_seed),
       batch_size_(batch_size),
       timestep_count_(timestep_count),
@@ -19,7 +21,8 @@ MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count
   MicroBatch batch;
   std::vector<at::Tensor> latents, noises, timesteps, captions;
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
-    const int64_t index = epoch_plan_.sample_at(step * batch_size_ + slot);
+    const int64_t position = epoch_plan_.sample_at(step * batch_size_ + slot);
+    const int64_t index = samples_[static_cast<size_t>(position)];
     const data::Sample sample = dataset_.sample(index);
     const auto generator = [&](Stream stream) {
       return generator_for(

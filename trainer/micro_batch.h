@@ -21,15 +21,16 @@ struct MicroBatch {
 
 class MicroBatchMaker {
  public:
-  // Timesteps are uniform in 0 … timestep_count-1.
-  MicroBatchMaker(const data::Dataset& dataset, uint64_t run_seed, int64_t batch_size, int64_t timestep_count,
-                  at::Device device);
+  // Trains on `samples`, indices in `dataset`. Timesteps are uniform in 0 … timestep_count-1.
+  MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples, uint64_t run_seed,
+                  int64_t batch_size, int64_t timestep_count, at::Device device);
 
   // Slots first_slot … first_slot+count-1 of the global batch of `step` (from 0), on the device.
   MicroBatch make(int64_t step, int64_t first_slot, int64_t count);
 
  private:
   const data::Dataset& dataset_;
+  std::vector<int64_t> samples_;
   data::EpochPlan epoch_plan_;
   uint64_t run_seed_;
   int64_t batch_size_;

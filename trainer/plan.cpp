@@ -12,7 +12,7 @@ std::string batch_arithmetic(const TrainConfig& config, const RunParts& parts, c
   const BatchShare& share = parts.share;
   const int64_t steps_left = config.max_steps - context.first_step;
   const double epochs = static_cast<double>(config.max_steps * config.batch_size) /
-                        static_cast<double>(parts.dataset.sample_count());
+                        static_cast<double>(parts.split.training.size());
   return fmt::format(
       "{} samples a step = {} rank(s) × {} micro-batch(es) of {}; {} steps to do of {} = {} samples in all = "
       "{:.2f} epochs",
@@ -41,6 +41,18 @@ std::string memory_arithmetic(const RunParts& parts, int64_t base_parameter_coun
       mebibytes(4 * 4 * adapter_count), mebibytes(2 * 8 * adapter_count), mebibytes(data_bytes));
 }
 
+std::string data_in_words(const TrainConfig& config, const RunParts& parts) {
+  std::string text = fmt::format("{}, {} samples of {}² pixels", config.data.string(),
+                                 parts.dataset.sample_count(), parts.dataset.image_size());
+  if (!parts.split.held_out.empty())
+    text += fmt::format("; {} to train on, {} held out", parts.split.training.size(),
+                        parts.split.held_out.size());
+  if (parts.validation)
+    text += fmt::format("; validation on {} samples at 4 timesteps each, every {} steps",
+                        parts.validation->sample_count(), config.validation_every);
+  return text;
+}
+
 }  // namespace
 
 std::vector<std::string> describe_plan(const TrainConfig& config, const RunParts& parts,
@@ -49,8 +61,7 @@ std::vector<std::string> describe_plan(const TrainConfig& config, const RunParts
   return {
       fmt::format("model:     {}, UNet of {} parameters, frozen", config.model.string(),
                   base_parameter_count),
-      fmt::format("data:      {}, {} samples of {}² pixels", config.data.string(),
-                  parts.dataset.sample_count(), parts.dataset.image_size()),
+      "data:      " + data_in_words(config, parts),
       "adapter:   " + lora::describe(parts.adapter, base_parameter_count),
       "batch:     " + batch_arithmetic(config, parts, context),
       fmt::format(

@@ -1,6 +1,7 @@
 #include "trainer/run_monitor.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "comm/program.h"
 #include "common/log.h"
@@ -69,6 +70,23 @@ void RunMonitor::record(int64_t step, const StepResult& result, double step_seco
   if (outlets_->bar)
     outlets_->bar->update(step,
                           fmt::format("loss {:.4f}  grad norm {:.2e}", result.loss, result.gradient_norm));
+}
+
+void RunMonitor::record_validation(const monitoring::ValidationRecord& record) {
+  outlets_->metrics.record_validation(record);
+  if (!outlets_->step_log) return;
+  outlets_->step_log->add_validation(record);
+  outlets_->bar->hide();
+  log::info(
+      fmt::format("validation after step {}: loss {:.5f} (by quarter of the timesteps {:.5f}), {:.1f} s",
+                  record.step, record.loss, fmt::join(record.quarter_losses, ", "), record.seconds));
+}
+
+bool RunMonitor::has_validation_of(int64_t step, comm::Communicator& world) const {
+  std::string answer;
+  if (outlets_->step_log && outlets_->step_log->has_validation_of(step)) answer = "yes";
+  world.broadcast(answer, /*root=*/0);
+  return answer == "yes";
 }
 
 void RunMonitor::finish(comm::Communicator& world) {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "comm/communicator.h"
+#include "monitoring/validation_record.h"
 #include "trainer/step.h"
 #include "trainer/train_config.h"
 
@@ -18,6 +19,12 @@ class RunMonitor {
 
   // (each rank for itself) `step` steps are done; the last one took `step_seconds`.
   void record(int64_t step, const StepResult& result, double step_seconds);
+
+  // (each rank for itself)
+  void record_validation(const monitoring::ValidationRecord& record);
+
+  // (all ranks) Whether metrics.jsonl already holds the validation of `step`, the last one in it.
+  bool has_validation_of(int64_t step, comm::Communicator& world) const;
 
   // (all ranks) Ends the bar; rank 0 says how much memory every rank took.
   void finish(comm::Communicator& world);

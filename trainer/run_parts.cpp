@@ -1,5 +1,7 @@
 #include "trainer/run_parts.h"
 
+#include <numeric>
+
 #include <fmt/format.h>
 
 #include "common/error.h"
@@ -13,14 +15,18 @@ at::ScalarType dtype_of(const std::string& mixed_precision) {
   return at::kFloat;
 }
 
-// Loads the data set and checks that it is what the options and the model expect.
-data::Dataset open_dataset(const TrainConfig& config) {
-  if (!std::filesystem::is_directory(config.data))
+data::Dataset open_cache(const std::filesystem::path& directory, const char* option) {
+  if (!std::filesystem::is_directory(directory))
     throw Error(ExitCode::kUsage, Problem{.what = "the data directory does not exist",
                                           .expected = "a directory written by cache_latents",
-                                          .where = config.data.string(),
-                                          .advice = "check --data"});
-  data::Dataset dataset(config.data);
+                                          .where = directory.string(),
+                                          .advice = fmt::format("check {}", option)});
+  return data::Dataset(directory);
+}
+
+// Loads the data set and checks that it is what the options expect.
+data::Dataset open_dataset(const TrainConfig& config) {
+  data::Dataset dataset = open_cache(config.data, "--data");
   if (config.image_size != 0 && config.image_size != dataset.image_size())
     throw Error(ExitCode::kUsage,
                 Problem{.what = "--img-size is not the data set's",
@@ -31,7 +37,19 @@ data::Dataset open_dataset(const TrainConfig& config) {
   return dataset;
 }
 
-void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet, const TrainConfig& config) {
+std::optional<data::Dataset> open_validation_dataset(const TrainConfig& config) {
+  if (config.validation_data.empty()) return std::nullopt;
+  return open_cache(config.validation_data, "--validation-data");
+}
+
+std::vector<int64_t> all_samples_of(const data::Dataset& dataset) {
+  std::vector<int64_t> samples(static_cast<size_t>(dataset.sample_count()));
+  std::iota(samples.begin(), samples.end(), 0);
+  return samples;
+}
+
+void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet,
+                           const std::filesystem::path& data_directory) {
   const data::Sample sample = dataset.sample(0);
   const int64_t text_width = sample.text_embedding.size(-1);
   const int64_t latent_channels = sample.latent_mean.size(0);
@@ -43,7 +61,7 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
                                                   unet.config().in_channels, level.context_channels),
                           .seen = fmt::format("{} latent channels and text embeddings {} wide",
                                               latent_channels, text_width),
-                          .where = config.data.string(),
+                          .where = data_directory.string(),
                           .advice = "run cache_latents with this --model"});
 }
 
@@ -85,6 +103,8 @@ RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at:
     : share(batch_share),
       placement{.device = device, .dtype = dtype_of(config.mixed_precision)},
       dataset(open_dataset(config)),
+      validation_dataset(open_validation_dataset(config)),
+      split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation_split)),
       model_directory(config.model),
       unet(model_directory.load_unet(placement)),
       schedule(model_directory.load_noise_schedule()),
@@ -97,9 +117,15 @@ RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at:
       loss_scaler(config.mixed_precision == "fp16"),
       reducer(config.reduction == "exact" ? make_exact_reducer(adapter.parameter_count(), device)
                                           : make_plain_reducer(adapter.parameter_count(), device)),
-      batches(dataset, config.seed, config.batch_size, schedule.step_count(), device),
+      batches(dataset, split.training, config.seed, config.batch_size, schedule.step_count(), device),
       trace(config.trace_directory) {
-  check_data_fits_model(dataset, unet, config);
+  check_data_fits_model(dataset, unet, config.data);
+  if (validation_dataset) check_data_fits_model(*validation_dataset, unet, config.validation_data);
+  if (config.validation_every == 0) return;
+  const data::Dataset& validation_source = validation_dataset ? *validation_dataset : dataset;
+  validation.emplace(validation_source,
+                     validation_dataset ? all_samples_of(*validation_dataset) : split.held_out, schedule,
+                     placement, share.micro_batch_size);
 }
 
 StepSettings RunParts::step_settings(const TrainConfig& config) const {

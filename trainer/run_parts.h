@@ -2,10 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "model/model_directory.h"
 #include "trainer/run_checkpoint.h"
+#include "trainer/sample_split.h"
 #include "trainer/step.h"
+#include "trainer/validation.h"
 
 namespace sdlora::trainer {
 
@@ -17,6 +20,8 @@ struct RunParts {
   BatchShare share;
   model::Placement placement;
   data::Dataset dataset;
+  std::optional<data::Dataset> validation_dataset;  // of --validation-data
+  SampleSplit split;                                // of `dataset`
   model::ModelDirectory model_directory;
   model::UNet unet;
   model::NoiseSchedule schedule;
@@ -26,6 +31,7 @@ struct RunParts {
   std::unique_ptr<GradientReducer> reducer;
   MicroBatchMaker batches;
   Trace trace;
+  std::optional<Validation> validation;  // with --validation-every
 
   StepSettings step_settings(const TrainConfig& config) const;
   StepParts step_parts(comm::Watchdog& watchdog);

@@ -66,6 +66,14 @@ void declare_options(CLI::App& app, TrainConfig& config) {
 
   app.add_option("--checkpoint-every", config.checkpoint_every, "steps; 0: only at the end")
       ->check(not_negative);
+  app.add_option("--validation-every", config.validation_every,
+                 "steps between validations, with one before the first and one at the end; 0: none")
+      ->check(not_negative);
+  app.add_option("--validation-split", config.validation_split,
+                 "fraction of the data's pictures to hold out of the training and validate on")
+      ->check(CLI::Range(0.0, 0.9));
+  app.add_option("--validation-data", config.validation_data,
+                 "directory written by cache_latents to validate on, in place of a held-out fraction");
   app.add_option("--resume", config.resume,
                  "auto: newest valid checkpoint in the output; none: refuse a used output; or a checkpoint");
   app.add_option("--max-nonfinite-steps", config.max_nonfinite_steps,
@@ -94,6 +102,21 @@ bool is_toml_literal(const std::string& text) {
   return !text.empty() && end == text.c_str() + text.size();
 }
 
+void check_validation_options(const TrainConfig& config) {
+  const bool has_split = config.validation_split > 0, has_data = !config.validation_data.empty();
+  if (has_split && has_data)
+    throw Error(ExitCode::kUsage, Problem{.what = "there are two sets to validate on",
+                                          .expected = "--validation-split or --validation-data",
+                                          .seen = "both",
+                                          .advice = "leave one out"});
+  if (config.validation_every > 0 && !has_split && !has_data)
+    throw Error(ExitCode::kUsage,
+                Problem{.what = "there is nothing to validate on",
+                        .expected = "--validation-split or --validation-data with --validation-every",
+                        .seen = "neither",
+                        .advice = "hold some pictures out of the training: --validation-split 0.05"});
+}
+
 }  // namespace
 
 void TrainConfig::resolve(const std::string& name, const std::string& value) {
@@ -108,6 +131,7 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
       "trainer");
   declare_options(app, config);
   if (parse_command_line(app, argc, argv) == ParseResult::kLeave) return ParseResult::kLeave;
+  check_validation_options(config);
   for (const CLI::Option* option : app.get_options())
     for (const std::string& name : option->get_lnames())
       if (name != "help" && name != "version" && name != "config")
@@ -140,7 +164,9 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "trace-dir",
                                             "img-size",
                                             "checkpoint-every",
-                                            "step-timeout"};
+                                            "step-timeout",
+                                            "validation-every",
+                                            "validation-data"};
   std::map<std::string, std::string> defining(config.settings.begin(), config.settings.end());
   std::erase_if(defining, [](const auto& setting) { return others.contains(setting.first); });
   return defining;

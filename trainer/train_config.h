@@ -40,8 +40,11 @@ struct TrainConfig {
   std::string comm = "auto";           // auto, mpi, nccl
   int cpu_threads = 0;                 // per rank; 0: cores / local ranks
 
-  int64_t checkpoint_every = 100;  // steps; 0: only at the end
-  std::string resume = "auto";     // auto, none, or a checkpoint directory
+  int64_t checkpoint_every = 100;         // steps; 0: only at the end
+  int64_t validation_every = 0;           // steps; 0: never
+  std::filesystem::path validation_data;  // another cache, to validate on; or:
+  double validation_split = 0;            // fraction of the data's pictures held out of the training
+  std::string resume = "auto";            // auto, none, or a checkpoint directory
   int64_t max_nonfinite_steps = 10;
 
   int metrics_port = 9400;  // + local rank; 0: a free port

@@ -13,6 +13,7 @@
 #include "common/version.h"
 #include "lora/adapter_file.h"
 #include "trainer/handshake.h"
+#include "trainer/observer.h"
 #include "trainer/plan.h"
 
 namespace sdlora::trainer {
@@ -60,6 +61,10 @@ Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device devi
   facts["gradients over"] = config_.comm;
   facts["CPU capability"] = at::get_cpu_capability();
   facts["CPU threads"] = std::to_string(at::get_num_threads());
+  if (parts_->validation_dataset) facts["validation data"] = parts_->validation_dataset->manifest_sha256();
+  // What all ranks do together must be due on all at once.
+  for (const auto& [name, value] : config_.settings)
+    if (name.ends_with("-every") || name == "max-nonfinite-steps") facts[name] = value;
   compare_ranks(world_, facts);
   bool over_nccl = false;
   comm::agree(world_, [&] { over_nccl = wants_nccl(config_, world_, device_); });
@@ -91,6 +96,9 @@ void Trainer::resume() {
     if (world_.rank() == 0) {
       model_hash_ = parts_->model_directory.hash_of("unet");
       check_data_was_cached_with(parts_->model_directory, parts_->dataset, config_.data);
+      if (parts_->validation_dataset)
+        check_data_was_cached_with(parts_->model_directory, *parts_->validation_dataset,
+                                   config_.validation_data);
     }
   });
   world_.broadcast(model_hash_, /*root=*/0);
@@ -131,37 +139,39 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
   if (step_ == 0 && world_.rank() == 0) parts_->trace.record_adapter(parts_->adapter.named_tensors());
   const StepSettings settings = parts_->step_settings(config_);
   comm::Communicator& gradients_comm = nccl_ ? *nccl_ : world_;
-
   comm::Watchdog watchdog(comm::place_of(world_), std::chrono::seconds(config_.step_timeout_seconds));
+  Observer observer(config_, *parts_, monitor, world_, gradients_comm, watchdog);
 
-  while (step_ < config_.max_steps) {
+  bool is_asked_to_stop = step_ < config_.max_steps && observer.look(step_, stop_requested);
+  while (step_ < config_.max_steps && !is_asked_to_stop) {
     const Clock::time_point start = Clock::now();
     const StepResult result =
         train_step(step_, settings, parts_->step_parts(watchdog), gradients_comm, stop_requested());
     ++step_;
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    monitor.record(step_, result, seconds);
+    monitor.record(step_, result, std::chrono::duration<double>(Clock::now() - start).count());
     if (world_.rank() == 0)
       parts_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
                                 result.is_skipped);
     guard(result);
 
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
-    const bool is_due =
-        config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 && consecutive_nonfinite_ == 0;
-    if (is_due || result.stop_was_requested) {
-      watchdog.progress("saving a checkpoint");
-      save_checkpoint();
-    }
-    if (result.stop_was_requested && step_ < config_.max_steps)
-      throw Error(ExitCode::kStopped,
-                  fmt::format("stopped by a signal after step {}; a checkpoint is saved: run the "
-                              "same command again to go on",
-                              step_));
+    if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 && consecutive_nonfinite_ == 0)
+      save_checkpoint(watchdog);
+    if (step_ < config_.max_steps)
+      is_asked_to_stop = result.stop_was_requested || observer.look(step_, stop_requested);
   }
+
+  if (saved_step_ != step_) save_checkpoint(watchdog);
+  if (step_ == config_.max_steps) {
+    write_adapter();
+    is_asked_to_stop = observer.look(step_, stop_requested);
+  }
+  if (is_asked_to_stop)
+    throw Error(ExitCode::kStopped,
+                fmt::format("stopped by a signal after step {}; a checkpoint is saved: run the same command "
+                            "again to go on",
+                            step_));
   monitor.finish(world_);
-  if (saved_step_ != step_) save_checkpoint();
-  write_adapter();
 }
 
 void Trainer::guard(const StepResult& result) {
@@ -183,7 +193,8 @@ void Trainer::guard(const StepResult& result) {
             .advice = "lower --learning-rate or check the data; the newest checkpoint is still good"});
 }
 
-void Trainer::save_checkpoint() {
+void Trainer::save_checkpoint(comm::Watchdog& watchdog) {
+  watchdog.progress("saving a checkpoint");
   comm::agree(world_, [&] {  // (rank 0 writes)
     if (world_.rank() != 0) return;
     checkpoint::save_checkpoint(config_.output, {.step = step_,

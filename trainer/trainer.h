@@ -1,4 +1,4 @@
-// The training loop: step, record, save, stop.
+// The training loop: step, record, save, look, stop.
 #pragma once
 
 #include <functional>
@@ -27,10 +27,10 @@ class Trainer {
   void run(const std::function<bool()>& stop_requested);
 
  private:
-  void resume();                         // (all ranks)
-  void save_checkpoint();                // (all ranks) rank 0 writes
-  void write_adapter();                  // (all ranks) rank 0 writes
-  void guard(const StepResult& result);  // (all ranks) counts and reports steps that were skipped
+  void resume();                                   // (all ranks)
+  void save_checkpoint(comm::Watchdog& watchdog);  // (all ranks) rank 0 writes
+  void write_adapter();                            // (all ranks) rank 0 writes
+  void guard(const StepResult& result);            // (all ranks) counts and reports steps that were skipped
   RunState run_state() const;
 
   TrainConfig& config_;

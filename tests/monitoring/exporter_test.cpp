@@ -119,6 +119,18 @@ TEST(Exporter, ANonFiniteLossIsShownAndADurationThatIsNoneNotObserved) {
   EXPECT_THAT(answer, HasSubstr("\nsdlora_step_duration_seconds_sum 0\n"));
 }
 
+TEST(Exporter, ShowsTheLatestValidationByQuarterAndUntilThenThatThereIsNone) {
+  TrainingMetrics metrics({});
+  const MetricsEndpoint endpoint(metrics, "127.0.0.1", 0);
+  EXPECT_THAT(scrape(endpoint), testing::ContainsRegex("\nsdlora_validation_loss [Nn]a[Nn]\n"));
+  metrics.record_validation({.step = 5, .loss = 0.25, .quarter_losses = {0.5, 0.25, 0.125, 0.0625}});
+  const std::string answer = scrape(endpoint);
+  for (const char* line :
+       {"sdlora_validation_loss 0.25", "sdlora_validation_loss_by_timestep_quarter{quarter=\"1\"} 0.5",
+        "sdlora_validation_loss_by_timestep_quarter{quarter=\"4\"} 0.0625"})
+    EXPECT_THAT(answer, HasSubstr(std::string("\n") + line + "\n"));
+}
+
 TEST(Exporter, NamesFollowPrometheusPractice) {
   const TrainingMetrics metrics({});
   const MetricsEndpoint endpoint(metrics, "127.0.0.1", 0);
@@ -132,7 +144,7 @@ TEST(Exporter, NamesFollowPrometheusPractice) {
     EXPECT_EQ(match[1].str().ends_with("_total"), match[2] == "counter") << line;
     ++metric_count;
   }
-  EXPECT_EQ(metric_count, 10);
+  EXPECT_EQ(metric_count, 12);
 }
 
 TEST(Exporter, ServesNothingElse) {

@@ -115,6 +115,50 @@ TEST(StepLog, ResumingLeavesTheKeptBytesAsTheyWere) {
   EXPECT_EQ(text_of(folder / "metrics.jsonl"), kept);
 }
 
+ValidationRecord validation_of(int64_t step) {
+  return {.step = step, .loss = 0.25, .quarter_losses = {0.5, 0.25, 0.125, 0.125}, .seconds = 3};
+}
+
+TEST(StepLog, AValidationGoesOnTheLineOfItsStepBeforeTheTimings) {
+  const TemporaryFolder folder;
+  StepLog log(folder / "metrics.jsonl", 0);
+  append_steps(log, 1, 2);
+  const std::string before = text_of(folder / "metrics.jsonl");
+  log.add_validation(validation_of(2));
+  append_steps(log, 3, 3);
+  std::string expected = before;
+  expected.insert(expected.rfind("\"samples_per_second\""),
+                  R"("validation_loss":0.25,"validation_loss_q1":0.5,"validation_loss_q2":0.25,)"
+                  R"("validation_loss_q3":0.125,"validation_loss_q4":0.125,"validation_seconds":3.0,)");
+  EXPECT_THAT(text_of(folder / "metrics.jsonl"), testing::StartsWith(expected));
+  EXPECT_THAT(steps_in(folder / "metrics.jsonl"), testing::ElementsAre(1, 2, 3));
+}
+
+TEST(StepLog, AValidationBeforeTheFirstStepHasALineOfItsOwnAndSurvivesAResume) {
+  const TemporaryFolder folder;
+  {
+    StepLog log(folder / "metrics.jsonl", 0);
+    log.add_validation(validation_of(0));
+    append_steps(log, 1, 3);
+  }
+  const StepLog log(folder / "metrics.jsonl", 2);
+  EXPECT_THAT(steps_in(folder / "metrics.jsonl"), testing::ElementsAre(0, 1, 2));
+  EXPECT_EQ(records_in(folder / "metrics.jsonl").front()["validation_loss"], 0.25);
+}
+
+TEST(StepLog, KnowsWhetherTheLastStepHasItsValidation) {
+  const TemporaryFolder folder;
+  StepLog log(folder / "metrics.jsonl", 0);
+  EXPECT_FALSE(log.has_validation_of(0));
+  log.add_validation(validation_of(0));
+  EXPECT_TRUE(log.has_validation_of(0));
+  append_steps(log, 1, 1);
+  EXPECT_FALSE(log.has_validation_of(1));
+  EXPECT_FALSE(log.has_validation_of(0)) << "it is not the last any more";
+  log.add_validation(validation_of(1));
+  EXPECT_TRUE(StepLog(folder / "metrics.jsonl", 1).has_validation_of(1));
+}
+
 TEST(StepLog, ATornLastLineIsDropped) {
   const TemporaryFolder folder;
   for (const char* torn : {"{\"step\":3,\"lo", "{\"step\":3}", "{", "\0\0\0"}) {
