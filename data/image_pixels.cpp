@@ -113,26 +113,35 @@ cv::Mat to_rgb(cv::Mat image, ImageKind kind) {
   return rgb;
 }
 
-cv::Mat resize_and_crop(const cv::Mat& image, int side) {
-  const int short_side = std::min(image.rows, image.cols);
-  const double scale = static_cast<double>(side) / short_side;
-  const auto scaled = [&](int length) { return std::max<int64_t>(side, std::llround(length * scale)); };
-  if (scaled(image.rows) * scaled(image.cols) > kMaxPixels)
+cv::Mat resize_and_crop(const cv::Mat& image, const cv::Size& crop) {
+  const double scale =
+      std::max(static_cast<double>(crop.width) / image.cols, static_cast<double>(crop.height) / image.rows);
+  const auto scaled = [&](int length, int at_least) {
+    return std::max<int64_t>(at_least, std::llround(length * scale));
+  };
+  const int64_t width = scaled(image.cols, crop.width), height = scaled(image.rows, crop.height);
+  if (width * height > kMaxPixels)
     throw UnusableImage(fmt::format("{} x {} pixels: too long a strip to enlarge", image.cols, image.rows));
-  const cv::Size size(static_cast<int>(scaled(image.cols)), static_cast<int>(scaled(image.rows)));
+  const cv::Size size(static_cast<int>(width), static_cast<int>(height));
   cv::Mat resized = image;
   if (size != image.size())
-    cv::resize(image, resized, size, 0, 0, short_side > side ? cv::INTER_AREA : cv::INTER_LANCZOS4);
-  return resized(cv::Rect((size.width - side) / 2, (size.height - side) / 2, side, side)).clone();
+    cv::resize(image, resized, size, 0, 0, scale < 1 ? cv::INTER_AREA : cv::INTER_LANCZOS4);
+  const cv::Point corner((size.width - crop.width) / 2, (size.height - crop.height) / 2);
+  return resized(cv::Rect(corner, crop)).clone();
 }
 
 }  // namespace
 
-std::vector<uint8_t> decode_square(std::string_view bytes, int64_t side_pixels) {
+std::vector<uint8_t> decode_cropped(std::string_view bytes, int64_t width_pixels, int64_t height_pixels) {
   const ImageHeader header = read_image_header(bytes);
   const cv::Mat upright = turn_upright(decode(bytes, header.kind), header.orientation);
-  const cv::Mat square = resize_and_crop(to_rgb(upright, header.kind), static_cast<int>(side_pixels));
-  return {square.datastart, square.dataend};
+  const cv::Size crop(static_cast<int>(width_pixels), static_cast<int>(height_pixels));
+  const cv::Mat picture = resize_and_crop(to_rgb(upright, header.kind), crop);
+  return {picture.datastart, picture.dataend};
+}
+
+std::vector<uint8_t> decode_square(std::string_view bytes, int64_t side_pixels) {
+  return decode_cropped(bytes, side_pixels, side_pixels);
 }
 
 }  // namespace sdlora::data

@@ -1,4 +1,4 @@
-// Decodes an image file and makes the square that the VAE sees.
+// Decodes an image file and makes the rectangle that the VAE sees.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,12 @@ namespace sdlora::data {
 
 // `bytes`: a whole PNG, JPEG, WebP or BMP file. In this order: decode (of an animation the first frame), turn
 // as EXIF says, 16 bits to 8 (divide by 257), grey to three equal channels, transparency over white (BMP:
-// ignored), resize so that the short side is `side_pixels` (OpenCV's area filter when it shrinks, Lanczos
-// over 8 x 8 when it grows), crop to the centre. Colour profiles are not applied. Returns RGB, side × side ×
-// 3, rows from the top. Throws UnusableImage; says in it what the decoder said.
+// ignored), resize so that it just covers the rectangle (OpenCV's area filter when it shrinks, Lanczos over
+// 8 x 8 when it grows), crop to the centre. Colour profiles are not applied. Returns RGB, height × width × 3,
+// rows from the top. Throws UnusableImage; says in it what the decoder said.
+std::vector<uint8_t> decode_cropped(std::string_view bytes, int64_t width_pixels, int64_t height_pixels);
+
+// decode_cropped for a square: the short side becomes `side_pixels`.
 std::vector<uint8_t> decode_square(std::string_view bytes, int64_t side_pixels);
 
 }  // namespace sdlora::data

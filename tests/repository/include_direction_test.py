@@ -14,7 +14,7 @@ ALLOWED = {
     "model": {"checkpoint", "common"},
     "lora": {"model", "checkpoint", "common"},
     "data": {"model", "checkpoint", "comm", "common"},  # comm: the ranks share the caching
-    "inference": {"lora", "model", "checkpoint", "common"},
+    "inference": {"lora", "data", "model", "checkpoint", "common"},  # data: pictures are decoded in one place
     "trainer": {"lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
     "launcher": {"trainer", "inference", "lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
 }

@@ -1,0 +1,56 @@
+// generate: makes pictures with a Stable Diffusion model and, if wanted, an adapter that trainer wrote.
+//
+//   generate --model sd15 --prompt "a lighthouse, ink drawing" --output lighthouse.png
+//   generate --model sd15 --lora runs/ink/lora_weights.pt --prompt "a lighthouse" --num-images 4 --output
+//   l.png generate --model sd15 --prompt "a lighthouse" --init-image photo.jpg --strength 0.65 --output
+//   drawn.png generate --model sd15 --lora runs/ink/lora_weights.pt --prompt-file prompts.txt --output
+//   pictures
+#include <optional>
+
+#include <unistd.h>
+
+#include "comm/program.h"
+#include "common/error.h"
+#include "inference/generate.h"
+#include "launcher/cpu_threads.h"
+#include "launcher/device_binding.h"
+#include "monitoring/progress_bar.h"
+
+namespace {
+
+using sdlora::monitoring::ProgressBar;
+
+// A bar from the first step on, for someone who watches.
+sdlora::inference::GenerateProgress show_progress(std::optional<ProgressBar>& bar) {
+  if (!::isatty(STDERR_FILENO)) return [](int64_t, int64_t) {};
+  return [&bar](int64_t steps_done, int64_t step_count) {
+    if (!bar) bar.emplace(step_count, "generating", "steps");
+    bar->update(steps_done);
+  };
+}
+
+void refuse_ranks(const sdlora::comm::Communicator& world) {
+  if (world.size() == 1) return;
+  throw sdlora::Error(sdlora::ExitCode::kUsage, sdlora::Problem{.what = "generate is one process",
+                                                                .seen = sdlora::comm::place_of(world),
+                                                                .advice = "start it without mpirun"});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
+    sdlora::inference::GenerateOptions options;
+    CLI::App app("Makes pictures with Stable Diffusion 1.5 and a LoRA adapter.", "generate");
+    sdlora::inference::declare_options(app, options);
+    if (sdlora::parse_command_line(app, argc, argv) == sdlora::ParseResult::kLeave) return;
+    sdlora::inference::check_options(options);
+    refuse_ranks(world);
+    const at::Device device =
+        sdlora::launcher::bind_device(options.device, world.local_rank(), world.local_size());
+    sdlora::launcher::set_cpu_threads(options.cpu_threads, world);
+
+    std::optional<ProgressBar> bar;
+    sdlora::inference::generate(options, device, show_progress(bar));
+  });
+}

@@ -1,0 +1,45 @@
+// What generate is asked to do.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "common/command_line.h"
+
+namespace sdlora::inference {
+
+struct GenerateOptions {
+  std::filesystem::path model;
+  std::filesystem::path lora;  // empty: none
+  double lora_scale = 1;
+  std::optional<std::string> prompt;
+  std::string negative_prompt;
+  std::filesystem::path prompt_file;  // in place of `prompt`; empty: none
+  std::string sampler = "dpmpp_2m";
+  bool uses_karras_sigmas = false;
+  int64_t steps = 25;
+  double guidance_scale = 7.5;
+  int64_t seed = 0;  // of the first picture
+  int64_t width_pixels = 512;
+  int64_t height_pixels = 512;
+  int64_t image_count = 1;                // of each prompt
+  int64_t batch_size = 1;                 // pictures denoised at a time
+  std::filesystem::path init_image;       // empty: text-to-image
+  double strength = 0.65;                 // of image-to-image
+  std::filesystem::path initial_latents;  // empty: noise from the seeds
+  std::filesystem::path final_latents;    // empty: not saved
+  std::filesystem::path output;
+  std::string device = "auto";
+  int cpu_threads = 0;  // 0: all cores
+  std::string mixed_precision = "no";
+};
+
+// `options` must outlive the parsing.
+void declare_options(CLI::App& app, GenerateOptions& options);
+
+// What a single option's check cannot see. Throws Error(kUsage).
+void check_options(const GenerateOptions& options);
+
+}  // namespace sdlora::inference

@@ -1,0 +1,25 @@
+// Classifier-free guidance (Ho and Salimans 2022, eq. 6, in the form of diffusers' pipelines):
+//
+//   prediction = negative + scale (caption - negative)
+//
+// with both predictions from one forward over [negative, caption].
+#pragma once
+
+#include "model/placement.h"
+#include "model/samplers/sampler.h"
+#include "model/unet.h"
+
+namespace sdlora::inference {
+
+// The prompts of a batch. [B, L, C] f32 each
+struct PromptEmbeddings {
+  at::Tensor captions;
+  at::Tensor negatives;  // not used without guidance
+};
+
+// A scale of 1 or less means no guidance: the captions alone. x and prediction are fp32; the UNet computes as
+// `placement`, its own, says. `unet` must outlive the denoiser.
+model::Sampler::Denoiser guided_denoiser(const model::UNet& unet, const model::Placement& placement,
+                                         const PromptEmbeddings& prompts, double guidance_scale);
+
+}  // namespace sdlora::inference

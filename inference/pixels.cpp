@@ -1,0 +1,45 @@
+#include "inference/pixels.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "common/error.h"
+#include "data/image_bytes.h"
+#include "data/image_file.h"
+#include "data/image_pixels.h"
+
+namespace sdlora::inference {
+
+at::Tensor load_picture(const std::filesystem::path& file, int64_t width_pixels, int64_t height_pixels) {
+  try {
+    std::vector<uint8_t> rgb = data::decode_cropped(data::read_image_file(file), width_pixels, height_pixels);
+    return at::from_blob(rgb.data(), {height_pixels, width_pixels, 3}, at::kByte)
+        .permute({2, 0, 1})
+        .to(at::kFloat)
+        .div(255.0)
+        .mul(2.0)
+        .sub(1.0)
+        .contiguous();
+  } catch (const data::UnusableImage& reason) {
+    std::error_code ignored;
+    throw Error(std::filesystem::exists(file, ignored) ? ExitCode::kBadData : ExitCode::kIo,
+                Problem{.what = "cannot use the picture to start from",
+                        .expected = "a PNG, JPEG, WebP or BMP file",
+                        .seen = reason.what(),
+                        .where = file.string(),
+                        .advice = "check --init-image"});
+  }
+}
+
+at::Tensor encode_picture(const model::Vae& vae, const at::Tensor& pixels, at::Device device) {
+  const c10::NoGradGuard no_gradients;
+  return (vae.encode(pixels.unsqueeze(0).to(device)).mean * vae.config().scaling_factor).cpu();
+}
+
+at::Tensor decode_picture(const model::Vae& vae, const at::Tensor& latents, at::Device device) {
+  const c10::NoGradGuard no_gradients;
+  const at::Tensor pixels = vae.decode(latents.to(device) / vae.config().scaling_factor)[0];  // [3, H, W]
+  return ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte).permute({1, 2, 0}).contiguous().cpu();
+}
+
+}  // namespace sdlora::inference
