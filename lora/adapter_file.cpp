@@ -1,49 +1,148 @@
 #include "lora/adapter_file.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/atomic_file.h"
+#include "checkpoint/printable.h"
+#include "checkpoint/safetensors.h"
 #include "checkpoint/torch_zip.h"
 #include "common/error.h"
-#include "common/log.h"
-#include "lora/lora_projection.h"
+#include "lora/adapter_names.h"
+#include "lora/default_alpha.h"
 
 namespace sdlora::lora {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path description_of(const fs::path& file) {
-  return fs::path(file).replace_extension(".json");
-}
+// The tensors that a file has for one module, by name.
+struct ModuleTensors {
+  AdapterName name;  // of any of them
+  std::string a, b, alpha;
+  LeftOut unsupported;
 
-void read_description(const fs::path& file, AdapterFile& adapter) {
-  try {
-    const auto json = nlohmann::json::parse(checkpoint::read_text(file));
-    adapter.config.rank = json.at("rank").get<int64_t>();
-    adapter.config.alpha = json.at("alpha").get<double>();
-    adapter.config.targets = json.at("targets").get<std::string>();
-    adapter.step = json.at("step").get<int64_t>();
-    adapter.base_model_hash = json.at("base_model_sha256").get<std::string>();
-  } catch (const nlohmann::json::exception& failure) {
-    throw Error(ExitCode::kBadData,
-                Problem{.what = "cannot read an adapter's description",
-                        .expected = "JSON with rank, alpha, targets, step, base_model_sha256",
-                        .seen = failure.what(),
-                        .where = file.string()});
+  std::vector<std::string> tensor_names() const {
+    std::vector<std::string> names;
+    for (const std::string& part : {a, b, alpha})
+      if (!part.empty()) names.push_back(part);
+    return names;
   }
-}
+};
 
-// [r, in, 1, 1] and [r, in] are the same matrix.
-at::Tensor as_matrix(const at::Tensor& tensor) {
-  return tensor.view({tensor.size(0), tensor.size(1)});
-}
+class AdapterReader {
+ public:
+  explicit AdapterReader(const fs::path& file)
+      : tensors_(file.extension() == ".safetensors" ? checkpoint::read_safetensors(file, &metadata_)
+                                                    : checkpoint::read_torch_zip(file)),
+        default_alpha_(file, metadata_) {
+    adapter_.file = file;
+    adapter_.tensor_count = static_cast<int64_t>(tensors_.size());
+  }
+
+  AdapterFile read() {
+    for (const auto& [network_and_path, module] : group_by_module()) {
+      if (!module.unsupported.empty())
+        leave_out(module, module.unsupported.begin()->first);
+      else if (module.a.empty() && module.b.empty())
+        leave_out(module, "alpha without A and B");
+      else
+        (module.name.network == Network::kUnet ? adapter_.unet : adapter_.text_encoder)
+            .emplace(module.name.path, pair_of(module));
+    }
+    return std::move(adapter_);
+  }
+
+ private:
+  using Modules = std::map<std::pair<Network, std::string>, ModuleTensors>;
+
+  Modules group_by_module() {
+    Modules modules;
+    for (const auto& [tensor_name, tensor] : tensors_) {
+      const AdapterName name = parse_adapter_name(tensor_name);
+      ModuleTensors& module = modules[{name.network, name.path}];
+      module.name = name;
+      if (name.part == Part::kUnsupported) {
+        module.unsupported[name.unsupported_kind].push_back(tensor_name);
+        continue;
+      }
+      adapter_.naming = text_of(name.naming);
+      std::string& place = name.part == Part::kA ? module.a : name.part == Part::kB ? module.b : module.alpha;
+      if (!place.empty()) refuse(tensor_name, "one tensor for each part of a module", "also " + place);
+      place = tensor_name;
+    }
+    return modules;
+  }
+
+  void leave_out(const ModuleTensors& module, const std::string& kind) {
+    std::vector<std::string>& names = adapter_.left_out[kind];
+    for (const auto& [other_kind, unsupported] : module.unsupported)
+      names.insert(names.end(), unsupported.begin(), unsupported.end());
+    for (const std::string& name : module.tensor_names()) names.push_back(name);
+  }
+
+  LowRankPair pair_of(const ModuleTensors& module) {
+    if (module.a.empty() || module.b.empty())
+      refuse(module.a.empty() ? module.b : module.a, "A and B (down and up) of every module",
+             module.a.empty() ? "no A" : "no B");
+    LowRankPair pair{
+        .a = matrix(module.a), .b = matrix(module.b), .alpha = 0, .tensor_names = module.tensor_names()};
+    if (pair.rank() < 1 || pair.b.size(1) != pair.rank())
+      refuse(module.b, "[out, r] for A [r, in] of the same rank r",
+             fmt::format("B {}, A {}", c10::str(pair.b.sizes()), c10::str(pair.a.sizes())));
+    if (pair.b.dim() == 4 && (pair.b.size(2) != 1 || pair.b.size(3) != 1))
+      refuse(module.b, "[out, r, 1, 1]", c10::str(pair.b.sizes()));
+    pair.alpha = module.alpha.empty() ? default_alpha_.of(module.name, pair.rank()) : alpha(module.alpha);
+    // kohya's 0 says that alpha was not set, which is alpha = rank (networks/lora.py LoRAModule).
+    if (pair.alpha == 0 && module.name.naming == Naming::kKohya)
+      pair.alpha = static_cast<double>(pair.rank());
+    return pair;
+  }
+
+  at::Tensor numbers(const std::string& name) {
+    const at::Tensor& tensor = tensors_.at(name);
+    if (!at::isFloatingType(tensor.scalar_type()))
+      refuse(name, "floating-point numbers", at::toString(tensor.scalar_type()));
+    const at::Tensor values = tensor.to(at::kFloat).contiguous();
+    if (!at::isfinite(values).all().item<bool>()) refuse(name, "finite numbers", "infinite or not a number");
+    return values;
+  }
+
+  at::Tensor matrix(const std::string& name) {
+    const at::Tensor values = numbers(name);
+    if (values.dim() != 2 && values.dim() != 4)
+      refuse(name, "a matrix, or the kernel of a convolution", c10::str(values.sizes()));
+    return values;
+  }
+
+  double alpha(const std::string& name) {
+    if (tensors_.at(name).numel() != 1)
+      refuse(name, "one number", fmt::format("shape {}", c10::str(tensors_.at(name).sizes())));
+    return numbers(name).item<double>();
+  }
+
+  [[noreturn]] void refuse(const std::string& tensor, const std::string& expected, const std::string& seen) {
+    throw Error(ExitCode::kBadData,
+                Problem{.what = "an adapter's tensor is not usable",
+                        .expected = expected,
+                        .seen = checkpoint::printable(seen),
+                        .where = fmt::format("tensor {} of {}", checkpoint::printable(tensor),
+                                             adapter_.file.string())});
+  }
+
+  checkpoint::Metadata metadata_;
+  checkpoint::NamedTensors tensors_;
+  DefaultAlpha default_alpha_;
+  AdapterFile adapter_;
+};
 
 }  // namespace
 
-void write_adapter(const fs::path& file, const AdapterFile& adapter) {
+void write_adapter(const fs::path& file, const TrainedAdapter& adapter) {
   const nlohmann::ordered_json description{
       {"format", "sdlora adapter 1"},  {"rank", adapter.config.rank},
       {"alpha", adapter.config.alpha}, {"targets", adapter.config.targets},
@@ -53,51 +152,20 @@ void write_adapter(const fs::path& file, const AdapterFile& adapter) {
 }
 
 AdapterFile read_adapter(const fs::path& file) {
-  AdapterFile adapter;
-  adapter.tensors = checkpoint::read_torch_zip(file);
-  if (fs::exists(description_of(file))) {
-    read_description(description_of(file), adapter);
-  } else {
-    for (const auto& [name, tensor] : adapter.tensors)
-      if (name.ends_with(".lora_A")) adapter.config.rank = tensor.size(0);
-    log::warning(fmt::format("{} is not there: taking alpha = 1 for rank {}", description_of(file).string(),
-                             adapter.config.rank));
-  }
-  return adapter;
+  return AdapterReader(file).read();
 }
 
-Applied apply_adapter(model::UNet& unet, const AdapterFile& adapter, double strength,
-                      const model::Placement& placement) {
-  Applied applied{.tensor_count = 0, .file_tensor_count = static_cast<int64_t>(adapter.tensors.size())};
-  unet.visit_projections([&](const std::string& path, model::ProjectionSlot& slot) {
-    const auto a = adapter.tensors.find(path + ".lora_A");
-    const auto b = adapter.tensors.find(path + ".lora_B");
-    if (a == adapter.tensors.end() || b == adapter.tensors.end()) return;
-    const int64_t rank = a->second.dim() >= 2 ? a->second.size(0) : 0;
-    if (rank == 0 || b->second.dim() < 2 || b->second.size(1) != rank ||
-        a->second.numel() != rank * slot->in_features() || b->second.numel() != rank * slot->out_features())
-      throw Error(
-          ExitCode::kBadData,
-          Problem{.what = "the adapter was made for another model",
-                  .expected = fmt::format("A [r, {}], B [{}, r]", slot->in_features(), slot->out_features()),
-                  .seen = fmt::format("A with {} values, B with {}", a->second.numel(), b->second.numel()),
-                  .where = path});
-    LoraTensors tensors{.a = as_matrix(a->second).to(placement.device),
-                        .b = as_matrix(b->second).to(placement.device),
-                        .a_gradient = {},
-                        .b_gradient = {}};
-    const double scale = strength * adapter.config.alpha / static_cast<double>(rank);
-    slot = std::make_unique<LoraProjection>(std::move(slot), std::move(tensors), scale);
-    applied.tensor_count += 2;
-  });
-  if (applied.tensor_count == 0)
-    throw Error(
-        ExitCode::kBadData,
-        Problem{.what = "no tensor of the adapter fits the UNet",
-                .expected = "names like down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A",
-                .seen = adapter.tensors.empty() ? "no tensors" : adapter.tensors.begin()->first,
-                .advice = "use an adapter that was trained for this model"});
-  return applied;
+std::string describe(const LeftOut& left_out) {
+  constexpr size_t kNamesShown = 3;
+  std::vector<std::string> kinds;
+  for (const auto& [kind, names] : left_out) {
+    std::vector<std::string> shown;
+    for (size_t i = 0; i < std::min(names.size(), kNamesShown); ++i)
+      shown.push_back(checkpoint::printable(names[i]));
+    if (names.size() > kNamesShown) shown.push_back("…");
+    kinds.push_back(fmt::format("{} of {} ({})", names.size(), kind, fmt::join(shown, ", ")));
+  }
+  return fmt::format("{}", fmt::join(kinds, "; "));
 }
 
 }  // namespace sdlora::lora

@@ -84,8 +84,6 @@ TEST(Adapter, GivesTheSamePredictionAfterItsFileIsRead) {
       file,
       {.tensors = adapter.named_tensors(), .config = adapter.config(), .step = 5, .base_model_hash = "x"});
   const AdapterFile read = read_adapter(file);
-  EXPECT_EQ(read.config.alpha, 2);
-  EXPECT_EQ(read.step, 5);
   const Applied applied = apply_adapter(other, read, 1.0, {});
   EXPECT_EQ(applied.tensor_count, applied.file_tensor_count);
   EXPECT_TRUE(at::equal(predict(unet), predict(other)));
@@ -106,13 +104,6 @@ TEST(Adapter, RefusesTensorsOfAnotherRank) {
   Adapter four(unet, {.rank = 4, .alpha = 1, .targets = "attn"}, 7, at::kCPU);
   const Adapter eight(other, {.rank = 8, .alpha = 1, .targets = "attn"}, 7, at::kCPU);
   EXPECT_THROW(four.load(eight.named_tensors()), Error);
-}
-
-TEST(AppliedAdapter, FailsWhenNoTensorFits) {
-  model::UNet unet = tiny_unet();
-  const AdapterFile foreign{
-      .tensors = {{"somewhere.lora_A", at::zeros({1, 2})}}, .config = {}, .base_model_hash = ""};
-  EXPECT_THROW(apply_adapter(unet, foreign, 1.0, {}), Error);
 }
 
 }  // namespace

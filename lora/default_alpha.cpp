@@ -1,0 +1,129 @@
+#include "lora/default_alpha.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/atomic_file.h"
+#include "common/error.h"
+#include "common/log.h"
+
+namespace sdlora::lora {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+[[noreturn]] void refuse_description(const std::string& where, const std::string& expected,
+                                     const std::string& seen) {
+  throw Error(ExitCode::kBadData, Problem{.what = "cannot read an adapter's description",
+                                          .expected = expected,
+                                          .seen = seen,
+                                          .where = where});
+}
+
+double read_sdlora_alpha(const fs::path& file) {
+  try {
+    return json::parse(checkpoint::read_text(file)).at("alpha").get<double>();
+  } catch (const json::exception& failure) {
+    refuse_description(file.string(), "JSON with a number alpha", failure.what());
+  }
+}
+
+}  // namespace
+
+fs::path description_of(const fs::path& adapter_file) {
+  return fs::path(adapter_file).replace_extension(".json");
+}
+
+double DefaultAlpha::of(const AdapterName& name, int64_t rank) {
+  const auto scale_one = static_cast<double>(rank);
+  switch (name.naming) {
+    case Naming::kSdlora:
+      if (!sdlora_alpha())
+        warn_once(fmt::format("{} is not there: taking alpha = 1 for rank {}", description_of(file_).string(),
+                              rank));
+      return sdlora_alpha().value_or(1);
+    case Naming::kKohya:
+      return kohya_alpha().value_or(scale_one);
+    case Naming::kDiffusers:
+    case Naming::kPeft:
+      break;
+  }
+  if (const auto& config = peft_config(name)) return config->alpha_of(name.path, rank);
+  if (name.naming == Naming::kPeft)
+    warn_once(fmt::format("adapter_config.json is not beside {}: taking alpha = rank", file_.string()));
+  return scale_one;
+}
+
+const std::optional<double>& DefaultAlpha::sdlora_alpha() {
+  if (!sdlora_alpha_) {
+    sdlora_alpha_.emplace();
+    if (fs::exists(description_of(file_))) *sdlora_alpha_ = read_sdlora_alpha(description_of(file_));
+  }
+  return *sdlora_alpha_;
+}
+
+// ss_network_alpha is a number as text, or "Dynamic" where it differs between modules.
+std::optional<double> DefaultAlpha::kohya_alpha() const {
+  const auto found = metadata_.find("ss_network_alpha");
+  if (found == metadata_.end()) return std::nullopt;
+  char* end = nullptr;
+  const double alpha = std::strtod(found->second.c_str(), &end);
+  const bool is_number = end != found->second.c_str() && *end == '\0' && std::isfinite(alpha);
+  return is_number ? std::optional(alpha) : std::nullopt;
+}
+
+const std::optional<DefaultAlpha::PeftConfig>& DefaultAlpha::peft_config(const AdapterName& name) {
+  const std::pair key{name.naming, name.network};
+  const auto found = peft_configs_.find(key);
+  return found != peft_configs_.end() ? found->second
+                                      : peft_configs_.emplace(key, read_peft_config(name)).first->second;
+}
+
+std::optional<DefaultAlpha::PeftConfig> DefaultAlpha::read_peft_config(const AdapterName& name) const {
+  std::string text, prefix, where;
+  const fs::path beside = file_.parent_path() / "adapter_config.json";
+  if (name.naming == Naming::kPeft && fs::exists(beside)) {
+    text = checkpoint::read_text(beside);
+    where = beside.string();
+  } else if (const auto found = metadata_.find("lora_adapter_metadata"); found != metadata_.end()) {
+    text = found->second;
+    prefix = name.network == Network::kUnet ? "unet." : "text_encoder.";
+    where = "metadata lora_adapter_metadata of " + file_.string();
+  } else {
+    return std::nullopt;
+  }
+  try {
+    const json values = json::parse(text);
+    if (!values.contains(prefix + "lora_alpha")) return std::nullopt;
+    PeftConfig config{.alpha = values.at(prefix + "lora_alpha").get<double>(),
+                      .is_rank_stabilised = values.value(prefix + "use_rslora", false)};
+    const json patterns = values.value(prefix + "alpha_pattern", json::object());
+    for (const auto& [pattern, alpha] : patterns.items())  // as in peft/utils/other.py get_pattern_key
+      config.alpha_patterns.emplace_back("(.*\\.)?(" + pattern + ")", alpha.get<double>());
+    return config;
+  } catch (const json::exception& failure) {
+    refuse_description(where, "JSON with the arguments of PEFT's LoraConfig", failure.what());
+  } catch (const std::regex_error& failure) {
+    refuse_description(where, "regular expressions in alpha_pattern", failure.what());
+  }
+}
+
+double DefaultAlpha::PeftConfig::alpha_of(const std::string& path, int64_t rank) const {
+  double module_alpha = alpha;
+  for (const auto& [pattern, value] : alpha_patterns)
+    if (std::regex_match(path, pattern)) {
+      module_alpha = value;
+      break;
+    }
+  return is_rank_stabilised ? module_alpha * std::sqrt(static_cast<double>(rank)) : module_alpha;
+}
+
+void DefaultAlpha::warn_once(const std::string& text) {
+  if (!has_warned_) log::warning(text);
+  has_warned_ = true;
+}
+
+}  // namespace sdlora::lora

@@ -1,0 +1,59 @@
+// Alpha of the modules whose file holds no alpha tensor. Where it is looked for, by the file's naming:
+//
+//   sdlora      FILE.json beside it, else 1
+//   kohya       metadata ss_network_alpha, else the module's rank
+//   diffusers   metadata lora_adapter_metadata (the arguments of PEFT's LoraConfig), else the rank
+//   PEFT        adapter_config.json beside it, else as diffusers
+//
+// Taking the rank makes the scale 1, as diffusers (utils/peft_utils.py get_peft_kwargs), kohya and ComfyUI
+// do.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "checkpoint/named_tensors.h"
+#include "lora/adapter_names.h"
+
+namespace sdlora::lora {
+
+// FILE.json of FILE.pt, which write_adapter writes.
+std::filesystem::path description_of(const std::filesystem::path& adapter_file);
+
+class DefaultAlpha {
+ public:
+  DefaultAlpha(std::filesystem::path file, checkpoint::Metadata metadata)
+      : file_(std::move(file)), metadata_(std::move(metadata)) {}
+
+  // The alpha that, over `rank`, gives the scale of the module that `name` is of. Says once in the log when
+  // it has to guess. Throws Error(kBadData) naming the description that is malformed.
+  double of(const AdapterName& name, int64_t rank);
+
+ private:
+  struct PeftConfig {
+    double alpha;
+    bool is_rank_stabilised;  // the scale is alpha / √rank (Kalajdzievski 2023)
+    std::vector<std::pair<std::regex, double>> alpha_patterns;
+
+    double alpha_of(const std::string& path, int64_t rank) const;
+  };
+
+  // Read when first asked for: a .json beside a file of another naming is none of ours.
+  const std::optional<double>& sdlora_alpha();
+  std::optional<double> kohya_alpha() const;
+  const std::optional<PeftConfig>& peft_config(const AdapterName& name);
+  std::optional<PeftConfig> read_peft_config(const AdapterName& name) const;
+  void warn_once(const std::string& text);
+
+  std::filesystem::path file_;
+  checkpoint::Metadata metadata_;
+  std::optional<std::optional<double>> sdlora_alpha_;
+  std::map<std::pair<Naming, Network>, std::optional<PeftConfig>> peft_configs_;
+  bool has_warned_ = false;
+};
+
+}  // namespace sdlora::lora

@@ -1,0 +1,196 @@
+#include "lora/adapter_file.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include "checkpoint/atomic_file.h"
+#include "checkpoint/safetensors.h"
+#include "common/error.h"
+#include "common/seeds.h"
+
+namespace sdlora::lora {
+namespace {
+
+using checkpoint::Metadata;
+using checkpoint::NamedTensors;
+using testing::HasSubstr;
+
+const std::string kPath = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
+const std::string kKohya = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q";
+constexpr int64_t kRank = 4, kIn = 6, kOut = 5;
+
+// A folder of its own for each test, so that what lies beside a file is the test's alone.
+class AdapterFileTest : public testing::Test {
+ protected:
+  AdapterFileTest()
+      : folder_(std::filesystem::path(testing::TempDir()) /
+                testing::UnitTest::GetInstance()->current_test_info()->name()) {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+
+  ~AdapterFileTest() override { std::filesystem::remove_all(folder_); }
+
+  AdapterFile read(const NamedTensors& tensors, const Metadata& metadata = {}) const {
+    checkpoint::write_safetensors(folder_ / "adapter.safetensors", tensors, metadata);
+    return read_adapter(folder_ / "adapter.safetensors");
+  }
+
+  std::string refusal(const NamedTensors& tensors) const {
+    try {
+      read(tensors);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
+      return error.what();
+    }
+    ADD_FAILURE() << "no error";
+    return "";
+  }
+
+  std::filesystem::path folder_;
+};
+
+at::Tensor values(at::IntArrayRef shape) {
+  return at::randn(shape, generator_for(1), at::kFloat);
+}
+
+NamedTensors kohya_pair() {
+  return {{kKohya + ".lora_down.weight", values({kRank, kIn})},
+          {kKohya + ".lora_up.weight", values({kOut, kRank})}};
+}
+
+NamedTensors diffusers_pair() {
+  return {{"unet." + kPath + ".lora_A.weight", values({kRank, kIn})},
+          {"unet." + kPath + ".lora_B.weight", values({kOut, kRank})}};
+}
+
+NamedTensors with(NamedTensors tensors, const std::string& name, const at::Tensor& tensor) {
+  tensors[name] = tensor;
+  return tensors;
+}
+
+TEST_F(AdapterFileTest, HasAnAlphaAndARankForEachModule) {
+  NamedTensors tensors = with(kohya_pair(), kKohya + ".alpha", at::scalar_tensor(2.0));
+  const std::string other = "lora_unet_mid_block_attentions_0_proj_in";
+  tensors[other + ".lora_down.weight"] = values({8, kIn, 1, 1});
+  tensors[other + ".lora_up.weight"] = values({kOut, 8, 1, 1});
+  tensors[other + ".alpha"] = at::scalar_tensor(1.0, at::kHalf);
+  const AdapterFile adapter = read(tensors);
+  EXPECT_EQ(adapter.naming, "kohya");
+  EXPECT_EQ(adapter.tensor_count, 6);
+  EXPECT_EQ(adapter.unet.at(kPath).scale(), 0.5);
+  EXPECT_EQ(adapter.unet.at("mid_block.attentions.0.proj_in").scale(), 0.125);
+  EXPECT_TRUE(adapter.left_out.empty());
+}
+
+TEST_F(AdapterFileTest, IsReadAsFp32WhateverItsType) {
+  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16, at::kDouble}) {
+    NamedTensors tensors = kohya_pair();
+    for (auto& [name, tensor] : tensors) tensor = tensor.to(dtype);
+    const AdapterFile adapter = read(tensors);
+    EXPECT_TRUE(at::equal(adapter.unet.at(kPath).a, tensors.at(kKohya + ".lora_down.weight").to(at::kFloat)));
+  }
+}
+
+TEST_F(AdapterFileTest, HasScaleOneWithoutAnyAlpha) {
+  EXPECT_EQ(read(kohya_pair()).unet.at(kPath).scale(), 1);
+  EXPECT_EQ(read(diffusers_pair()).unet.at(kPath).scale(), 1);
+}
+
+TEST_F(AdapterFileTest, TakesKohyasZeroAlphaForNotSet) {
+  const auto tensors = with(kohya_pair(), kKohya + ".alpha", at::scalar_tensor(0.0));
+  EXPECT_EQ(read(tensors).unet.at(kPath).scale(), 1);
+}
+
+TEST_F(AdapterFileTest, TakesAlphaFromKohyasMetadataWhereNoTensorSaysIt) {
+  EXPECT_EQ(read(kohya_pair(), {{"ss_network_alpha", "2.0"}}).unet.at(kPath).alpha, 2);
+  EXPECT_EQ(read(kohya_pair(), {{"ss_network_alpha", "Dynamic"}}).unet.at(kPath).alpha, kRank);
+  const auto tensors = with(kohya_pair(), kKohya + ".alpha", at::scalar_tensor(3.0));
+  EXPECT_EQ(read(tensors, {{"ss_network_alpha", "2.0"}}).unet.at(kPath).alpha, 3);
+}
+
+TEST_F(AdapterFileTest, TakesAlphaFromDiffusersMetadata) {
+  const auto alpha = [&](const std::string& json) {
+    return read(diffusers_pair(), {{"lora_adapter_metadata", json}}).unet.at(kPath).alpha;
+  };
+  EXPECT_EQ(alpha(R"({"unet.r": 4, "unet.lora_alpha": 8})"), 8);
+  EXPECT_EQ(alpha(R"({"unet.lora_alpha": 8, "unet.alpha_pattern": {"attn1.to_q": 16}})"), 16);
+  EXPECT_EQ(alpha(R"({"unet.lora_alpha": 8, "unet.alpha_pattern": {"tn1.to_q": 16}})"), 8);
+  EXPECT_EQ(alpha(R"({"unet.lora_alpha": 8, "unet.use_rslora": true})"), 16) << "8 / √4 = 16 / 4";
+  EXPECT_EQ(alpha(R"({"text_encoder.lora_alpha": 8})"), kRank);
+}
+
+TEST_F(AdapterFileTest, TakesAlphaFromPeftsConfigBesideIt) {
+  const NamedTensors tensors{{"base_model.model." + kPath + ".lora_A.weight", values({kRank, kIn})},
+                             {"base_model.model." + kPath + ".lora_B.weight", values({kOut, kRank})}};
+  EXPECT_EQ(read(tensors).unet.at(kPath).alpha, kRank);
+  checkpoint::write_text_atomically(folder_ / "adapter_config.json", R"({"r": 4, "lora_alpha": 12})");
+  EXPECT_EQ(read(tensors).unet.at(kPath).alpha, 12);
+}
+
+TEST_F(AdapterFileTest, HasAlphaOneInOurNamingWithoutADescription) {
+  const TrainedAdapter trained{
+      .tensors = {{kPath + ".lora_A", values({kRank, kIn})}, {kPath + ".lora_B", values({kOut, kRank})}},
+      .config = {.rank = kRank, .alpha = 8, .targets = "attn"}};
+  write_adapter(folder_ / "lora_weights.pt", trained);
+  EXPECT_EQ(read_adapter(folder_ / "lora_weights.pt").unet.at(kPath).alpha, 8);
+  std::filesystem::remove(folder_ / "lora_weights.json");
+  EXPECT_EQ(read_adapter(folder_ / "lora_weights.pt").unet.at(kPath).alpha, 1);
+}
+
+TEST_F(AdapterFileTest, IgnoresAStrangersJsonBesideAFileOfAnotherNaming) {
+  checkpoint::write_text_atomically(folder_ / "adapter.json", R"({"activation text": "a dog"})");
+  EXPECT_EQ(read(diffusers_pair()).unet.at(kPath).alpha, kRank);
+}
+
+TEST_F(AdapterFileTest, LeavesOutAWholeModuleThatHasATensorItCannotRead) {
+  NamedTensors tensors = with(kohya_pair(), kKohya + ".dora_scale", values({kOut, 1}));
+  tensors["lora_unet_mid_block_attentions_0_proj_in.hada_w1_a"] = values({2, 2});
+  tensors["lora_unet_mid_block_attentions_0_proj_in.alpha"] = at::scalar_tensor(1.0);
+  const AdapterFile adapter = read(tensors);
+  EXPECT_TRUE(adapter.unet.empty());
+  EXPECT_EQ(adapter.left_out.at("DoRA").size(), 3);
+  EXPECT_EQ(adapter.left_out.at("LoHa").size(), 2);
+  EXPECT_THAT(describe(adapter.left_out), HasSubstr("3 of DoRA (" + kKohya + ".dora_scale"));
+}
+
+TEST_F(AdapterFileTest, RefusesHalfAPair) {
+  NamedTensors tensors = kohya_pair();
+  tensors.erase(kKohya + ".lora_up.weight");
+  EXPECT_THAT(refusal(tensors), HasSubstr(kKohya + ".lora_down.weight"));
+}
+
+TEST_F(AdapterFileTest, RefusesAModuleInTwoNamings) {
+  NamedTensors tensors = kohya_pair();
+  tensors.merge(diffusers_pair());
+  EXPECT_THAT(refusal(tensors), HasSubstr("also " + kKohya));
+}
+
+TEST_F(AdapterFileTest, RefusesRanksThatDiffer) {
+  const std::string text = refusal(with(kohya_pair(), kKohya + ".lora_up.weight", values({kOut, 3})));
+  EXPECT_THAT(text, HasSubstr("[5, 3]"));
+  EXPECT_THAT(text, HasSubstr("[4, 6]"));
+}
+
+TEST_F(AdapterFileTest, RefusesValuesThatAreNotFiniteNumbers) {
+  at::Tensor broken = values({kOut, kRank});
+  broken[0][0] = std::nan("");
+  EXPECT_THAT(refusal(with(kohya_pair(), kKohya + ".lora_up.weight", broken)), HasSubstr("finite"));
+  EXPECT_THAT(refusal(with(kohya_pair(), kKohya + ".lora_up.weight", at::ones({kOut, kRank}, at::kLong))),
+              HasSubstr("floating-point"));
+}
+
+TEST_F(AdapterFileTest, RefusesAnAlphaOfSeveralNumbersOrNone) {
+  EXPECT_THAT(refusal(with(kohya_pair(), kKohya + ".alpha", values({2}))), HasSubstr(".alpha"));
+  EXPECT_THAT(refusal(with(kohya_pair(), kKohya + ".alpha", at::scalar_tensor(std::nan("")))),
+              HasSubstr("finite"));
+}
+
+TEST_F(AdapterFileTest, RefusesAMatrixOfRankZero) {
+  EXPECT_THAT(refusal({{kKohya + ".lora_down.weight", at::zeros({0, kIn})},
+                       {kKohya + ".lora_up.weight", at::zeros({kOut, 0})}}),
+              HasSubstr("[0, 6]"));
+}
+
+}  // namespace
+}  // namespace sdlora::lora

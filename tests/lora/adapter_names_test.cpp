@@ -1,0 +1,97 @@
+#include "lora/adapter_names.h"
+
+#include <gtest/gtest.h>
+
+#include "lora/kohya_names.h"
+
+namespace sdlora::lora {
+namespace {
+
+const std::string kQuery = "down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_q";
+const std::string kOut = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0";
+
+void expect(const std::string& name, Naming naming, const std::string& path, Part part) {
+  const AdapterName parsed = parse_adapter_name(name);
+  EXPECT_EQ(text_of(parsed.naming), std::string(text_of(naming))) << name;
+  EXPECT_EQ(parsed.network, Network::kUnet) << name;
+  EXPECT_EQ(parsed.path, path) << name;
+  EXPECT_EQ(parsed.part, part) << name;
+}
+
+TEST(AdapterName, IsReadInOurOwnNaming) {
+  expect(kQuery + ".lora_A", Naming::kSdlora, kQuery, Part::kA);
+  expect(kOut + ".lora_B", Naming::kSdlora, kOut, Part::kB);
+}
+
+TEST(AdapterName, IsReadInKohyasNaming) {
+  const std::string kohya = "lora_unet_down_blocks_0_attentions_1_transformer_blocks_0_attn1_to_q";
+  expect(kohya + ".lora_down.weight", Naming::kKohya, kQuery, Part::kA);
+  expect(kohya + ".lora_up.weight", Naming::kKohya, kQuery, Part::kB);
+  expect(kohya + ".alpha", Naming::kKohya, kQuery, Part::kAlpha);
+  expect("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_out_0.lora_up.weight",
+         Naming::kKohya, kOut, Part::kB);
+}
+
+TEST(AdapterName, IsReadInAllOfDiffusersNamings) {
+  expect("unet." + kQuery + ".lora_A.weight", Naming::kDiffusers, kQuery, Part::kA);
+  expect("unet." + kQuery + ".lora.up.weight", Naming::kDiffusers, kQuery, Part::kB);
+  expect(kQuery + ".lora.down.weight", Naming::kDiffusers, kQuery, Part::kA);
+  const std::string processor = "mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_out_lora";
+  expect(processor + ".down.weight", Naming::kDiffusers, kOut, Part::kA);
+  expect("unet." + processor + ".up.weight", Naming::kDiffusers, kOut, Part::kB);
+}
+
+TEST(AdapterName, IsReadInPeftsNamingWithAndWithoutTheAdaptersName) {
+  expect("base_model.model." + kQuery + ".lora_A.weight", Naming::kPeft, kQuery, Part::kA);
+  expect("base_model.model." + kQuery + ".lora_B.default.weight", Naming::kPeft, kQuery, Part::kB);
+  expect("base_model.model.unet." + kQuery + ".lora_B.weight", Naming::kPeft, kQuery, Part::kB);
+}
+
+TEST(AdapterName, TellsTheTextEncoderFromTheUnet) {
+  const std::string path = "text_model.encoder.layers.11.self_attn.q_proj";
+  for (const char* name :
+       {"lora_te_text_model_encoder_layers_11_self_attn_q_proj.lora_up.weight",
+        "lora_te1_text_model_encoder_layers_11_self_attn_q_proj.lora_up.weight",
+        "text_encoder.text_model.encoder.layers.11.self_attn.q_proj.lora_linear_layer.up.weight",
+        "text_encoder.text_model.encoder.layers.11.self_attn.q_proj.lora_B.weight",
+        "base_model.model.text_model.encoder.layers.11.self_attn.q_proj.lora_B.weight"}) {
+    const AdapterName parsed = parse_adapter_name(name);
+    EXPECT_EQ(parsed.network, Network::kTextEncoder) << name;
+    EXPECT_EQ(parsed.path, path) << name;
+    EXPECT_EQ(parsed.part, Part::kB) << name;
+  }
+}
+
+TEST(AdapterName, NamesWhatItCannotRead) {
+  const std::string module = "lora_unet_mid_block_attentions_0_proj_in";
+  for (const auto& [suffix, kind] :
+       std::vector<std::pair<const char*, const char*>>{{".hada_w1_a", "LoHa"},
+                                                        {".lokr_w2", "LoKr"},
+                                                        {".dora_scale", "DoRA"},
+                                                        {".lora_mid.weight", "LoCon with a Tucker core"},
+                                                        {".diff_b", "whole weight differences"},
+                                                        {".on_input", "IA3"},
+                                                        {".something", "unknown names"}}) {
+    const AdapterName parsed = parse_adapter_name(module + suffix);
+    EXPECT_EQ(parsed.part, Part::kUnsupported) << suffix;
+    EXPECT_EQ(parsed.unsupported_kind, kind) << suffix;
+  }
+  EXPECT_EQ(parse_adapter_name("unet:12:down").unsupported_kind,
+            "numbered instead of named modules (cloneofsimo/lora)");
+  EXPECT_EQ(parse_adapter_name("unet." + kQuery + ".lora_magnitude_vector.weight").path, kQuery);
+}
+
+TEST(KohyaName, GivesThePathBackForEveryKindOfModule) {
+  for (const std::string& path :
+       {kQuery, kOut, std::string("up_blocks.3.attentions.2.transformer_blocks.0.ff.net.0.proj"),
+        std::string("down_blocks.0.attentions.0.transformer_blocks.0.ff.net.2"),
+        std::string("mid_block.attentions.0.proj_out"), std::string("down_blocks.2.resnets.1.time_emb_proj"),
+        std::string("down_blocks.1.resnets.0.conv_shortcut"), std::string("mid_block.resnets.1.conv2"),
+        std::string("up_blocks.0.upsamplers.0.conv"), std::string("time_embedding.linear_1"),
+        std::string("conv_in"), std::string("text_model.encoder.layers.5.mlp.fc1"),
+        std::string("text_model.encoder.layers.5.self_attn.out_proj")})
+    EXPECT_EQ(path_of_kohya_name(kohya_name_of_path(path)), path);
+}
+
+}  // namespace
+}  // namespace sdlora::lora
