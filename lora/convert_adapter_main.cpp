@@ -1,0 +1,38 @@
+// convert_adapter: an adapter in the names that other programs read. The input may be ours, kohya's,
+// diffusers' or PEFT's.
+//
+//   convert_adapter run/lora_weights.pt style.safetensors                       # ComfyUI, AUTOMATIC1111
+//   convert_adapter run/lora_weights.pt style.safetensors --format diffusers    # load_lora_weights
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "comm/program.h"
+#include "common/command_line.h"
+#include "common/log.h"
+#include "lora/adapter_export.h"
+
+int main(int argc, char** argv) {
+  return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator&) {
+    using sdlora::lora::ExportNaming;
+    std::filesystem::path in, out;
+    ExportNaming naming = ExportNaming::kKohya;
+    CLI::App app("Writes a LoRA adapter in the names that other programs read.", "convert_adapter");
+    app.add_option("IN", in, "adapter: lora_weights.pt, or .safetensors of kohya, diffusers or PEFT")
+        ->required();
+    app.add_option("OUT", out, "file to write, .safetensors")->required();
+    app.add_option("--format", naming,
+                   "kohya: ComfyUI, AUTOMATIC1111, sd-scripts; diffusers: load_lora_weights")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, ExportNaming>{
+            {"kohya", ExportNaming::kKohya}, {"diffusers", ExportNaming::kDiffusers}}))
+        ->default_str("kohya");
+    if (sdlora::parse_command_line(app, argc, argv, /*with_config=*/false) == sdlora::ParseResult::kLeave)
+      return;
+    const sdlora::lora::AdapterFile adapter = sdlora::lora::read_adapter(in);
+    sdlora::lora::export_adapter(adapter, out, naming);
+    sdlora::log::info(fmt::format("{} modules of the UNet and {} of the text encoder → {}",
+                                  adapter.unet.size(), adapter.text_encoder.size(), out.string()));
+  });
+}
