@@ -1,5 +1,7 @@
 #include "model/vae.h"
 
+#include <ATen/ATen.h>
+
 namespace sdlora::model {
 
 VaeConfig VaeConfig::read(const ModelConfig& config) {
@@ -43,7 +45,10 @@ Posterior Vae::encode(const at::Tensor& pixels) const {
 }
 
 at::Tensor Vae::decode(const at::Tensor& latents) const {
-  return decoder_.forward(config_.has_post_quant_conv ? post_quant_conv_.forward(latents) : latents);
+  const at::Tensor x = config_.has_post_quant_conv ? post_quant_conv_.forward(latents) : latents;
+  std::vector<at::Tensor> pictures;
+  for (int64_t i = 0; i < x.size(0); ++i) pictures.push_back(decoder_.forward(x.narrow(0, i, 1)));
+  return at::cat(pictures);
 }
 
 }  // namespace sdlora::model

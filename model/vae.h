@@ -42,7 +42,8 @@ class Vae {
   Posterior encode(const at::Tensor& pixels) const;
 
   // latents [B, 4, h, w], already divided by the scaling factor → pixels [B, 3, 8h, 8w], about -1 … 1, not
-  // clamped
+  // clamped. One picture at a time: memory does not grow with B, and is about 2.5 GB for 1024² pixels in
+  // fp32.
   at::Tensor decode(const at::Tensor& latents) const;
 
   const VaeConfig& config() const { return config_; }

@@ -8,14 +8,6 @@ namespace {
 
 constexpr double kNormEps = 1e-6;
 
-ResnetShape resnet_shape(const VaeConfig& config, int64_t in_channels, int64_t out_channels) {
-  return {.in_channels = in_channels,
-          .out_channels = out_channels,
-          .time_channels = 0,
-          .norm_group_count = config.norm_group_count,
-          .norm_eps = kNormEps};
-}
-
 Linear attention_linear(const WeightSource& weights, const std::string& name, const std::string& old_name,
                         int64_t channels) {
   return Linear(weights.at(weights.has(old_name + ".weight") ? old_name : name), channels, channels);
@@ -38,8 +30,8 @@ at::Tensor VaeAttention::forward(const at::Tensor& x) const {
 }
 
 VaeMidBlock::VaeMidBlock(const WeightSource& weights, int64_t channels, const VaeConfig& config)
-    : resnet1_(weights.at("resnets").at(0), resnet_shape(config, channels, channels)),
-      resnet2_(weights.at("resnets").at(1), resnet_shape(config, channels, channels)) {
+    : resnet1_(weights.at("resnets").at(0), channels, channels, config.norm_group_count),
+      resnet2_(weights.at("resnets").at(1), channels, channels, config.norm_group_count) {
   if (config.has_mid_attention)
     attention_.emplace(weights.at("attentions").at(0), channels, config.norm_group_count);
 }
@@ -65,7 +57,7 @@ VaeEncoder::VaeEncoder(const WeightSource& weights, const VaeConfig& config)
     const int64_t channels = config.block_out_channels[i];
     Level level;
     for (int64_t j = 0; j < config.layers_per_block; ++j) {
-      level.resnets.emplace_back(place.at("resnets").at(j), resnet_shape(config, in_channels, channels));
+      level.resnets.emplace_back(place.at("resnets").at(j), in_channels, channels, config.norm_group_count);
       in_channels = channels;
     }
     if (i + 1 < level_count)
@@ -77,11 +69,10 @@ VaeEncoder::VaeEncoder(const WeightSource& weights, const VaeConfig& config)
 at::Tensor VaeEncoder::forward(const at::Tensor& pixels) const {
   at::Tensor x = conv_in_.forward(pixels);
   for (const Level& level : levels_) {
-    for (const ResnetBlock& resnet : level.resnets) x = resnet.forward(x);
+    for (const VaeResnet& resnet : level.resnets) x = resnet.forward(x);
     if (level.downsampler) x = level.downsampler->forward(x);
   }
-  x = mid_block_.forward(x);
-  return conv_out_.forward(at::silu(norm_out_.forward(x)));
+  return convolve_normalized(norm_out_, conv_out_, mid_block_.forward(x));
 }
 
 VaeDecoder::VaeDecoder(const WeightSource& weights, const VaeConfig& config)
@@ -99,7 +90,7 @@ VaeDecoder::VaeDecoder(const WeightSource& weights, const VaeConfig& config)
     const int64_t channels = config.block_out_channels[level_count - 1 - i];
     Level level;
     for (int64_t j = 0; j < config.layers_per_block + 1; ++j) {
-      level.resnets.emplace_back(place.at("resnets").at(j), resnet_shape(config, in_channels, channels));
+      level.resnets.emplace_back(place.at("resnets").at(j), in_channels, channels, config.norm_group_count);
       in_channels = channels;
     }
     if (i + 1 < level_count) level.upsampler.emplace(place.at("upsamplers").at(0), channels);
@@ -110,10 +101,10 @@ VaeDecoder::VaeDecoder(const WeightSource& weights, const VaeConfig& config)
 at::Tensor VaeDecoder::forward(const at::Tensor& latents) const {
   at::Tensor x = mid_block_.forward(conv_in_.forward(latents));
   for (const Level& level : levels_) {
-    for (const ResnetBlock& resnet : level.resnets) x = resnet.forward(x);
-    if (level.upsampler) x = level.upsampler->forward(x, 2 * x.size(2), 2 * x.size(3));
+    for (const VaeResnet& resnet : level.resnets) x = resnet.forward(x);
+    if (level.upsampler) x = level.upsampler->forward(x);
   }
-  return conv_out_.forward(at::silu(norm_out_.forward(x)));
+  return convolve_normalized(norm_out_, conv_out_, x);
 }
 
 }  // namespace sdlora::model

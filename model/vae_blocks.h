@@ -7,6 +7,7 @@
 
 #include "model/linear.h"
 #include "model/resnet_block.h"
+#include "model/vae_layers.h"
 
 namespace sdlora::model {
 
@@ -30,9 +31,9 @@ class VaeMidBlock {
   at::Tensor forward(const at::Tensor& x) const;  // [B, C, h, w] → the same
 
  private:
-  ResnetBlock resnet1_;
+  VaeResnet resnet1_;
   std::optional<VaeAttention> attention_;
-  ResnetBlock resnet2_;
+  VaeResnet resnet2_;
 };
 
 class VaeEncoder {
@@ -42,7 +43,7 @@ class VaeEncoder {
 
  private:
   struct Level {
-    std::vector<ResnetBlock> resnets;
+    std::vector<VaeResnet> resnets;
     std::optional<Downsampler> downsampler;
   };
 
@@ -60,8 +61,8 @@ class VaeDecoder {
 
  private:
   struct Level {
-    std::vector<ResnetBlock> resnets;
-    std::optional<Upsampler> upsampler;
+    std::vector<VaeResnet> resnets;
+    std::optional<VaeUpsampler> upsampler;
   };
 
   Convolution conv_in_;
