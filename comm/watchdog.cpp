@@ -23,9 +23,9 @@ Watchdog::~Watchdog() {
   thread_.join();
 }
 
-void Watchdog::progress(std::string doing) {
+void Watchdog::progress(std::string doing, int64_t timeout_count) {
   const std::lock_guard lock(mutex_);
-  deadline_ = std::chrono::steady_clock::now() + timeout_;
+  deadline_ = std::chrono::steady_clock::now() + timeout_ * timeout_count;
   doing_ = std::move(doing);
 }
 

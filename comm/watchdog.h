@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -20,8 +21,9 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  // `doing`: what comes next, for the message: "step 12".
-  void progress(std::string doing);
+  // `doing`: what comes next, for the message: "step 12". It may take `timeout_count` timeouts: more than one
+  // for waiting while others do what is watched in smaller pieces.
+  void progress(std::string doing, int64_t timeout_count = 1);
 
  private:
   void watch();

@@ -48,6 +48,9 @@ class Dataset {
   // Views, not copies. index: 0 … sample_count() - 1; throws Error(kInternal) otherwise.
   Sample sample(int64_t index) const;
 
+  // The different captions; the first is the empty one.
+  const std::vector<std::string>& captions() const { return text_.caption; }
+
   at::Tensor empty_caption_embedding() const { return text_.embedding[0]; }  // [77, C] f32
 
  private:

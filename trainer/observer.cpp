@@ -2,23 +2,44 @@
 
 #include <chrono>
 
+#include <fmt/format.h>
+
+#include "common/log.h"
+#include "monitoring/report.h"
+#include "trainer/run_report.h"
+
 namespace sdlora::trainer {
 
-Observer::Observer(const TrainConfig& config, RunParts& parts, RunMonitor& monitor, comm::Communicator& world,
-                   comm::Communicator& sums_comm, comm::Watchdog& watchdog)
+Observer::Observer(const TrainConfig& config, RunParts& parts, RunMonitor& monitor, Previews* previews,
+                   comm::Communicator& world, comm::Communicator& sums_comm, comm::Watchdog& watchdog,
+                   std::vector<std::string> plan)
     : config_(config),
       parts_(parts),
       monitor_(monitor),
+      previews_(previews),
       world_(world),
       sums_comm_(sums_comm),
-      watchdog_(watchdog) {}
+      watchdog_(watchdog),
+      plan_(std::move(plan)) {}
+
+void Observer::prepare(int64_t first_step) {
+  if (first_step > 0) return;
+  if (world_.rank() == 0) remove_previews(config_.output / "previews");
+  world_.barrier();
+}
 
 bool Observer::is_due(int64_t step, int64_t every) const {
   return every > 0 && (step % every == 0 || step == config_.max_steps);
 }
 
 bool Observer::look(int64_t step, const std::function<bool()>& stop_requested) {
-  return is_due(step, config_.validation_every) && validate(step, stop_requested);
+  if (is_due(step, config_.validation_every) && validate(step, stop_requested)) return true;
+  if (!previews_ || !is_due(step, config_.previews.every)) return false;
+  monitor_.hide_bar();
+  const bool is_asked_to_stop =
+      previews_->draw(step, parts_.unet, parts_.placement, world_, watchdog_, stop_requested);
+  report(step, "running");
+  return is_asked_to_stop;
 }
 
 bool Observer::validate(int64_t step, const std::function<bool()>& stop_requested) {
@@ -32,6 +53,15 @@ bool Observer::validate(int64_t step, const std::function<bool()>& stop_requeste
        .quarter_losses = result.quarter_losses,
        .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()});
   return false;
+}
+
+void Observer::report(int64_t step, const std::string& state) const {
+  if (world_.rank() != 0) return;
+  try {
+    monitoring::write_report(describe_run(config_, parts_, plan_, step, state));
+  } catch (const std::exception& failure) {
+    log::warning(fmt::format("no new report.html after step {}: {}", step, failure.what()));
+  }
 }
 
 }  // namespace sdlora::trainer

@@ -76,10 +76,14 @@ void RunMonitor::record_validation(const monitoring::ValidationRecord& record) {
   outlets_->metrics.record_validation(record);
   if (!outlets_->step_log) return;
   outlets_->step_log->add_validation(record);
-  outlets_->bar->hide();
+  hide_bar();
   log::info(
       fmt::format("validation after step {}: loss {:.5f} (by quarter of the timesteps {:.5f}), {:.1f} s",
                   record.step, record.loss, fmt::join(record.quarter_losses, ", "), record.seconds));
+}
+
+void RunMonitor::hide_bar() {
+  if (outlets_->bar) outlets_->bar->hide();
 }
 
 bool RunMonitor::has_validation_of(int64_t step, comm::Communicator& world) const {

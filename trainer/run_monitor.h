@@ -26,6 +26,9 @@ class RunMonitor {
   // (all ranks) Whether metrics.jsonl already holds the validation of `step`, the last one in it.
   bool has_validation_of(int64_t step, comm::Communicator& world) const;
 
+  // Before other lines on the terminal.
+  void hide_bar();
+
   // (all ranks) Ends the bar; rank 0 says how much memory every rank took.
   void finish(comm::Communicator& world);
 

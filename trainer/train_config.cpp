@@ -74,6 +74,17 @@ void declare_options(CLI::App& app, TrainConfig& config) {
       ->check(CLI::Range(0.0, 0.9));
   app.add_option("--validation-data", config.validation_data,
                  "directory written by cache_latents to validate on, in place of a held-out fraction");
+  app.add_option("--preview-every", config.previews.every,
+                 "steps between previews, with one before the first and one at the end; 0: none")
+      ->check(not_negative);
+  app.add_option("--preview-prompts", config.previews.prompts,
+                 "file of prompts to preview, one a line; # begins a comment");
+  app.add_option("--preview-steps", config.previews.step_count, "sampling steps a preview (DPM-Solver++)")
+      ->check(CLI::Range(1, 1000));
+  app.add_option("--preview-guidance-scale", config.previews.guidance_scale, "of the previews");
+  app.add_option("--preview-seed", config.previews.seed, "of every preview's noise");
+  app.add_option("--preview-size", config.previews.size, "pixels along a side; 0: what the data has")
+      ->check(not_negative);
   app.add_option("--resume", config.resume,
                  "auto: newest valid checkpoint in the output; none: refuse a used output; or a checkpoint");
   app.add_option("--max-nonfinite-steps", config.max_nonfinite_steps,
@@ -117,11 +128,22 @@ void check_validation_options(const TrainConfig& config) {
                         .advice = "hold some pictures out of the training: --validation-split 0.05"});
 }
 
+void check_preview_options(const PreviewConfig& previews) {
+  if (previews.every > 0 && previews.prompts.empty())
+    throw Error(ExitCode::kUsage, Problem{.what = "there is nothing to preview",
+                                          .expected = "--preview-prompts FILE with --preview-every",
+                                          .seen = "none",
+                                          .advice = "write a few prompts into a file, one a line"});
+}
+
 }  // namespace
 
 void TrainConfig::resolve(const std::string& name, const std::string& value) {
-  for (auto& [known, text] : settings)
-    if (known == name) text = value;
+  for (auto& [known, text] : settings) {
+    if (known != name) continue;
+    if (default_settings[name] == text) default_settings[name] = value;  // it was left to us
+    text = value;
+  }
 }
 
 ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& config) {
@@ -132,10 +154,13 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   declare_options(app, config);
   if (parse_command_line(app, argc, argv) == ParseResult::kLeave) return ParseResult::kLeave;
   check_validation_options(config);
+  check_preview_options(config.previews);
   for (const CLI::Option* option : app.get_options())
     for (const std::string& name : option->get_lnames())
-      if (name != "help" && name != "version" && name != "config")
+      if (name != "help" && name != "version" && name != "config") {
         config.settings.emplace_back(name, text_of(*option));
+        config.default_settings[name] = option->get_default_str();
+      }
   return ParseResult::kRun;
 }
 
@@ -166,7 +191,13 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "checkpoint-every",
                                             "step-timeout",
                                             "validation-every",
-                                            "validation-data"};
+                                            "validation-data",
+                                            "preview-every",
+                                            "preview-prompts",
+                                            "preview-steps",
+                                            "preview-guidance-scale",
+                                            "preview-seed",
+                                            "preview-size"};
   std::map<std::string, std::string> defining(config.settings.begin(), config.settings.end());
   std::erase_if(defining, [](const auto& setting) { return others.contains(setting.first); });
   return defining;

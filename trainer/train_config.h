@@ -12,6 +12,16 @@
 
 namespace sdlora::trainer {
 
+// Pictures drawn while it trains.
+struct PreviewConfig {
+  int64_t every = 0;              // steps; 0: none
+  std::filesystem::path prompts;  // a file, one prompt a line
+  int64_t step_count = 20;        // sampling steps a picture
+  double guidance_scale = 7.5;
+  uint64_t seed = 0;  // of every picture's noise
+  int64_t size = 0;   // pixels along a side; 0: the data's
+};
+
 struct TrainConfig {
   std::filesystem::path model;   // directory in diffusers layout
   std::filesystem::path data;    // directory written by cache_latents
@@ -44,7 +54,8 @@ struct TrainConfig {
   int64_t validation_every = 0;           // steps; 0: never
   std::filesystem::path validation_data;  // another cache, to validate on; or:
   double validation_split = 0;            // fraction of the data's pictures held out of the training
-  std::string resume = "auto";            // auto, none, or a checkpoint directory
+  PreviewConfig previews;
+  std::string resume = "auto";  // auto, none, or a checkpoint directory
   int64_t max_nonfinite_steps = 10;
 
   int metrics_port = 9400;  // + local rank; 0: a free port
@@ -55,6 +66,8 @@ struct TrainConfig {
 
   // Every option's long name and its value as text, in the order of the declaration.
   std::vector<std::pair<std::string, std::string>> settings;
+
+  std::map<std::string, std::string> default_settings;  // likewise, as they are when nothing is given
 
   // Corrects the text of a setting whose "auto" has been decided.
   void resolve(const std::string& name, const std::string& value);

@@ -13,7 +13,6 @@
 #include "common/version.h"
 #include "lora/adapter_file.h"
 #include "trainer/handshake.h"
-#include "trainer/observer.h"
 #include "trainer/plan.h"
 
 namespace sdlora::trainer {
@@ -137,11 +136,26 @@ RunState Trainer::run_state() const {
 void Trainer::run(const std::function<bool()>& stop_requested) {
   RunMonitor monitor(config_, world_, step_);
   if (step_ == 0 && world_.rank() == 0) parts_->trace.record_adapter(parts_->adapter.named_tensors());
+  comm::Watchdog watchdog(comm::place_of(world_), std::chrono::seconds(config_.step_timeout_seconds));
+  Observer observer(config_, *parts_, monitor, previews_ ? &*previews_ : nullptr, world_,
+                    nccl_ ? *nccl_ : world_, watchdog, plan());
+  observer.prepare(step_);
+  try {
+    train(observer, monitor, watchdog, stop_requested);
+    observer.report(step_, "finished");
+  } catch (const Error& error) {
+    observer.report(step_, error.exit_code() == ExitCode::kStopped    ? "stopped"
+                           : error.exit_code() == ExitCode::kDiverged ? "diverged"
+                                                                      : "failed");
+    throw;
+  }
+  monitor.finish(world_);
+}
+
+void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Watchdog& watchdog,
+                    const std::function<bool()>& stop_requested) {
   const StepSettings settings = parts_->step_settings(config_);
   comm::Communicator& gradients_comm = nccl_ ? *nccl_ : world_;
-  comm::Watchdog watchdog(comm::place_of(world_), std::chrono::seconds(config_.step_timeout_seconds));
-  Observer observer(config_, *parts_, monitor, world_, gradients_comm, watchdog);
-
   bool is_asked_to_stop = step_ < config_.max_steps && observer.look(step_, stop_requested);
   while (step_ < config_.max_steps && !is_asked_to_stop) {
     const Clock::time_point start = Clock::now();
@@ -155,8 +169,11 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
     guard(result);
 
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
-    if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 && consecutive_nonfinite_ == 0)
+    if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 &&
+        consecutive_nonfinite_ == 0) {
       save_checkpoint(watchdog);
+      observer.report(step_, "running");
+    }
     if (step_ < config_.max_steps)
       is_asked_to_stop = result.stop_was_requested || observer.look(step_, stop_requested);
   }
@@ -171,7 +188,6 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
                 fmt::format("stopped by a signal after step {}; a checkpoint is saved: run the same command "
                             "again to go on",
                             step_));
-  monitor.finish(world_);
 }
 
 void Trainer::guard(const StepResult& result) {

@@ -3,8 +3,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "comm/communicator.h"
+#include "trainer/observer.h"
+#include "trainer/previews.h"
 #include "trainer/run_monitor.h"
 #include "trainer/run_parts.h"
 
@@ -16,6 +19,9 @@ class Trainer {
   // Errors reach every rank. `config` gets its "auto" settings resolved.
   Trainer(TrainConfig& config, comm::Communicator& world, at::Device device);
   ~Trainer();
+
+  // Before run(): pictures to draw while it trains. Without them there are none.
+  void show_previews(Previews previews) { previews_.emplace(std::move(previews)); }
 
   // The run in words: model, data, adapter, batch arithmetic, precision, memory. One line each.
   std::vector<std::string> plan() const;
@@ -30,7 +36,9 @@ class Trainer {
   void resume();                                   // (all ranks)
   void save_checkpoint(comm::Watchdog& watchdog);  // (all ranks) rank 0 writes
   void write_adapter();                            // (all ranks) rank 0 writes
-  void guard(const StepResult& result);            // (all ranks) counts and reports steps that were skipped
+  void train(Observer& observer, RunMonitor& monitor, comm::Watchdog& watchdog,
+             const std::function<bool()>& stop_requested);  // (all ranks)
+  void guard(const StepResult& result);  // (all ranks) counts and reports steps that were skipped
   RunState run_state() const;
 
   TrainConfig& config_;
@@ -39,6 +47,7 @@ class Trainer {
   std::unique_ptr<RunParts> parts_;
   std::unique_ptr<comm::Communicator> nccl_;  // where gradients go over NCCL
   std::string model_hash_;
+  std::optional<Previews> previews_;
   int64_t step_ = 0;  // steps done
   int64_t consecutive_nonfinite_ = 0;
   int64_t saved_step_ = -1;  // of the newest checkpoint

@@ -8,11 +8,34 @@
 // Run the same command again after an interruption: it goes on from the newest checkpoint.
 #include "comm/program.h"
 #include "common/log.h"
+#include "inference/preview_painter.h"
 #include "launcher/cpu_threads.h"
 #include "launcher/device_binding.h"
 #include "launcher/stop_signals.h"
 #include "trainer/run_directory.h"
 #include "trainer/trainer.h"
+
+namespace {
+
+// Previews come from inference/, which trainer/ does not know.
+sdlora::trainer::Previews make_previews(const sdlora::trainer::TrainConfig& config, at::Device device) {
+  const sdlora::trainer::PreviewConfig& previews = config.previews;
+  const std::vector<std::string> prompts = sdlora::trainer::read_preview_prompts(previews.prompts);
+  const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
+      sdlora::inference::PreviewSettings{
+          .model = config.model,
+          .step_count = previews.step_count,
+          .guidance_scale = previews.guidance_scale,
+          .seed = previews.seed,
+          .size_pixels = previews.size == 0 ? config.image_size : previews.size},
+      prompts, device);
+  return {config.output / "previews", prompts, /*marks_per_picture=*/previews.step_count + 2,
+          [painter](const sdlora::trainer::PreviewJob& job) {
+            painter->paint(job.unet, job.placement, job.prompt, job.file, job.on_step);
+          }};
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
@@ -27,6 +50,7 @@ int main(int argc, char** argv) {
     if (!config.is_dry_run) trainer::open_run_directory(config, world);
 
     trainer::Trainer run(config, world, device);
+    if (config.previews.every > 0) run.show_previews(make_previews(config, device));
     if (world.rank() == 0)
       for (const std::string& line : run.plan()) sdlora::log::info(line);
     if (config.is_dry_run) return;

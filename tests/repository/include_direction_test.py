@@ -18,8 +18,8 @@ ALLOWED = {
     "trainer": {"lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
     "launcher": {"trainer", "inference", "lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
 }
-# A main wires things together: it may also start ranks, bind devices and show progress.
-MAIN_MAY_ALSO = {"comm", "launcher", "monitoring"}
+# A main wires things together: it may also start ranks, bind devices, draw previews and show progress.
+MAIN_MAY_ALSO = {"comm", "inference", "launcher", "monitoring"}
 ROOMS = {
     r"mpi\.h": {"comm"},
     r"nccl\.h": {"comm"},

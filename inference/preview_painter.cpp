@@ -1,0 +1,63 @@
+#include "inference/preview_painter.h"
+
+#include <fmt/format.h>
+
+#include "inference/denoise.h"
+#include "inference/model_facts.h"
+#include "inference/pixels.h"
+#include "inference/png_file.h"
+#include "inference/prompt_encoder.h"
+#include "model/samplers/sampler_request.h"
+
+namespace sdlora::inference {
+namespace {
+
+std::unique_ptr<const model::Sampler> make_preview_sampler(const model::ModelDirectory& directory,
+                                                           int64_t step_count) {
+  const model::ModelConfig config(directory.path() / "scheduler" / "scheduler_config.json");
+  return model::make_sampler({.name = "dpmpp_2m", .step_count = step_count}, config,
+                             directory.load_noise_schedule());
+}
+
+// As parameters_text.h, for what a preview has.
+std::string parameters_of(const PreviewSettings& settings, const std::string& prompt) {
+  return fmt::format("{}\nSteps: {}, Sampler: DPM++ 2M, CFG scale: {:g}, Seed: {}, Size: {}x{}", prompt,
+                     settings.step_count, settings.guidance_scale, settings.seed, settings.size_pixels,
+                     settings.size_pixels);
+}
+
+}  // namespace
+
+PreviewPainter::PreviewPainter(const PreviewSettings& settings, const std::vector<std::string>& prompts,
+                               at::Device device)
+    : settings_(settings),
+      prompts_(prompts),
+      device_(device),
+      latent_shape_(ModelFacts(model::ModelDirectory(settings.model))
+                        .latent_shape(settings.size_pixels, settings.size_pixels)),
+      sampler_(make_preview_sampler(model::ModelDirectory(settings.model), settings.step_count)),
+      vae_(model::ModelDirectory(settings.model).load_vae({.device = device, .dtype = at::kFloat})) {
+  PromptEncoder encoder(model::ModelDirectory(settings.model), device);
+  for (const std::string& prompt : prompts) captions_.push_back(encoder.encode(prompt));
+  empty_caption_ = encoder.encode("");
+}
+
+void PreviewPainter::paint(const model::UNet& unet, const model::Placement& placement, size_t prompt,
+                           const std::filesystem::path& file, const std::function<void()>& on_step) const {
+  const PictureStart start{.caption = captions_.at(prompt),
+                           .negative_caption = empty_caption_,
+                           .seed = settings_.seed,
+                           .noise = {},
+                           .init_latents = {}};
+  const at::Tensor latents = denoise({.unet = unet,
+                                      .placement = placement,
+                                      .sampler = *sampler_,
+                                      .guidance_scale = settings_.guidance_scale,
+                                      .latent_shape = latent_shape_,
+                                      .on_step = on_step},
+                                     {start});
+  on_step();
+  write_png(file, decode_picture(vae_, latents, device_), parameters_of(settings_, prompts_.at(prompt)));
+}
+
+}  // namespace sdlora::inference

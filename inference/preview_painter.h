@@ -1,0 +1,44 @@
+// Pictures with a model that is being trained: text-to-image over the trainer's own UNet, adapter attached.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/model_directory.h"
+#include "model/samplers/sampler.h"
+
+namespace sdlora::inference {
+
+struct PreviewSettings {
+  std::filesystem::path model;
+  int64_t step_count = 20;  // of DPM-Solver++(2M)
+  double guidance_scale = 7.5;
+  uint64_t seed = 0;  // of every picture: the one that `generate --seed` draws from the same adapter
+  int64_t size_pixels = 512;
+};
+
+class PreviewPainter {
+ public:
+  // Encodes the prompts once; the text encoder is not kept. Throws Error(kUsage) when the model lacks a part
+  // or the size does not fit it.
+  PreviewPainter(const PreviewSettings& settings, const std::vector<std::string>& prompts, at::Device device);
+
+  // Writes a PNG of prompt number `prompt`. Without gradients; the UNet stays as it is. Throws Error(kIo).
+  void paint(const model::UNet& unet, const model::Placement& placement, size_t prompt,
+             const std::filesystem::path& file, const std::function<void()>& on_step) const;
+
+ private:
+  PreviewSettings settings_;
+  std::vector<std::string> prompts_;
+  at::Device device_;
+  std::vector<at::Tensor> captions_;  // [L, C] f32, one a prompt
+  at::Tensor empty_caption_;          // [L, C] f32
+  std::vector<int64_t> latent_shape_;
+  std::unique_ptr<const model::Sampler> sampler_;
+  model::Vae vae_;
+};
+
+}  // namespace sdlora::inference

@@ -1,0 +1,11 @@
+# Writes OUTPUT, a C++ source that holds page.html of SOURCE with style.css and the scripts in their places.
+file(READ "${SOURCE}/page.html" page)
+foreach(part style.css charts.js page.js)
+  file(READ "${SOURCE}/${part}" text)
+  string(REPLACE "/*{${part}}*/" "${text}" page "${page}")
+endforeach()
+string(FIND "${page}" ")~page~" forbidden)
+if(NOT forbidden EQUAL -1)
+  message(FATAL_ERROR "the page may not hold the delimiter of its literal")
+endif()
+file(WRITE "${OUTPUT}" "#include \"monitoring/report_page.h\"\n\nnamespace sdlora::monitoring {\n\nstd::string_view report_page() {\n  return R\"~page~(${page})~page~\";\n}\n\n}  // namespace sdlora::monitoring\n")

@@ -1,0 +1,77 @@
+#include "trainer/run_report.h"
+
+#include <fmt/format.h>
+
+namespace sdlora::trainer {
+namespace {
+
+constexpr size_t kShownCaptions = 6;
+
+std::string trimmed(const std::string& text) {
+  const size_t begin = text.find_first_not_of(' ');
+  return begin == std::string::npos ? "" : text.substr(begin);
+}
+
+std::vector<monitoring::ReportFact> facts_of(const std::vector<std::string>& plan) {
+  std::vector<monitoring::ReportFact> facts;
+  for (const std::string& line : plan) {
+    const size_t colon = line.find(':');
+    facts.push_back({.name = line.substr(0, colon), .value = trimmed(line.substr(colon + 1))});
+  }
+  return facts;
+}
+
+std::vector<monitoring::ReportFact> facts_of(const RunParts& parts) {
+  const data::Dataset& dataset = parts.dataset;
+  const at::IntArrayRef latent = dataset.sample(0).latent_mean.sizes();
+  std::vector<monitoring::ReportFact> facts{
+      {"pictures",
+       fmt::format("{}{}", dataset.picture_count(), dataset.has_flip() ? ", each also mirrored" : "")},
+      {"trained on", fmt::format("{} samples", parts.split.training.size())},
+      {"held out", fmt::format("{} samples", parts.split.held_out.size())},
+      {"picture size", fmt::format("{0} × {0} pixels, latents {1} × {2} × {3}", dataset.image_size(),
+                                   latent[0], latent[1], latent[2])},
+      {"different captions", fmt::format("{}", dataset.captions().size() - 1)},  // without the empty one
+      {"manifest SHA-256", dataset.manifest_sha256()},
+      {"VAE SHA-256", dataset.vae_sha256()},
+      {"text encoder SHA-256", dataset.text_encoder_sha256()}};
+  if (parts.validation_dataset)
+    facts.push_back({"validation manifest SHA-256", parts.validation_dataset->manifest_sha256()});
+  return facts;
+}
+
+// A few captions from all over the data set.
+std::vector<std::string> some_captions(const data::Dataset& dataset) {
+  const std::vector<std::string>& all = dataset.captions();
+  std::vector<std::string> some;
+  const size_t count = all.size() - 1, shown = std::min(count, kShownCaptions);
+  for (size_t i = 0; i < shown; ++i) some.push_back(all[1 + i * count / shown]);
+  return some;
+}
+
+}  // namespace
+
+monitoring::RunReport describe_run(const TrainConfig& config, const RunParts& parts,
+                                   const std::vector<std::string>& plan, int64_t step,
+                                   const std::string& state) {
+  monitoring::RunReport report{.run_directory = config.output,
+                               .state = state,
+                               .step = step,
+                               .max_steps = config.max_steps,
+                               .parameter_count = parts.adapter.parameter_count(),
+                               .max_gradient_norm = config.max_gradient_norm,
+                               .settings = {},
+                               .run_facts = facts_of(plan),
+                               .data_facts = facts_of(parts),
+                               .captions = some_captions(parts.dataset)};
+  for (const auto& [name, value] : config.settings) {
+    const auto standard = config.default_settings.find(name);
+    report.settings.push_back(
+        {.name = name,
+         .value = value,
+         .default_value = standard == config.default_settings.end() ? "" : standard->second});
+  }
+  return report;
+}
+
+}  // namespace sdlora::trainer
