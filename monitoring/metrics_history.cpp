@@ -12,7 +12,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr double kLossMemory = 0.98;  // about the last 50 steps
+// A tenth of the run: enough to see through the noise, and not so much that a short run's curve lags behind.
+int64_t smoothing_steps_of(const Curve& loss) {
+  return std::clamp<int64_t>(static_cast<int64_t>(loss.size()) / 10, 5, 50);
+}
 
 void append(Curve& curve, int64_t step, const Json& record, const std::string& name) {
   const auto found = record.find(name);
@@ -50,7 +53,8 @@ MetricsHistory read_metrics_history(const std::filesystem::path& file) {
     if (record.is_object() && record.contains("step") && record["step"].is_number_integer())
       append(history, record);
   }
-  history.smoothed_loss = smooth(history.loss, kLossMemory);
+  history.smoothing_steps = smoothing_steps_of(history.loss);
+  history.smoothed_loss = smooth(history.loss, 1 - 1 / static_cast<double>(history.smoothing_steps));
   return history;
 }
 

@@ -21,6 +21,7 @@ struct MetricsHistory {
   int64_t step_count = 0;  // lines of steps, without that of step 0
   Curve loss;
   Curve smoothed_loss;
+  int64_t smoothing_steps = 0;  // about how many of the last ones it follows
   Curve gradient_norm;
   Curve learning_rate;
   Curve samples_per_second;

@@ -72,6 +72,7 @@ Json last_of(const Curve& curve) {
 
 Json figures_of(const MetricsHistory& history) {
   return {{"recorded_steps", history.step_count},
+          {"smoothing_steps", history.smoothing_steps},
           {"loss_last", last_of(history.smoothed_loss)},
           {"loss_best", or_null(lowest(history.smoothed_loss))},
           {"validation_first", first_of(history.validation_loss)},

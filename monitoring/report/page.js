@@ -30,7 +30,7 @@ function showFigures() {
     add("Validation loss", short(figures.validation_last, 4), `from ${short(figures.validation_first, 4)}, ${change > 0 ? "+" : "−"}${Math.abs(change).toFixed(1)} %`);
   }
   if (figures.samples_per_second !== null) add("Samples per second", short(figures.samples_per_second), "median over the steps");
-  add("Training time", duration(figures.training_seconds), figures.validation_seconds ? `and ${duration(figures.validation_seconds)} of validation` : "of the steps alone");
+  add("Training time", duration(figures.training_seconds), figures.validation_seconds ? `+ ${duration(figures.validation_seconds)} validation` : "of the steps alone");
   const count = report.parameter_count;
   add("Trained parameters", count >= 1e6 ? `${(count / 1e6).toFixed(2)} M` : count.toLocaleString("en"), "A and B of the adapter");
 }
@@ -38,7 +38,7 @@ function showFigures() {
 function showCharts() {
   section("loss").append(lineChart("", {
     height: 270, hasLegend: true, marks: curves.skipped_steps, markName: "skipped step",
-    curves: [{name: "each step", points: curves.loss, style: "raw", isNoisy: true}, {name: "smoothed over about 50 steps", points: curves.smoothed_loss, style: "loss"}]}));
+    curves: [{name: "each step", points: curves.loss, style: "raw", isNoisy: true}, {name: `smoothed over about ${figures.smoothing_steps} steps`, points: curves.smoothed_loss, style: "loss"}]}));
   if (curves.validation_loss.length) {
     section("validation").hidden = false;
     section("validation").append(

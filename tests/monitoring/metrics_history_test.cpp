@@ -43,6 +43,16 @@ TEST(MetricsHistory, WithoutALogIsEmpty) {
   EXPECT_EQ(read_metrics_history("/no/such/metrics.jsonl").step_count, 0);
 }
 
+TEST(Smoothing, FollowsATenthOfTheRunWithinLimits) {
+  const TemporaryFolder folder;
+  for (const auto& [steps, expected] : std::vector<std::pair<int, int64_t>>{{10, 5}, {200, 20}, {1000, 50}}) {
+    std::string log;
+    for (int step = 1; step <= steps; ++step) log += "{\"step\":" + std::to_string(step) + ",\"loss\":1}\n";
+    write_text(folder / "metrics.jsonl", log);
+    EXPECT_EQ(read_metrics_history(folder / "metrics.jsonl").smoothing_steps, expected);
+  }
+}
+
 TEST(Smoothing, LeavesAConstantAndStartsAtTheFirstValue) {
   const Curve constant(100, CurvePoint{1, 0.5});
   for (const CurvePoint& point : smooth(constant, 0.98)) EXPECT_NEAR(point.value, 0.5, 1e-12);
