@@ -36,7 +36,7 @@ PromptLine parse_object(const std::string& text, const fs::path& folder) {
     if (key == "negative_prompt")
       line.negative_prompt = value.get<std::string>();
     else if (key == "seed") {
-      if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() >= 0x1p63)
+      if (!value.is_number_unsigned() || value.get<uint64_t>() > INT64_MAX)
         throw BadLine("seed must be a whole number of 0 … 2^63 - 1; it is " + value.dump());
       line.seed = value.get<int64_t>();
     } else if (key == "init_image")
