@@ -147,7 +147,7 @@ class GenerateTest(unittest.TestCase):
             "multiples of 8": [*prompt, "--width", 999999992],
             "--sampler": [*prompt, "--sampler", "plms"],
             "dpmpp_2m only": [*prompt, "--sampler", "ddim", "--karras-sigmas"],
-            "1000": [*prompt, "--steps", 1001],
+            "1 … 999": [*prompt, "--steps", 1001],
             "--steps": [*prompt, "--steps", 0],
             "--guidance-scale": [*prompt, "--guidance-scale", "nan"],
             "--num-images": [*prompt, "--num-images", 0],
