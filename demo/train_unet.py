@@ -1,7 +1,7 @@
 """Trains the UNet and the text encoder of tiny-sd from nothing on photographs of the demo's world, and saves the whole model
 in diffusers' layout. It never sees ink.
 
-    train_unet.py --vae DIR --out DIR [--steps 6000] [--seed 0]
+    train_unet.py --vae DIR --out DIR [--from DIR] [--steps 5000] [--seed 0]
 """
 import argparse
 import json
@@ -90,7 +90,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vae", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--from", dest="start", type=pathlib.Path, help="an earlier result to go on from")
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--pictures", type=int, default=12000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=500)
@@ -103,6 +104,9 @@ def main():
     marks = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     text = transformers.CLIPTextModel(transformers.CLIPTextConfig(vocab_size=len(tokenizer), **marks, **TEXT))
     unet = diffusers.UNet2DConditionModel(**UNET)
+    if arguments.start:
+        text = transformers.CLIPTextModel.from_pretrained(arguments.start, subfolder="text_encoder").float()
+        unet = diffusers.UNet2DConditionModel.from_pretrained(arguments.start, subfolder="unet").float()
     print(f"UNet {sum(p.numel() for p in unet.parameters()):,} parameters, "
           f"text encoder {sum(p.numel() for p in text.parameters()):,}", flush=True)
     vae = diffusers.AutoencoderKL.from_pretrained(arguments.vae).to(memory_format=torch.channels_last)

@@ -1,38 +1,73 @@
 #!/usr/bin/env bash
-# The main job on the embedded default, from pictures to an adapter, on this machine:
+# The main job on the embedded default, from pictures to an adapter that draws, on this machine:
 #
-#   bash launcher/demo.sh
+#   bash launcher/demo.sh [SEED]
 #
-# Installs what is missing, builds, makes a small model of the Stable Diffusion architecture (random weights) and a set of captioned
-# pictures, caches them to HDF5, and trains a LoRA adapter with two MPI ranks. After set-up and build it takes about a
-# minute on 2 cores. Everything is written to build/demo/.
+# Installs what is missing and builds. Then: a small pretrained model that draws coloured things (demo/tiny-sd) is taught a
+# new style, ink with hatching, from 1,900 drawings: cached to HDF5, 500 LoRA steps on two MPI ranks. Pictures are made before
+# and after, from text and from photographs, and scored. About ten minutes on 2 cores. Everything is written to build/demo/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+seed=${1:-1}
 say() { printf '\n[demo %3ds] %s\n' "$SECONDS" "$*"; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
-environment=$(bash launcher/build.sh cache_latents trainer)
+environment=$(bash launcher/build.sh cache_latents trainer generate)
+python=$environment/bin/python
+model=demo/tiny-sd
 demo=build/demo
+lora=$demo/run/lora_weights.pt
 SECONDS=0
 
-say "making a small model and 96 pictures (a few seconds)"
+# generate NAME OPTIONS…: pictures of the held-out prompts or photographs, 20 steps, 16 at a time
+pictures() {
+  local name=$1
+  shift
+  build/bin/generate --model "$model" --width 96 --height 96 --steps 20 --guidance-scale 3 --batch-size 16 \
+    --output "$demo/pictures/$name" "$@"
+}
+
+say "drawing: 1,900 ink drawings to learn from; 200 captions and 100 photographs of combinations that nothing was trained on"
 rm -rf "$demo"
 mkdir -p "$demo"
-"$environment/bin/python" tests/support/make_model.py --size tiny --out "$demo/model" >/dev/null
-"$environment/bin/python" launcher/demo_pictures.py --count 96 --out "$demo/pictures"
+$python demo/prepare.py --out "$demo" --seed "$seed"
+head -n 20 "$demo/prompts.jsonl" >"$demo/some-prompts.jsonl"
 
-say "caching latents and text embeddings: build/bin/cache_latents (a few seconds)"
-build/bin/cache_latents --model "$demo/model" --images "$demo/pictures" --output "$demo/cache" --img-size 64 --cpu-threads 1
+say "before: what the model draws without the adapter (build/bin/generate)"
+pictures text-before --prompt-file "$demo/prompts.jsonl"
+for strength in 0.6 0.75; do
+  pictures photo-$strength-before --prompt-file "$demo/photographs.jsonl" --strength $strength
+done
 
-say "training 200 steps on two ranks: mpirun -np 2 build/bin/trainer (about half a minute)"
+say "caching latents and text embeddings (build/bin/cache_latents)"
+build/bin/cache_latents --model "$model" --images "$demo/ink" --output "$demo/cache" --img-size 96
+
+say "training 500 steps on two ranks (mpirun -np 2 build/bin/trainer)"
 mpirun -np 2 --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 \
-  build/bin/trainer --config launcher/demo.toml --model "$demo/model" --data "$demo/cache" --output "$demo/run"
+  build/bin/trainer --config launcher/demo.toml --model "$model" --data "$demo/cache" --output "$demo/run" --seed "$seed" \
+  --preview-prompts "$demo/previews.txt"
+
+say "after: the same prompts, photographs and seeds with the adapter"
+pictures text-after --prompt-file "$demo/prompts.jsonl" --lora "$lora"
+for strength in 0.6 0.75; do
+  pictures photo-$strength-after --prompt-file "$demo/photographs.jsonl" --strength $strength --lora "$lora"
+done
+for scale in 0 0.5; do
+  pictures text-scale-$scale --prompt-file "$demo/some-prompts.jsonl" --lora "$lora" --lora-scale $scale
+done
+
+say "scores"
+$python demo/contact_sheet.py --demo "$demo"
+status=0
+$python demo/score.py --demo "$demo" || status=$?
 
 say "done"
 cat <<TEXT
-adapter      $demo/run/lora_weights.pt      in Python: unet.load_state_dict(torch.load("$demo/run/lora_weights.pt"), strict=False)
-metrics      $demo/run/metrics.jsonl        one line a step
-config       $demo/run/config.toml          what was run, every option resolved
-checkpoints  $demo/run/checkpoint-step-*/   run the same command again and it goes on from the newest
-pictures     $demo/pictures/
+contact sheet  $demo/contact-sheet.png        look here first: before and after
+report         $demo/run/report.html          curves, previews over time, the config; opens in any browser, offline
+scores         $demo/scores.json
+adapter        $lora      in Python: unet.load_state_dict(torch.load("$lora"), strict=False)
+metrics        $demo/run/metrics.jsonl        one line a step
+checkpoints    $demo/run/checkpoint-step-*/   run the same command again and it goes on from the newest
 TEXT
+exit $status

@@ -5,28 +5,36 @@
 #include "common/seeds.h"
 
 namespace sdlora::trainer {
+namespace {
+
+// [4, h, w]. The offset (Guttenberg 2023, "Diffusion with offset noise") hides the latents' mean, which plain
+// noise hardly touches, so that the model learns to choose it.
+at::Tensor draw_noise(at::IntArrayRef shape, double offset, at::Generator generator) {
+  at::Tensor noise = at::randn(shape, generator, at::kFloat);
+  if (offset > 0) noise += offset * at::randn({shape[0], 1, 1}, generator, at::kFloat);
+  return noise;
+}
+
+}  // namespace
 
 MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples,
-                                 uint64_t run_seed, int64_t batch_size, int64_t timestep_count,
-                                 at::Device device)
+                                 const DrawSettings& draws, at::Device device)
     : dataset_(dataset),
       samples_(std::move(samples)),
-      epoch_plan_(static_cast<int64_t>(samples_.size()), run_seed),
-      run_seed_(run_seed),
-      batch_size_(batch_size),
-      timestep_count_(timestep_count),
+      epoch_plan_(static_cast<int64_t>(samples_.size()), draws.run_seed),
+      draws_(draws),
       device_(device) {}
 
 MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count) {
   MicroBatch batch;
   std::vector<at::Tensor> latents, noises, timesteps, captions;
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
-    const int64_t position = epoch_plan_.sample_at(step * batch_size_ + slot);
+    const int64_t position = epoch_plan_.sample_at(step * draws_.batch_size + slot);
     const int64_t index = samples_[static_cast<size_t>(position)];
     const data::Sample sample = dataset_.sample(index);
     const auto generator = [&](Stream stream) {
       return generator_for(
-          seed_of(run_seed_, static_cast<uint64_t>(step), static_cast<uint64_t>(slot), stream));
+          seed_of(draws_.run_seed, static_cast<uint64_t>(step), static_cast<uint64_t>(slot), stream));
     };
     const auto shape = sample.latent_mean.sizes();
     const at::Tensor posterior_noise = at::randn(shape, generator(Stream::kPosteriorNoise), at::kFloat);
@@ -35,8 +43,8 @@ MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count
     batch.sources.push_back(sample.source);
     latents.push_back((sample.latent_mean + sample.latent_std * posterior_noise) *
                       dataset_.vae_scaling_factor());
-    noises.push_back(at::randn(shape, generator(Stream::kNoise), at::kFloat));
-    timesteps.push_back(at::randint(timestep_count_, {1}, generator(Stream::kTimestep), at::kLong));
+    noises.push_back(draw_noise(shape, draws_.noise_offset, generator(Stream::kNoise)));
+    timesteps.push_back(at::randint(draws_.timestep_count, {1}, generator(Stream::kTimestep), at::kLong));
     captions.push_back(sample.text_embedding);
   }
   batch.latents = at::stack(latents).to(device_);

@@ -19,11 +19,18 @@ struct MicroBatch {
   at::Tensor captions;                  // [B, L, C] f32
 };
 
+struct DrawSettings {
+  uint64_t run_seed;
+  int64_t batch_size;      // samples per optimiser step over all ranks
+  int64_t timestep_count;  // timesteps are uniform in 0 … timestep_count-1
+  double noise_offset;     // std of a constant that is added to each channel of the noise; 0: none
+};
+
 class MicroBatchMaker {
  public:
-  // Trains on `samples`, indices in `dataset`. Timesteps are uniform in 0 … timestep_count-1.
-  MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples, uint64_t run_seed,
-                  int64_t batch_size, int64_t timestep_count, at::Device device);
+  // Trains on `samples`, indices in `dataset`.
+  MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples, const DrawSettings& draws,
+                  at::Device device);
 
   // Slots first_slot … first_slot+count-1 of the global batch of `step` (from 0), on the device.
   MicroBatch make(int64_t step, int64_t first_slot, int64_t count);
@@ -32,9 +39,7 @@ class MicroBatchMaker {
   const data::Dataset& dataset_;
   std::vector<int64_t> samples_;
   data::EpochPlan epoch_plan_;
-  uint64_t run_seed_;
-  int64_t batch_size_;
-  int64_t timestep_count_;
+  DrawSettings draws_;
   at::Device device_;
 };
 

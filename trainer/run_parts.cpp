@@ -117,7 +117,12 @@ RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at:
       loss_scaler(config.mixed_precision == "fp16"),
       reducer(config.reduction == "exact" ? make_exact_reducer(adapter.parameter_count(), device)
                                           : make_plain_reducer(adapter.parameter_count(), device)),
-      batches(dataset, split.training, config.seed, config.batch_size, schedule.step_count(), device),
+      batches(dataset, split.training,
+              {.run_seed = config.seed,
+               .batch_size = config.batch_size,
+               .timestep_count = schedule.step_count(),
+               .noise_offset = config.noise_offset},
+              device),
       trace(config.trace_directory) {
   check_data_fits_model(dataset, unet, config.data);
   if (validation_dataset) check_data_fits_model(*validation_dataset, unet, config.validation_data);

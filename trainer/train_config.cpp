@@ -46,6 +46,10 @@ void declare_options(CLI::App& app, TrainConfig& config) {
   app.add_option("--adam-beta2", config.adam_beta2, "decay of the second moment")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--adam-eps", config.adam_eps, "added to AdamW's denominator")->check(not_negative);
+  app.add_option(
+         "--noise-offset", config.noise_offset,
+         "std of a constant added to each channel of the noise, so that the mean is learnt too; 0: none")
+      ->check(not_negative);
 
   app.add_option("--lora-rank", config.lora.rank, "rank of each adapter")->check(positive);
   app.add_option("--lora-alpha", config.lora.alpha, "scale = alpha / rank");

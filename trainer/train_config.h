@@ -42,6 +42,7 @@ struct TrainConfig {
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_eps = 1e-8;
+  double noise_offset = 0;  // std of a constant added to each channel of the noise; 0: none
 
   lora::LoraConfig lora;
 

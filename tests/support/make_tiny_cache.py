@@ -10,8 +10,8 @@ cache = pathlib.Path(sys.argv[1])
 pictures = cache.with_name(cache.name + "-pictures")
 for directory in (cache, pictures):
     shutil.rmtree(directory, ignore_errors=True)
-draw = pathlib.Path(__file__).parents[2] / "launcher/demo_pictures.py"
-subprocess.run([sys.executable, draw, "--count", "24", "--out", pictures], check=True)
+draw = pathlib.Path(__file__).parents[2] / "demo/draw.py"
+subprocess.run([sys.executable, draw, "--style", "photograph", "--count", "24", "--seed", "0", "--out", pictures], check=True)
 result = programs.run("cache_latents", "--model", programs.TINY_MODEL, "--images", pictures, "--output", cache, "--img-size", 64,
                       "--cpu-threads", 1)
 print(result.output)

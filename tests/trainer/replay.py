@@ -91,7 +91,11 @@ def check_draws(config, cache, scaling_factor, trace, step, slot):
     assert trace["sample_index"].item() == index, (step, slot, trace["sample_index"], index)
     mean, std = torch.from_numpy(cache.mean[index]), torch.from_numpy(cache.std[index])
     posterior = torch.randn(mean.shape, generator=generator(seed, step, slot, POSTERIOR_NOISE))
-    assert torch.equal(trace["noise"], torch.randn(mean.shape, generator=generator(seed, step, slot, NOISE)))
+    noise_offset, noise_draws = float(config.get("noise-offset", 0)), generator(seed, step, slot, NOISE)
+    noise = torch.randn(mean.shape, generator=noise_draws)
+    if noise_offset > 0:
+        noise += noise_offset * torch.randn(mean.shape[0], 1, 1, generator=noise_draws)
+    assert torch.equal(trace["noise"], noise)
     assert torch.equal(trace["timestep"], torch.randint(1000, (1,), generator=generator(seed, step, slot, TIMESTEP))[0])
     torch.testing.assert_close(trace["latents"], (mean + std * posterior) * scaling_factor, rtol=1e-6, atol=1e-6)
     assert torch.equal(trace["encoder_hidden_states"], torch.from_numpy(cache.embedding[cache.caption[index]]))

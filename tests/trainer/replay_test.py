@@ -11,7 +11,8 @@ with tempfile.TemporaryDirectory() as directory:
     for ranks in (1, 2):
         for targets in ("attn", "attn-mlp"):
             run = pathlib.Path(directory) / f"{targets}-{ranks}"
-            result = programs.train(run, ranks=ranks, lora_targets=targets, max_steps=20, warmup_steps=3, trace_dir=run / "trace")
+            result = programs.train(run, ranks=ranks, lora_targets=targets, max_steps=20, warmup_steps=3, trace_dir=run / "trace",
+                                    noise_offset=0.1 * (ranks - 1))
             if result.exit_code != 0:
                 sys.exit(result.output)
             print(f"targets {targets}, {ranks} rank(s):", flush=True)
