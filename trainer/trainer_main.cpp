@@ -11,6 +11,7 @@
 #include "inference/preview_painter.h"
 #include "launcher/cpu_threads.h"
 #include "launcher/device_binding.h"
+#include "launcher/directory_lock.h"
 #include "launcher/stop_signals.h"
 #include "trainer/run_directory.h"
 #include "trainer/trainer.h"
@@ -47,7 +48,11 @@ int main(int argc, char** argv) {
     if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
     const at::Device device = launcher::bind_device(config.device, world.local_rank(), world.local_size());
     config.resolve("cpu-threads", std::to_string(launcher::set_cpu_threads(config.cpu_threads, world)));
-    if (!config.is_dry_run) trainer::open_run_directory(config, world);
+    std::unique_ptr<launcher::DirectoryLock> ownership;
+    if (!config.is_dry_run) {
+      ownership = launcher::own_run_directory(config.output, world);
+      trainer::open_run_directory(config, world);
+    }
 
     trainer::Trainer run(config, world, device);
     if (config.previews.every > 0) run.show_previews(make_previews(config, device));

@@ -9,7 +9,7 @@ BUILD = pathlib.Path(os.environ.get("SDLORA_BUILD", "build")).resolve()
 TINY_MODEL = pathlib.Path(os.environ.get("SDLORA_TINY_MODEL", BUILD / "models/tiny"))
 TINY_CACHE = pathlib.Path(os.environ.get("SDLORA_TINY_CACHE", BUILD / "models/tiny-cache"))
 
-USAGE, BAD_DATA, INTERNAL, IO, STOPPED, DIVERGED, MISMATCH = 64, 65, 70, 74, 75, 76, 78
+USAGE, BAD_DATA, INTERNAL, IO, STOPPED, DIVERGED, MISMATCH, KILLED = 64, 65, 70, 74, 75, 76, 78, 137
 
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1", "--mca", "btl", "self,vader"]

@@ -1,0 +1,58 @@
+#include "launcher/rank_command.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace sdlora::launcher {
+namespace {
+
+void append(std::vector<std::string>& words, std::initializer_list<std::string> more) {
+  words.insert(words.end(), more);
+}
+
+std::vector<std::string> mpirun_words(const RankCommand& command) {
+  std::vector<std::string> words = {"mpirun", "-np", std::to_string(command.rank_count), "--bind-to", "none"};
+  if (command.hosts.empty()) {
+    append(words, {"--oversubscribe"});
+    if (command.rank_count > command.core_count) append(words, {"--mca", "mpi_yield_when_idle", "1"});
+    return words;
+  }
+  append(words, {"--hostfile", command.hosts.string(), "--mca", "oob_tcp_keepalive_time", "5", "--mca",
+                 "oob_tcp_keepalive_intvl", "3", "--mca", "oob_tcp_keepalive_probes", "3"});
+  for (const std::string& name : command.exported) append(words, {"-x", name});
+  return words;
+}
+
+std::vector<std::string> srun_words(const RankCommand& command) {
+  std::vector<std::string> words = {"srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--cpu-bind=none",
+                                    fmt::format("--ntasks={}", command.rank_count)};
+  if (command.cpus_per_rank > 0) append(words, {fmt::format("--cpus-per-task={}", command.cpus_per_rank)});
+  return words;
+}
+
+}  // namespace
+
+std::vector<std::string> words_of(const RankCommand& command) {
+  std::vector<std::string> words =
+      command.starter == Starter::kSrun ? srun_words(command) : mpirun_words(command);
+  words.push_back(command.trainer.string());
+  words.insert(words.end(), command.trainer_options.begin(), command.trainer_options.end());
+  return words;
+}
+
+std::vector<std::string> options_to_go_on(std::vector<std::string> trainer_options, bool has_checkpoint) {
+  std::string resume;
+  const auto option = std::find_if(
+      trainer_options.begin(), trainer_options.end(),
+      [](const std::string& word) { return word == "--resume" || word.starts_with("--resume="); });
+  if (option == trainer_options.end()) return trainer_options;
+  const bool is_one_word = *option != "--resume";
+  const auto value = is_one_word ? option : option + 1;
+  if (value == trainer_options.end()) return trainer_options;
+  resume = is_one_word ? value->substr(value->find('=') + 1) : *value;
+  if (resume == "none" || has_checkpoint) *value = is_one_word ? "--resume=auto" : "auto";
+  return trainer_options;
+}
+
+}  // namespace sdlora::launcher

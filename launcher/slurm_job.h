@@ -1,0 +1,18 @@
+// The Slurm job that this process is part of, as its environment says.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace sdlora::launcher {
+
+struct SlurmJob {
+  std::string id;         // "4711", or "4711_3" for a task of an array
+  int task_count = 0;     // of the job (SLURM_NTASKS); 0: not said
+  int cpus_per_task = 0;  // 0: not said
+  int restart_count = 0;  // how often it has been requeued
+};
+
+std::optional<SlurmJob> slurm_job();
+
+}  // namespace sdlora::launcher
