@@ -18,12 +18,13 @@ Ending killed_by(int signal) {
   switch (signal) {
     case SIGKILL:
       return {Verdict::kTryAgain, true, "a rank was killed (signal 9), by hand or for want of memory"};
+    case SIGTERM:  // srun passes on the highest code, which is that of the others
+      return {Verdict::kTryAgain, true, "a rank failed, and the others were ended (signal 15)"};
     case SIGABRT:
     case SIGSEGV:
     case SIGBUS:
     case SIGFPE:
     case SIGILL:
-    case SIGTERM:
     case SIGXFSZ:
     case SIGUSR1:
     case SIGUSR2:

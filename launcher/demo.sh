@@ -68,6 +68,5 @@ report         $demo/run/report.html          curves, previews over time, the co
 scores         $demo/scores.json
 adapter        $lora      in Python: unet.load_state_dict(torch.load("$lora"), strict=False)
 metrics        $demo/run/metrics.jsonl        one line a step
-checkpoints    $demo/run/checkpoint-step-*/   run the same command again and it goes on from the newest
 TEXT
 exit $status

@@ -22,6 +22,8 @@ std::optional<SlurmJob> slurm_job() {
                .cpus_per_task = number_of("SLURM_CPUS_PER_TASK"),
                .restart_count = number_of("SLURM_RESTART_COUNT")};
   if (job.id.empty()) return std::nullopt;
+  if (job.task_count == 0)
+    job.task_count = number_of("SLURM_NTASKS_PER_NODE") * number_of("SLURM_JOB_NUM_NODES");
   const std::string array = text_of("SLURM_ARRAY_JOB_ID");
   if (!array.empty()) job.id = array + "_" + text_of("SLURM_ARRAY_TASK_ID");
   return job;

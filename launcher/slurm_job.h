@@ -8,7 +8,7 @@ namespace sdlora::launcher {
 
 struct SlurmJob {
   std::string id;         // "4711", or "4711_3" for a task of an array
-  int task_count = 0;     // of the job (SLURM_NTASKS); 0: not said
+  int task_count = 0;     // of the job, over all nodes; 0: not said
   int cpus_per_task = 0;  // 0: not said
   int restart_count = 0;  // how often it has been requeued
 };
