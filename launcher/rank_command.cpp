@@ -25,8 +25,11 @@ std::vector<std::string> mpirun_words(const RankCommand& command) {
 }
 
 std::vector<std::string> srun_words(const RankCommand& command) {
-  std::vector<std::string> words = {"srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--cpu-bind=none",
-                                    fmt::format("--ntasks={}", command.rank_count)};
+  // PMIx ends the step when a rank dies without having left MPI. Ranks that leave in order with an exit code
+  // other than 0 must not be ended by the first of them: the code would be lost.
+  std::vector<std::string> words = {
+      "srun",       "--mpi=pmix",      "--kill-on-bad-exit=0",
+      "--wait=300", "--cpu-bind=none", fmt::format("--ntasks={}", command.rank_count)};
   if (command.cpus_per_rank > 0) append(words, {fmt::format("--cpus-per-task={}", command.cpus_per_rank)});
   return words;
 }

@@ -30,7 +30,7 @@ echo "$(date '+%F %T') job $SLURM_JOB_ID, start $((restarts + 1)), on ${SLURM_JO
 asked=0 interrupted=0
 pass_on() { asked=1 interrupted=1; kill -s TERM "$ranks" 2>/dev/null; }
 trap pass_on USR1 USR2 TERM
-srun --mpi=pmix --kill-on-bad-exit=1 --cpu-bind=none ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
+srun --mpi=pmix --kill-on-bad-exit=0 --cpu-bind=none ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
   "$bin/cache_latents" "$@" &
 ranks=$!
 while wait "$ranks"; code=$?; (( interrupted )); do interrupted=0; done

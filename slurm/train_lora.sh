@@ -4,6 +4,7 @@
 #   sbatch slurm/train_lora.sh --model sd15 --data cache --output runs/ink                                    one rank
 #   sbatch --gpus-per-node=4 --ntasks-per-node=4 --cpus-per-task=8 slurm/train_lora.sh --config run.toml      a rank a GPU
 #   sbatch --nodes=2 --gpus-per-node=4 --ntasks-per-node=4 slurm/train_lora.sh --config run.toml              two nodes
+#   sbatch --array=0-3 slurm/train_lora.sh --config run.toml --seed %a --output runs/%a                       a sweep
 #
 # A crash is mended inside the job by `launcher run`. Ahead of the time limit, and when preempted, the ranks save and the
 # job is queued again; it goes on where it was and ends in the same bytes. Settings (with sbatch --export=ALL,NAME=value):
@@ -30,6 +31,7 @@ bin=${SDLORA_BIN:-$SLURM_SUBMIT_DIR/build/bin}
 [[ -x $bin/launcher ]] || refuse $mismatch "no launcher in $bin: build it (bash launcher/build.sh) or set SDLORA_BIN"
 job=$SLURM_JOB_ID
 [[ -n ${SLURM_ARRAY_JOB_ID:-} ]] && job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+set -- "${@//%a/${SLURM_ARRAY_TASK_ID:-%a}}"
 restarts=${SLURM_RESTART_COUNT:-0}
 echo "$(date '+%F %T') job $job, start $((restarts + 1)), on ${SLURM_JOB_NODELIST:-this node}"
 

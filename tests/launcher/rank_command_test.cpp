@@ -29,7 +29,7 @@ TEST(RankCommand, TellsMpirunItsHostsAndWhatToSendThere) {
 TEST(RankCommand, StartsSrunWithPmixAndItsCoresPerRank) {
   EXPECT_THAT(
       words_of({.starter = Starter::kSrun, .rank_count = 8, .cpus_per_rank = 6, .trainer = "/bin/trainer"}),
-      ElementsAre("srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--cpu-bind=none", "--ntasks=8",
+      ElementsAre("srun", "--mpi=pmix", "--kill-on-bad-exit=0", "--wait=300", "--cpu-bind=none", "--ntasks=8",
                   "--cpus-per-task=6", "/bin/trainer"));
 }
 

@@ -44,7 +44,7 @@ class AJob(unittest.TestCase):
                                    SDLORA_BIN=str(programs.BUILD / "bin"), **(settings or {}))
 
     def train(self, settings=None, flags=(), **more):
-        options = programs.train_options(self.output, max_steps=STEPS, checkpoint_every=2, **more)
+        options = programs.train_options(**{"output": self.output, "max_steps": STEPS, "checkpoint_every": 2, **more})
         return self.submit(TRAIN, *options, settings=settings, flags=flags)
 
     def wait_for_step(self, step, job):
@@ -62,10 +62,11 @@ class AJob(unittest.TestCase):
     def attempts(self):
         return [json.loads(line) for line in (self.output / "attempts.jsonl").read_text().splitlines()]
 
-    def test_that_is_preempted_is_queued_again_and_ends_in_the_same_bytes(self):
+    def test_of_an_array_that_is_preempted_is_queued_again_and_ends_in_the_same_bytes(self):
         targets = self.directory / "targets"
         targets.mkdir()
-        job = self.train(settings={"SDLORA_TARGETS_DIR": str(targets)})
+        self.output = self.output.with_name(f"{self.output.name}-3")
+        job = self.train(settings={"SDLORA_TARGETS_DIR": str(targets)}, flags=["--array=3"], output=str(self.output).replace("-3", "-%a"))
         self.wait_for_step(3, job)
         self.assertEqual(len(list(targets.glob("sdlora-*.json"))), 1)
         self.cluster.run("scancel", "--batch", "--signal=USR1", job)
