@@ -53,7 +53,7 @@ def main():
     write_lines(
         out / "photographs.jsonl",
         [
-            json.dumps({"prompt": s.kind.caption(), "seed": seed * 1000 + i, "init_image": str(out / f"photographs/{i:04}.png")})
+            json.dumps({"prompt": s.kind.caption(), "seed": seed * 1000 + i, "init_image": f"photographs/{i:04}.png"})
             for i, s in enumerate(photographed)
         ],
     )

@@ -23,6 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kMostNamed = 16;  // more pictures are one line of the log
+
 class Run {
  public:
   Run(const GenerateOptions& options, at::Device device)
@@ -99,6 +101,9 @@ class Run {
       final_latents.push_back(latents);
       begin = end;
     }
+    if (requests_.size() > kMostNamed)
+      log::info(fmt::format("{} pictures → {} … {}", requests_.size(), requests_.front().output.string(),
+                            requests_.back().output.string()));
     if (!options_.final_latents.empty()) write_latents(options_.final_latents, at::cat(final_latents));
   }
 
@@ -160,7 +165,8 @@ class Run {
     const PictureRequest& request = requests_[picture];
     write_png(request.output, decode_picture(vae(), latents.unsqueeze(0), device_),
               parameters_text(options_, request));
-    log::info(fmt::format("seed {} → {}", request.seed, request.output.string()));
+    if (requests_.size() <= kMostNamed)
+      log::info(fmt::format("seed {} → {}", request.seed, request.output.string()));
   }
 
   const GenerateOptions& options_;

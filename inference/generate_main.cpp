@@ -1,10 +1,10 @@
 // generate: makes pictures with a Stable Diffusion model and, if wanted, an adapter that trainer wrote.
 //
 //   generate --model sd15 --prompt "a lighthouse, ink drawing" --output lighthouse.png
-//   generate --model sd15 --lora runs/ink/lora_weights.pt --prompt "a lighthouse" --num-images 4 --output
-//   l.png generate --model sd15 --prompt "a lighthouse" --init-image photo.jpg --strength 0.65 --output
-//   drawn.png generate --model sd15 --lora runs/ink/lora_weights.pt --prompt-file prompts.txt --output
-//   pictures
+//   generate --model sd15 --lora runs/ink/lora_weights.pt --prompt "a lighthouse" --num-images 4
+//     --output lighthouse.png
+//   generate --model sd15 --prompt "a lighthouse" --init-image photo.jpg --strength 0.65 --output drawn.png
+//   generate --model sd15 --prompt-file prompts.txt --output pictures
 #include <optional>
 
 #include <unistd.h>
