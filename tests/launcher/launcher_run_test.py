@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import programs
 import runs
 
-STEPS = 12
+STEPS = 20
 
 
 class ARun(unittest.TestCase):
@@ -39,7 +39,9 @@ class ARun(unittest.TestCase):
         return [json.loads(line) for line in (self.output / "attempts.jsonl").read_text().splitlines()]
 
     def wait_for_step(self, step, process):
-        runs.wait_for(lambda: runs.last_step(self.output) >= step and process.poll() is None, f"step {step}")
+        runs.wait_for(lambda: runs.last_step(self.output) >= step or process.poll() is not None, f"step {step}")
+        if process.poll() is not None:
+            self.fail(f"it ended too early: {process.communicate()[0]}")
 
 
 class ATraining(ARun):
@@ -118,16 +120,17 @@ class ATraining(ARun):
         runs.wait_for(lambda: not runs.processes_of(self.output), "an end of the ranks", timeout_seconds=15)
         print(f"the ranks of a killed launcher were gone after {time.monotonic() - killed_at:.1f} s")
 
-    def test_clears_away_ranks_that_outlived_launcher_and_mpirun(self):
+    def test_leaves_no_rank_behind_when_launcher_and_mpirun_are_killed_and_goes_on(self):
         process = self.start(*self.options())
         self.wait_for_step(3, process)
-        for pid in runs.processes_of(self.output, "trainer"):
-            os.kill(pid, signal.SIGSTOP)  # they cannot notice anything
+        mpirun = runs.processes_of(self.output, "mpirun")
+        for pid in mpirun:
+            os.kill(pid, signal.SIGSTOP)  # so that it cannot act on the launcher's death
         process.kill()
-        for pid in runs.processes_of(self.output, "mpirun"):
+        for pid in mpirun:
             os.kill(pid, signal.SIGKILL)
-        output = self.finish(self.start(*self.options()), 0)
-        self.assertIn("of a dead attempt were still alive: killed", output)
+        runs.wait_for(lambda: not runs.processes_of(self.output), "an end of the ranks", timeout_seconds=15)
+        self.finish(self.start(*self.options()), 0)
         self.assert_equals_the_reference()
 
     def test_does_not_repeat_bad_data(self):
@@ -169,6 +172,13 @@ class AStandIn(ARun):
                                                "--max-restarts", "2"), programs.INTERNAL)
         self.assertIn("2 restarts in a row brought no newer checkpoint", output)
         self.assertEqual([attempt["step"] for attempt in self.attempts()], [1, 2, 3])
+
+    def test_that_outlived_a_dead_attempt_is_cleared_away_first(self):
+        leftover = subprocess.Popen(["sleep", "600"], env=dict(os.environ, SDLORA_RUN=str(self.output)))
+        self.addCleanup(leftover.kill)
+        output = self.finish(self.start_script("exit 0"), 0)
+        self.assertIn("1 processes of a dead attempt were still alive: killed", output)
+        self.assertEqual(leftover.wait(timeout=10), -signal.SIGKILL)
 
     def test_that_must_not_be_repeated_is_not(self):
         for exit_code in (programs.USAGE, programs.DIVERGED, programs.MISMATCH):

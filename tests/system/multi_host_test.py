@@ -15,7 +15,7 @@ import network_hosts
 import programs
 import runs
 
-STEPS = 16
+STEPS = 24
 MOST_SECONDS_TO_NOTICE = 30
 
 

@@ -15,7 +15,7 @@ import programs
 import runs
 import slurm_cluster
 
-STEPS = 12
+STEPS = 20
 TRAIN = ROOT / "slurm/train_lora.sh"
 CACHE = ROOT / "slurm/cache_latents.sh"
 
