@@ -105,7 +105,8 @@ class AdapterReader {
 
   at::Tensor numbers(const std::string& name) {
     const at::Tensor& tensor = tensors_.at(name);
-    if (!at::isFloatingType(tensor.scalar_type()))
+    const bool is_whole = at::isIntegralType(tensor.scalar_type(), /*includeBool=*/false);
+    if (!at::isFloatingType(tensor.scalar_type()) && !(is_whole && tensor.numel() == 1))  // diffusers' alphas
       refuse(name, "floating-point numbers", at::toString(tensor.scalar_type()));
     const at::Tensor values = tensor.to(at::kFloat).contiguous();
     if (!at::isfinite(values).all().item<bool>()) refuse(name, "finite numbers", "infinite or not a number");

@@ -6,12 +6,13 @@ import tempfile
 import unittest
 
 import numpy as np
-import programs
 import torch
 from demo_world import DEMO, DRAWING, MODEL
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import save_file
+
+import programs  # found through demo_world
 
 PROMPTS = ["a large red star on sand", "a small blue ring on lilac", "a large white cross on night", "a small pink circle on grass"]
 

@@ -4,9 +4,9 @@ import pathlib
 import tempfile
 import unittest
 
-import programs
 from demo_world import DRAWING, MODEL
 
+import programs
 from judge import load_judge, read
 from scene import scenes
 from score import load

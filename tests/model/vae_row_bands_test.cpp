@@ -29,7 +29,7 @@ double relative_error(const at::Tensor& seen, const at::Tensor& expected) {
 }
 
 TEST(RowBands, CoverEveryRowOnce) {
-  for (const int64_t height : {1, 63, 64, kHeight, int64_t{1024}}) {
+  for (const int64_t height : std::vector<int64_t>{1, 63, 64, kHeight, 1024}) {
     int64_t next = 0;
     for (const Rows rows : bands_of(kChannels, height, kWidth)) {
       EXPECT_EQ(rows.first, next);
@@ -38,7 +38,7 @@ TEST(RowBands, CoverEveryRowOnce) {
     }
     EXPECT_EQ(next, height);
   }
-  EXPECT_GT(bands_of(kChannels, kHeight, kWidth).size(), 1) << "else these tests test nothing";
+  EXPECT_GT(bands_of(kChannels, kHeight, kWidth).size(), 1U) << "else these tests test nothing";
 }
 
 TEST(RowBands, GiveTheConvolutionOfTheWholePicture) {
