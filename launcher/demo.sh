@@ -40,7 +40,7 @@ say "drawing: 1,900 ink drawings to learn from; 200 captions and 100 photographs
 rm -rf "$demo"
 mkdir -p "$demo"
 $python demo/prepare.py --out "$demo" --seed "$seed"
-head -n 20 "$demo/prompts.jsonl" >"$demo/some-prompts.jsonl"
+head -n 16 "$demo/prompts.jsonl" >"$demo/some-prompts.jsonl"  # one batch, as before: another batch rounds otherwise
 
 say "before: what the model draws without the adapter (build/bin/generate)"
 pictures text-before --prompt-file "$demo/prompts.jsonl" &
