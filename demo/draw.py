@@ -124,6 +124,15 @@ def ink(scene):
 STYLES = {"photograph": photograph, "ink": ink}
 
 
+def draw_folder(folder, every, style, with_captions=True):
+    """0000.png, 0001.png … of the scenes in that style, each with its caption beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, scene in enumerate(every):
+        Image.fromarray(style(scene)).save(folder / f"{index:04}.png")
+        if with_captions:
+            (folder / f"{index:04}.txt").write_text(scene.kind.caption() + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--style", choices=STYLES, required=True)
@@ -132,11 +141,8 @@ def main():
     parser.add_argument("--held-out", action="store_true", help="of the combinations that nothing is trained on")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for index, scene in enumerate(scenes(arguments.count, arguments.seed, arguments.held_out)):
-        name = f"{index:04}"
-        Image.fromarray(STYLES[arguments.style](scene)).save(arguments.out / f"{name}.png")
-        (arguments.out / f"{name}.txt").write_text(scene.kind.caption() + "\n")
+    every = scenes(arguments.count, arguments.seed, arguments.held_out)
+    draw_folder(arguments.out, every, STYLES[arguments.style])
     print(f"{arguments.count} pictures in {arguments.out}")
 
 

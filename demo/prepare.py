@@ -14,22 +14,12 @@ import dataclasses
 import json
 import pathlib
 
-from PIL import Image
-
-from draw import ink, photograph
+from draw import draw_folder, ink, photograph
 from scene import kinds, scenes
 
 
 def write_lines(path, lines):
     path.write_text("".join(line + "\n" for line in lines))
-
-
-def draw_folder(folder, every, style, with_captions):
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, scene in enumerate(every):
-        Image.fromarray(style(scene)).save(folder / f"{index:04}.png")
-        if with_captions:
-            (folder / f"{index:04}.txt").write_text(scene.kind.caption() + "\n")
 
 
 def main():
@@ -41,7 +31,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     out, seed = arguments.out, arguments.seed
-    draw_folder(out / "ink", scenes(arguments.drawings, seed, held_out=False), ink, with_captions=True)
+    draw_folder(out / "ink", scenes(arguments.drawings, seed, held_out=False), ink)
 
     prompted = scenes(min(arguments.prompts, len(kinds(held_out=True))), 10_000 + seed, held_out=True)
     photographed = scenes(arguments.photographs, 20_000 + seed, held_out=True)

@@ -6,22 +6,21 @@ ResnetBlock::ResnetBlock(const WeightSource& weights, const ResnetShape& shape)
     : norm1_(weights.at("norm1"), shape.in_channels, shape.norm_group_count, shape.norm_eps),
       norm2_(weights.at("norm2"), shape.out_channels, shape.norm_group_count, shape.norm_eps),
       conv1_(weights.at("conv1"), shape.in_channels, shape.out_channels, 3, /*stride=*/1, /*padding=*/1),
-      conv2_(weights.at("conv2"), shape.out_channels, shape.out_channels, 3, /*stride=*/1, /*padding=*/1) {
+      conv2_(weights.at("conv2"), shape.out_channels, shape.out_channels, 3, /*stride=*/1, /*padding=*/1),
+      time_proj_(make_projection(weights.at("time_emb_proj"), shape.time_channels, shape.out_channels)) {
   if (shape.in_channels != shape.out_channels)
     shortcut_ = Convolution(weights.at("conv_shortcut"), shape.in_channels, shape.out_channels, 1);
-  if (shape.time_channels > 0)
-    time_proj_ = make_projection(weights.at("time_emb_proj"), shape.time_channels, shape.out_channels);
 }
 
 at::Tensor ResnetBlock::forward(const at::Tensor& x, const at::Tensor& time) const {
   at::Tensor hidden = conv1_.forward(at::silu(norm1_.forward(x)));
-  if (time_proj_) hidden = hidden + time_proj_->forward(time).unsqueeze(-1).unsqueeze(-1);
+  hidden = hidden + time_proj_->forward(time).unsqueeze(-1).unsqueeze(-1);
   hidden = conv2_.forward(at::silu(norm2_.forward(hidden)));
   return (shortcut_.is_defined() ? shortcut_.forward(x) : x) + hidden;
 }
 
 void ResnetBlock::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
-  if (time_proj_) visitor(path + ".time_emb_proj", time_proj_);
+  visitor(path + ".time_emb_proj", time_proj_);
 }
 
 Downsampler::Downsampler(const WeightSource& weights, int64_t channels, int64_t padding_cells)

@@ -1,4 +1,4 @@
-// The residual block of UNet and VAE (diffusers ResnetBlock2D): norm, SiLU, convolution, twice, with the time
+// The residual block of the UNet (diffusers ResnetBlock2D): norm, SiLU, convolution, twice, with the time
 // added between.
 #pragma once
 
@@ -11,7 +11,7 @@ namespace sdlora::model {
 struct ResnetShape {
   int64_t in_channels;
   int64_t out_channels;
-  int64_t time_channels;  // 0: no time (VAE)
+  int64_t time_channels;
   int64_t norm_group_count;
   double norm_eps;
 };
@@ -20,16 +20,16 @@ class ResnetBlock {
  public:
   ResnetBlock(const WeightSource& weights, const ResnetShape& shape);
 
-  // x [B, in, h, w], time [B, time_channels] after SiLU (undefined in the VAE) → [B, out, h, w]
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& time = {}) const;
+  // x [B, in, h, w], time [B, time_channels] after SiLU → [B, out, h, w]
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& time) const;
 
   void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
 
  private:
   GroupNorm norm1_, norm2_;
   Convolution conv1_, conv2_;
-  Convolution shortcut_;      // 1×1, where in and out differ
-  ProjectionSlot time_proj_;  // empty in the VAE
+  Convolution shortcut_;  // 1×1, where in and out differ
+  ProjectionSlot time_proj_;
 };
 
 // Halves h and w (diffusers Downsample2D). The VAE pads right and bottom only.

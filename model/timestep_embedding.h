@@ -11,7 +11,7 @@ class TimestepEmbedding {
  public:
   TimestepEmbedding(const WeightSource& weights, const UNetConfig& config);
 
-  // timesteps [B] i64 → [B, 4·C₀] in `dtype`
+  // timesteps [B] i64 or fp32 → [B, 4·C₀] in `dtype`
   at::Tensor forward(const at::Tensor& timesteps, at::ScalarType dtype) const;
 
   void visit_projections(const std::string& path, const ProjectionVisitor& visitor);

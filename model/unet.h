@@ -13,8 +13,9 @@ class UNet {
  public:
   UNet(const UNetConfig& config, const WeightSource& weights);
 
-  // latents [B, 4, h, w], timesteps [B] i64, caption [B, L, context_channels] → prediction [B, 4, h, w].
-  // All in the placement's type and on its device; h and w at least 2^(levels - 1).
+  // latents [B, 4, h, w], timesteps [B] i64, or fp32 from samplers that step between, caption [B, L,
+  // context_channels] → prediction [B, 4, h, w]. All in the placement's type and on its device; h and w at
+  // least 2^(levels - 1).
   at::Tensor forward(const at::Tensor& latents, const at::Tensor& timesteps, const at::Tensor& caption) const;
 
   // Every projection once, in the order of diffusers' named_modules: down, up, mid.

@@ -14,10 +14,13 @@ def wait_for(is_so, what, timeout_seconds=180):
         time.sleep(0.02)
 
 
+def records_of(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
 def steps_of(run):
     """metrics.jsonl without what a clock says."""
-    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in record.items() if "second" not in key} for record in records]
+    return [{key: value for key, value in record.items() if "second" not in key} for record in records_of(run)]
 
 
 def last_step(run):

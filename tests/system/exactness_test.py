@@ -1,5 +1,4 @@
 """A run is a function of its config, seed and data: not of the number of ranks, and not of interruptions."""
-import json
 import pathlib
 import shutil
 import signal
@@ -11,14 +10,9 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import programs
+import runs
 
 STEPS = 12
-
-
-def steps_of(run):
-    """metrics.jsonl without what a clock says."""
-    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in record.items() if "second" not in key} for record in records]
 
 
 class ARun(unittest.TestCase):
@@ -34,10 +28,7 @@ class ARun(unittest.TestCase):
         return self.directory / self._testMethodName
 
     def assert_equals_the_reference(self, run):
-        for name in ("lora_weights.pt", f"checkpoint-step-{STEPS}/adapter.safetensors",
-                     f"checkpoint-step-{STEPS}/optimizer.safetensors"):
-            self.assertEqual((run / name).read_bytes(), (self.reference / name).read_bytes(), name)
-        self.assertEqual(steps_of(run), steps_of(self.reference))
+        runs.assert_equal_results(self, run, self.reference, STEPS)
 
     def train(self, **options):
         return programs.train(self.run_directory(), max_steps=STEPS, **options)
@@ -60,7 +51,7 @@ class ARun(unittest.TestCase):
         process.send_signal(signal.SIGUSR1)
         output, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, programs.STOPPED, output)
-        stopped_after = len(steps_of(self.run_directory()))
+        stopped_after = len(runs.steps_of(self.run_directory()))
         self.assertTrue((self.run_directory() / f"checkpoint-step-{stopped_after}").is_dir(), "no step may be lost")
         result = self.train(ranks=4)
         self.assertEqual(result.exit_code, 0, result.output)
@@ -113,7 +104,7 @@ class ThePrecisions(unittest.TestCase):
                 run = pathlib.Path(directory) / precision
                 result = programs.train(run, max_steps=STEPS, mixed_precision=precision, ranks=2)
                 self.assertEqual(result.exit_code, 0, result.output)
-                losses[precision] = [record["loss"] for record in steps_of(run) if not record["skipped"]]
+                losses[precision] = [record["loss"] for record in runs.steps_of(run) if not record["skipped"]]
             for precision, tolerance in (("fp16", 0.01), ("bf16", 0.03)):
                 for loss, expected in zip(losses[precision], losses["no"][-len(losses[precision]):]):
                     self.assertAlmostEqual(loss / expected, 1, delta=tolerance, msg=precision)

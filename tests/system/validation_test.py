@@ -17,17 +17,10 @@ from safetensors.torch import load_file
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / folder) for folder in ("support", "trainer")]
 import programs
 import replay
+import runs
 
 STEPS, EVERY, SPLIT = 7, 3, 0.25
 HELD_OUT, NOISE, TIMESTEP = 5, 6, 7
-
-
-def records_of(run):
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def without_clock(records):
-    return [{key: value for key, value in record.items() if "second" not in key} for record in records]
 
 
 class Validation(unittest.TestCase):
@@ -50,10 +43,10 @@ class Validation(unittest.TestCase):
     def assert_equals_the_reference(self, run):
         for name in ("lora_weights.pt", f"checkpoint-step-{STEPS}/adapter.safetensors", f"checkpoint-step-{STEPS}/optimizer.safetensors"):
             self.assertEqual((run / name).read_bytes(), (self.reference / name).read_bytes(), name)
-        self.assertEqual(without_clock(records_of(run)), without_clock(records_of(self.reference)))
+        self.assertEqual(runs.steps_of(run), runs.steps_of(self.reference))
 
     def test_is_reported_before_the_first_step_every_few_steps_and_at_the_end(self):
-        records = records_of(self.reference)
+        records = runs.records_of(self.reference)
         self.assertEqual([record["step"] for record in records], list(range(STEPS + 1)))
         with_validation = [record for record in records if "validation_loss" in record]
         self.assertEqual([record["step"] for record in with_validation], [0, 3, 6, 7])
@@ -136,7 +129,7 @@ class Validation(unittest.TestCase):
                 with torch.no_grad():
                     prediction = unet(noisy, timestep, torch.from_numpy(cache.embedding[cache.caption[sample]])[None]).sample
                 losses[quarter].append((prediction[0] - noise).square().mean().item())
-        first = records_of(self.reference)[0]
+        first = runs.records_of(self.reference)[0]
         for quarter in range(4):
             expected = sum(losses[quarter]) / len(losses[quarter])
             self.assertAlmostEqual(first[f"validation_loss_q{quarter + 1}"] / expected, 1, delta=1e-5)
@@ -146,7 +139,7 @@ class Validation(unittest.TestCase):
         result = self.train_to(run, validation_split=0, validation_data=programs.TINY_CACHE, max_steps=1)
         self.assertEqual(result.exit_code, 0, result.output)
         self.assertIn("validation on 24 samples", result.output)
-        self.assertIn("validation_loss_q4", records_of(run)[0])
+        self.assertIn("validation_loss_q4", runs.records_of(run)[0])
 
     def test_wants_exactly_one_set(self):
         for options in ({"validation_split": 0}, {"validation_data": programs.TINY_CACHE}):
