@@ -18,27 +18,10 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors.torch import load_file
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from seeds import NOISE, POSTERIOR_NOISE, TIMESTEP, generator, sample_at
+
 TOLERANCE = 1e-4
-PERMUTATION, POSTERIOR_NOISE, NOISE, TIMESTEP, LORA_INIT = range(5)
-
-
-def split_mix(state):
-    mask = (1 << 64) - 1
-    state = (state + 0x9E3779B97F4A7C15) & mask
-    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
-    return state ^ (state >> 31)
-
-
-def seed_of(run_seed, step, slot, stream):
-    value = split_mix(run_seed)
-    for word in (step, slot, stream):
-        value = split_mix(value ^ word)
-    return value >> 1
-
-
-def generator(*address):
-    return torch.Generator().manual_seed(seed_of(*address))
 
 
 class LoraLinear(torch.nn.Module):
@@ -85,9 +68,7 @@ class Cache:
 def check_draws(config, cache, scaling_factor, trace, step, slot):
     """The trace's inputs are what the documented seeds give."""
     seed, batch_size, count = int(config.get("seed", 0)), int(config["batch-size"]), len(cache.mean)
-    position = step * batch_size + slot
-    epoch, place = divmod(position, count)
-    index = torch.randperm(count, generator=generator(seed, epoch, 0, PERMUTATION))[place].item()
+    index = sample_at(seed, step * batch_size + slot, count)
     assert trace["sample_index"].item() == index, (step, slot, trace["sample_index"], index)
     mean, std = torch.from_numpy(cache.mean[index]), torch.from_numpy(cache.std[index])
     posterior = torch.randn(mean.shape, generator=generator(seed, step, slot, POSTERIOR_NOISE))
