@@ -24,6 +24,7 @@ Watchdog::~Watchdog() {
 }
 
 void Watchdog::progress(std::string doing, int64_t timeout_count) {
+  last_progress_ = std::chrono::system_clock::now();
   const std::lock_guard lock(mutex_);
   deadline_ = std::chrono::steady_clock::now() + timeout_ * timeout_count;
   doing_ = std::move(doing);

@@ -3,6 +3,7 @@
 // checkpoint.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -25,6 +26,9 @@ class Watchdog {
   // for waiting while others do what is watched in smaller pieces.
   void progress(std::string doing, int64_t timeout_count = 1);
 
+  // When progress() was called last, or else this was made.
+  std::chrono::system_clock::time_point last_progress() const { return last_progress_; }
+
  private:
   void watch();
 
@@ -34,6 +38,7 @@ class Watchdog {
   std::condition_variable changed_;
   std::chrono::steady_clock::time_point deadline_;
   std::string doing_ = "starting";
+  std::atomic<std::chrono::system_clock::time_point> last_progress_ = std::chrono::system_clock::now();
   bool is_over_ = false;
   std::thread thread_;
 };

@@ -30,6 +30,11 @@ void declare_options(CLI::App& app, CacheCommand& command) {
                  "images each rank encodes at a time on the CPU; 0: cores / local ranks")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--metrics-port", command.metrics_port, "Prometheus port, + local rank; 0: a free one")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 65535));
+  app.add_option("--metrics-address", command.metrics_address, "address the metrics are served on")
+      ->capture_default_str();
 
   CLI::App* verify =
       app.add_subcommand("verify", "checks every byte of a cache; exit code 65 when one is wrong");

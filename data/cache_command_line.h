@@ -9,7 +9,9 @@ namespace sdlora::data {
 struct CacheCommand {
   CacheOptions options;
   std::string device = "auto";
-  int cpu_threads = 0;  // of each rank; 0: cores / local ranks
+  int cpu_threads = 0;      // of each rank; 0: cores / local ranks
+  int metrics_port = 9400;  // + local rank; 0: a free port
+  std::string metrics_address = "127.0.0.1";
   bool wants_verify = false;
   bool wants_info = false;
   std::filesystem::path cache;  // of verify and info

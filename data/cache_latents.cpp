@@ -20,17 +20,19 @@ bool is_all_kept(const CachePlan& plan) {
                                           [](const PlannedShard& shard) { return shard.is_kept; });
 }
 
-// Counts over all ranks by the pace of rank 0: they take turns picture by picture.
 class ProgressCount {
  public:
   ProgressCount(const CachePlan& plan, const comm::Communicator& world, const CacheProgress& progress)
-      : rank_(world.rank()), rank_count_(world.size()), progress_(progress) {
+      : rank_count_(world.size()), progress_(progress) {
     for (const PlannedShard& shard : plan.shards)
-      if (!shard.is_kept) total_count_ += static_cast<int64_t>(shard.samples.size());
-    if (total_count_ > 0) show(0);
+      if (!shard.is_kept) add(static_cast<int64_t>(shard.samples.size()), world.rank());
+    if (mark_.total_count > 0) show(0);
   }
 
-  void picture_done() { show(done_count_ + rank_count_); }
+  void picture_done(bool is_reused) {
+    ++(is_reused ? mark_.own_reused_count : mark_.own_encoded_count);
+    show(mark_.done_count + rank_count_);
+  }
 
   void shard_done(const PlannedShard& shard) {
     finished_count_ += static_cast<int64_t>(shard.samples.size());
@@ -38,17 +40,21 @@ class ProgressCount {
   }
 
  private:
-  void show(int64_t done_count) {
-    done_count_ = std::min(done_count, total_count_);
-    if (rank_ == 0 && progress_) progress_(done_count_, total_count_);
+  // The ranks share each shard.
+  void add(int64_t picture_count, int rank) {
+    mark_.total_count += picture_count;
+    mark_.own_count += (picture_count + rank_count_ - 1 - rank) / rank_count_;
   }
 
-  int rank_;
+  void show(int64_t done_count) {
+    mark_.done_count = std::min(done_count, mark_.total_count);
+    if (progress_) progress_(mark_);
+  }
+
   int rank_count_;
   const CacheProgress& progress_;
-  int64_t total_count_ = 0;
+  CacheMark mark_;
   int64_t finished_count_ = 0;  // in whole shards
-  int64_t done_count_ = 0;
 };
 
 // (all ranks) Rank 0 says which files are kept, and makes way for the others. `output` is null on other
@@ -77,7 +83,7 @@ void build_shards(const CacheOptions& options, const CachePlan& plan, comm::Comm
   ProgressCount count(plan, world, progress);
   for (const PlannedShard& shard : plan.shards) {
     if (shard.is_kept) continue;
-    const ShardResult result = builder->build(shard, [&] { count.picture_done(); });
+    const ShardResult result = builder->build(shard, [&](bool is_reused) { count.picture_done(is_reused); });
     count.shard_done(shard);
     report.pictures_encoded += result.encoded_count;
     report.skipped.insert(report.skipped.end(), result.skipped.begin(), result.skipped.end());

@@ -6,7 +6,6 @@
 //   cache_latents verify cache
 //   cache_latents info cache
 #include <iostream>
-#include <optional>
 
 #include "comm/program.h"
 #include "common/command_line.h"
@@ -14,33 +13,25 @@
 #include "data/cache_command_line.h"
 #include "data/cache_commands.h"
 #include "data/cache_latents.h"
+#include "data/cache_monitor.h"
 #include "launcher/device_binding.h"
-#include "monitoring/progress_bar.h"
 
 namespace {
 
 using sdlora::comm::Communicator;
 using sdlora::data::CacheCommand;
 using sdlora::data::ImageLoader;
-using sdlora::monitoring::ProgressBar;
 namespace log = sdlora::log;
-
-// A bar from the first call on; nothing to show when nothing is to be done.
-sdlora::data::CacheProgress show_progress(std::optional<ProgressBar>& bar) {
-  return [&bar](int64_t done_count, int64_t total_count) {
-    if (!bar) bar.emplace(total_count, "encoding", "images");
-    bar->update(done_count);
-  };
-}
 
 // (all ranks)
 void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader) {
   command.options.device =
       sdlora::launcher::bind_device(command.device, world.local_rank(), world.local_size());
   command.options.encoder_threads = sdlora::data::encoder_threads(command, world.local_size());
-  std::optional<ProgressBar> bar;
-  const auto report = sdlora::data::cache_latents(command.options, world, loader, show_progress(bar));
-  if (bar) bar->finish();
+  sdlora::data::CacheMonitor monitor(command, world);
+  const auto report = sdlora::data::cache_latents(command.options, world, loader,
+                                                  [&](const auto& mark) { monitor.show(mark); });
+  monitor.finish();
   if (world.rank() != 0) return;
   log::info(sdlora::data::report_text(report, command.options.output));
   if (!report.skipped.empty()) log::warning(sdlora::data::skipped_text(report));

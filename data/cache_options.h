@@ -24,7 +24,16 @@ struct CacheOptions {
   double save_interval_seconds = 60;  // how much work of an unfinished shard a kill may cost, about
 };
 
-// Called on rank 0 as images are done, of the images that are to be done in this run (all ranks together).
-using CacheProgress = std::function<void(int64_t done_count, int64_t total_count)>;
+// How far a rank is in the images that are to be done in this run.
+struct CacheMark {
+  int64_t done_count = 0;   // of all ranks, by the pace of this one: they take turns image by image
+  int64_t total_count = 0;  // likewise
+  int64_t own_count = 0;    // of this rank, in all
+  int64_t own_encoded_count = 0;
+  int64_t own_reused_count = 0;  // the latents were there already
+};
+
+// Called on every rank before its first image and after each.
+using CacheProgress = std::function<void(const CacheMark&)>;
 
 }  // namespace sdlora::data

@@ -20,13 +20,13 @@ PictureEncoder::PictureEncoder(const CacheOptions& options, const CachePlan& pla
       previous_(options.output, plan) {}
 
 std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSample>& samples,
-                                                   const std::function<void()>& picture_done) {
+                                                   const PictureDone& picture_done) {
   std::vector<EncodedPicture> encoded(samples.size());
   std::vector<size_t> to_encode;
   for (size_t sample = 0; sample < samples.size(); ++sample) {
     if (const auto known = previous_.find(samples[sample].source_sha256)) {
       encoded[sample] = {.latents = *known, .is_reused = true};
-      picture_done();
+      picture_done(/*is_reused=*/true);
     } else {
       to_encode.push_back(sample);
     }
@@ -45,7 +45,7 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
       EncodedPicture picture = encode_one(samples[sample], image);
       lock.lock();
       encoded[sample] = std::move(picture);
-      picture_done();
+      picture_done(/*is_reused=*/false);
     }
   });
   return encoded;

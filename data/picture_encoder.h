@@ -19,6 +19,8 @@ struct EncodedPicture {
   bool is_reused = false;
 };
 
+using PictureDone = std::function<void(bool is_reused)>;
+
 class PictureEncoder {
  public:
   // Keeps references to options, plan and loader. `decoder_count`: images that are decoded at a time.
@@ -28,7 +30,7 @@ class PictureEncoder {
   // In the order of `samples`. `picture_done` is called after each, by one thread at a time. Throws
   // Error(kBadData) when a file has changed since it was planned.
   std::vector<EncodedPicture> encode(const std::vector<PlannedSample>& samples,
-                                     const std::function<void()>& picture_done);
+                                     const PictureDone& picture_done);
 
   int thread_count() const { return options_.device.is_cuda() ? 1 : options_.encoder_threads; }
 

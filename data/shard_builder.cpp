@@ -65,7 +65,7 @@ ShardBuilder::ShardBuilder(const CacheOptions& options, const CachePlan& plan, c
       output_(output),
       encoder_(options, plan, loader, decoder_count(world)) {}
 
-ShardResult ShardBuilder::build(const PlannedShard& shard, const std::function<void()>& picture_done) {
+ShardResult ShardBuilder::build(const PlannedShard& shard, const PictureDone& picture_done) {
   const size_t own_per_round =
       options_.device.is_cuda() ? kPicturesPerGpuAndRound
                                 : kPicturesPerThreadAndRound * static_cast<size_t>(encoder_.thread_count());
@@ -99,7 +99,7 @@ ShardResult ShardBuilder::build(const PlannedShard& shard, const std::function<v
 
 // (all ranks) Each encodes every size-th picture; all get all, in order.
 std::vector<EncodedPicture> ShardBuilder::gather_round(const std::vector<PlannedSample>& samples,
-                                                       const std::function<void()>& picture_done) {
+                                                       const PictureDone& picture_done) {
   const auto rank = static_cast<size_t>(world_.rank());
   const auto rank_count = static_cast<size_t>(world_.size());
   std::vector<PlannedSample> own;

@@ -24,13 +24,13 @@ class ShardBuilder {
   // (all ranks) The ranks share the pictures, round by round; `picture_done` is called on every rank for each
   // of its own. What is encoded is saved now and then, so that a killed run has lost little. Throws
   // Error(kBadData) when a file has changed since it was planned.
-  ShardResult build(const PlannedShard& shard, const std::function<void()>& picture_done);
+  ShardResult build(const PlannedShard& shard, const PictureDone& picture_done);
 
  private:
   using Clock = std::chrono::steady_clock;
 
   std::vector<EncodedPicture> gather_round(const std::vector<PlannedSample>& samples,
-                                           const std::function<void()>& picture_done);
+                                           const PictureDone& picture_done);
   void save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded);
   ShardContent content_of(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded) const;
 

@@ -31,11 +31,17 @@ class Adapter {
 
   int64_t parameter_count() const { return parameters_.numel(); }
 
+  const at::Tensor& parameters() const { return parameters_; }  // as below
+
   at::Tensor& parameters() {
     return parameters_;
   }  // [parameter_count] f32: A, B of module 0, A, B of module 1 …
 
   at::Tensor& gradients() { return gradients_; }  // [parameter_count] f32
+
+  at::Tensor a(size_t module) const { return a_of(parameters_, module); }  // [r, in], a view
+
+  at::Tensor b(size_t module) const { return b_of(parameters_, module); }  // [out, r], a view
 
   // "<path>.lora_A" and "<path>.lora_B", copies on the CPU. The file format's names and shapes.
   checkpoint::NamedTensors named_tensors() const;

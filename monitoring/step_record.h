@@ -10,9 +10,13 @@ struct StepRecord {
   int64_t step = 0;      // counted from 1
   double loss = 0;       // mean over the global batch
   double grad_norm = 0;  // before clipping
+  double clipped_grad_norm = 0;
   double learning_rate = 0;
-  bool skipped = false;           // the parameters were left as they were
-  double samples_per_second = 0;  // over all ranks
+  double loss_scale = 1;              // by which the step's gradients were scaled
+  double epoch = 0;                   // passes over the data so far
+  bool skipped = false;               // the parameters were left as they were
+  bool is_loss_scale_search = false;  // skipped only because fp16's loss scale was too high
+  double samples_per_second = 0;      // over all ranks
   double step_seconds = 0;
 
   bool is_finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }

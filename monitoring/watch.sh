@@ -4,7 +4,7 @@
 #   bash monitoring/watch.sh FOLDER          in the foreground, until Ctrl-C; FOLDER/*/metrics_targets.json are the runs
 #
 # PROMETHEUS_PORT (9490) and ALERTMANAGER_PORT (9493) choose other ports (9090 and 9093 belong to the services that the packages
-# install), ALERTMANAGER_CONFIG another configuration than
+# install), SCRAPE_INTERVAL (5s) how often Prometheus looks, ALERTMANAGER_CONFIG another configuration than
 # monitoring/alerts/alertmanager.yml. Data is kept in FOLDER/.watch.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -27,7 +27,8 @@ link_runs() {
 mkdir -p "$runs/.watch/targets"
 link_runs
 cp "$here"/alerts/{recording,training,cluster}.yml "$runs/.watch/"
-sed -e "s|127.0.0.1:9093|$alertmanager|" "$here/alerts/prometheus.yml" >"$runs/.watch/prometheus.yml"
+sed -e "s|127.0.0.1:9093|$alertmanager|" -e "s|_interval: 5s|_interval: ${SCRAPE_INTERVAL:-5s}|" \
+  "$here/alerts/prometheus.yml" >"$runs/.watch/prometheus.yml"
 
 trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
 trap 'exit 0' INT TERM

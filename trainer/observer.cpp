@@ -1,7 +1,5 @@
 #include "trainer/observer.h"
 
-#include <chrono>
-
 #include <fmt/format.h>
 
 #include "common/log.h"
@@ -36,22 +34,25 @@ bool Observer::look(int64_t step, const std::function<bool()>& stop_requested) {
   if (is_due(step, config_.validation_every) && validate(step, stop_requested)) return true;
   if (!previews_ || !is_due(step, config_.previews.every)) return false;
   monitor_.hide_bar();
-  const bool is_asked_to_stop =
-      previews_->draw(step, parts_.unet, parts_.placement, world_, watchdog_, stop_requested);
+  const bool is_asked_to_stop = draw_previews(step, stop_requested);
   report(step, "running");
   return is_asked_to_stop;
 }
 
+bool Observer::draw_previews(int64_t step, const std::function<bool()>& stop_requested) {
+  const monitoring::Timing timing(monitor_.metrics().phases.preview);
+  return previews_->draw(step, parts_.unet, parts_.placement, world_, watchdog_, stop_requested);
+}
+
 bool Observer::validate(int64_t step, const std::function<bool()>& stop_requested) {
   if (monitor_.has_validation_of(step, world_)) return false;
-  const auto start = std::chrono::steady_clock::now();
+  const monitoring::Timing timing(monitor_.metrics().phases.validation);
   const ValidationResult result = parts_.validation->run(parts_.unet, sums_comm_, watchdog_, stop_requested);
   if (result.was_interrupted) return true;
-  monitor_.record_validation(
-      {.step = step,
-       .loss = result.loss,
-       .quarter_losses = result.quarter_losses,
-       .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()});
+  monitor_.record_validation({.step = step,
+                              .loss = result.loss,
+                              .quarter_losses = result.quarter_losses,
+                              .seconds = timing.seconds()});
   return false;
 }
 

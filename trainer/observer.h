@@ -33,6 +33,7 @@ class Observer {
 
  private:
   bool is_due(int64_t step, int64_t every) const;
+  bool draw_previews(int64_t step, const std::function<bool()>& stop_requested);
   bool validate(int64_t step, const std::function<bool()>& stop_requested);
 
   const TrainConfig& config_;

@@ -39,4 +39,7 @@ class AdamW {
 // (torch.nn.utils.clip_grad_norm_); 0: never. Returns the norm before. Summed in fp64.
 double clip_gradient_norm(at::Tensor& gradients, double max_norm);
 
+// By which clip_gradient_norm() scales gradients of this norm: 1 or less.
+double clip_factor(double norm, double max_norm);
+
 }  // namespace sdlora::trainer

@@ -5,48 +5,37 @@
 
 #include "comm/program.h"
 #include "common/log.h"
-#include "common/version.h"
-#include "monitoring/exporter.h"
-#include "monitoring/metrics_targets.h"
+#include "monitoring/metrics/targets.h"
 #include "monitoring/progress_bar.h"
 #include "monitoring/resident_memory.h"
 #include "monitoring/step_log.h"
 
 namespace sdlora::trainer {
-namespace {
-
-int port_of(const TrainConfig& config, int local_rank) {
-  return config.metrics_port == 0 ? 0 : config.metrics_port + local_rank;
-}
-
-}  // namespace
-
 // What every rank has, and what only rank 0 has.
 struct RunMonitor::Outlets {
-  Outlets(const TrainConfig& config, int local_rank)
-      : batch_size(config.batch_size),
-        metrics(std::map<std::string, std::string>{{"version", kVersion}}),
-        endpoint(metrics, config.metrics_address, port_of(config, local_rank)) {}
+  Outlets(const TrainConfig& run_config, const RunParts& parts, const comm::Communicator& world,
+          const comm::Watchdog& watchdog, int64_t first_step)
+      : config(run_config),
+        epoch_samples(parts.split.training.size()),
+        metrics(run_config, parts, world, watchdog, first_step),
+        endpoint(metrics.registry(), run_config.metrics_address,
+                 monitoring::port_of_rank(run_config.metrics_port, world.local_rank())) {}
 
-  int64_t batch_size;
-  monitoring::TrainingMetrics metrics;
+  const TrainConfig& config;
+  size_t epoch_samples;
+  RunMetrics metrics;
   monitoring::MetricsEndpoint endpoint;
   std::unique_ptr<monitoring::StepLog> step_log;  // rank 0
   std::unique_ptr<monitoring::ProgressBar> bar;   // rank 0
 };
 
-RunMonitor::RunMonitor(const TrainConfig& config, comm::Communicator& world, int64_t first_step)
-    : outlets_(std::make_unique<Outlets>(config, world.local_rank())) {
+RunMonitor::RunMonitor(const TrainConfig& config, const RunParts& parts, comm::Communicator& world,
+                       const comm::Watchdog& watchdog, int64_t first_step)
+    : outlets_(std::make_unique<Outlets>(config, parts, world, watchdog, first_step)) {
   const std::vector<std::string> addresses = world.gather(outlets_->endpoint.target());
   comm::agree(world, [&] {
     if (world.rank() != 0) return;
-    std::vector<monitoring::MetricsTarget> targets;
-    for (size_t rank = 0; rank < addresses.size(); ++rank)
-      targets.push_back({.address = addresses[rank],
-                         .labels = {{"job", "sdlora"},
-                                    {"run", std::filesystem::absolute(config.output).filename().string()},
-                                    {"rank", std::to_string(rank)}}});
-    monitoring::write_metrics_targets(config.output / "metrics_targets.json", targets);
+    monitoring::write_metrics_targets(config.output, addresses);
     outlets_->step_log = std::make_unique<monitoring::StepLog>(config.output / "metrics.jsonl", first_step);
     log::info(fmt::format("metrics:   http://{}/metrics", addresses.front()));
     outlets_->bar = std::make_unique<monitoring::ProgressBar>(
@@ -61,11 +50,17 @@ void RunMonitor::record(int64_t step, const StepResult& result, double step_seco
       .step = step,
       .loss = result.loss,
       .grad_norm = result.gradient_norm,
+      .clipped_grad_norm =
+          result.gradient_norm * clip_factor(result.gradient_norm, outlets_->config.max_gradient_norm),
       .learning_rate = result.learning_rate,
+      .loss_scale = result.loss_scale,
+      .epoch = static_cast<double>(step * outlets_->config.batch_size) /
+               static_cast<double>(outlets_->epoch_samples),
       .skipped = result.is_skipped,
-      .samples_per_second = static_cast<double>(outlets_->batch_size) / step_seconds,
+      .is_loss_scale_search = result.is_loss_scale_search,
+      .samples_per_second = static_cast<double>(outlets_->config.batch_size) / step_seconds,
       .step_seconds = step_seconds};
-  outlets_->metrics.record_step(record, outlets_->batch_size);
+  outlets_->metrics.record_step(record, result);
   if (outlets_->step_log) outlets_->step_log->append(record);
   if (outlets_->bar)
     outlets_->bar->update(step,
@@ -73,13 +68,17 @@ void RunMonitor::record(int64_t step, const StepResult& result, double step_seco
 }
 
 void RunMonitor::record_validation(const monitoring::ValidationRecord& record) {
-  outlets_->metrics.record_validation(record);
+  outlets_->metrics.validation.record(record);
   if (!outlets_->step_log) return;
   outlets_->step_log->add_validation(record);
   hide_bar();
   log::info(
       fmt::format("validation after step {}: loss {:.5f} (by quarter of the timesteps {:.5f}), {:.1f} s",
                   record.step, record.loss, fmt::join(record.quarter_losses, ", "), record.seconds));
+}
+
+RunMetrics& RunMonitor::metrics() {
+  return outlets_->metrics;
 }
 
 void RunMonitor::hide_bar() {
@@ -91,6 +90,10 @@ bool RunMonitor::has_validation_of(int64_t step, comm::Communicator& world) cons
   if (outlets_->step_log && outlets_->step_log->has_validation_of(step)) answer = "yes";
   world.broadcast(answer, /*root=*/0);
   return answer == "yes";
+}
+
+void RunMonitor::leave(comm::Communicator& world) {
+  if (world.rank() == 0) monitoring::remove_metrics_targets(outlets_->config.output);
 }
 
 void RunMonitor::finish(comm::Communicator& world) {

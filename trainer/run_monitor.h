@@ -4,9 +4,7 @@
 #include <memory>
 
 #include "comm/communicator.h"
-#include "monitoring/validation_record.h"
-#include "trainer/step.h"
-#include "trainer/train_config.h"
+#include "trainer/run_metrics.h"
 
 namespace sdlora::trainer {
 
@@ -14,7 +12,8 @@ class RunMonitor {
  public:
   // (all ranks) Rank 0 draws the bar and appends to OUTPUT/metrics.jsonl, which then holds each step up to
   // `first_step` once; every rank serves its metrics, and rank 0 writes OUTPUT/metrics_targets.json.
-  RunMonitor(const TrainConfig& config, comm::Communicator& world, int64_t first_step);
+  RunMonitor(const TrainConfig& config, const RunParts& parts, comm::Communicator& world,
+             const comm::Watchdog& watchdog, int64_t first_step);
   ~RunMonitor();
 
   // (each rank for itself) `step` steps are done; the last one took `step_seconds`.
@@ -23,11 +22,17 @@ class RunMonitor {
   // (each rank for itself)
   void record_validation(const monitoring::ValidationRecord& record);
 
+  // Of this rank, for what is measured where it happens.
+  RunMetrics& metrics();
+
   // (all ranks) Whether metrics.jsonl already holds the validation of `step`, the last one in it.
   bool has_validation_of(int64_t step, comm::Communicator& world) const;
 
   // Before other lines on the terminal.
   void hide_bar();
+
+  // (each rank for itself) The run ends in order: rank 0 removes OUTPUT/metrics_targets.json.
+  void leave(comm::Communicator& world);
 
   // (all ranks) Ends the bar; rank 0 says how much memory every rank took.
   void finish(comm::Communicator& world);

@@ -143,8 +143,8 @@ StepSettings RunParts::step_settings(const TrainConfig& config) const {
           .max_gradient_norm = config.max_gradient_norm};
 }
 
-StepParts RunParts::step_parts(comm::Watchdog& watchdog) {
-  return {unet, schedule, batches, adapter, optimizer, loss_scaler, *reducer, trace, watchdog};
+StepParts RunParts::step_parts(comm::Watchdog& watchdog, monitoring::PhaseClock& clock) {
+  return {unet, schedule, batches, adapter, optimizer, loss_scaler, *reducer, trace, watchdog, clock};
 }
 
 }  // namespace sdlora::trainer

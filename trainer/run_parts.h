@@ -34,7 +34,7 @@ struct RunParts {
   std::optional<Validation> validation;  // with --validation-every
 
   StepSettings step_settings(const TrainConfig& config) const;
-  StepParts step_parts(comm::Watchdog& watchdog);
+  StepParts step_parts(comm::Watchdog& watchdog, monitoring::PhaseClock& clock);
 };
 
 // The cache must come from the model's own VAE and text encoder, where the model directory has them; reads

@@ -13,6 +13,11 @@ at::Tensor loss_of(const at::Tensor& prediction, const at::Tensor& target) {
   return at::mse_loss(prediction.to(at::kFloat), target);
 }
 
+// The same of each sample, for the metrics.  [B, 4, h, w] twice → [B]
+at::Tensor sample_losses_of(const at::Tensor& prediction, const at::Tensor& target) {
+  return (prediction.detach().to(at::kFloat) - target).square().mean(at::IntArrayRef{1, 2, 3});
+}
+
 // A sum that is finite has only finite terms.
 bool is_finite(const at::Tensor& loss, const at::Tensor& gradients) {
   return at::isfinite(loss + gradients.sum()).item<bool>();
@@ -22,7 +27,9 @@ bool is_finite(const at::Tensor& loss, const at::Tensor& gradients) {
 
 StepResult train_step(int64_t step, const StepSettings& settings, const StepParts& parts,
                       comm::Communicator& gradients_comm, bool stop_requested) {
-  const auto& [unet, schedule, batches, adapter, optimizer, loss_scaler, reducer, trace, watchdog] = parts;
+  const auto& [unet, schedule, batches, adapter, optimizer, loss_scaler, reducer, trace, watchdog, clock] =
+      parts;
+  using monitoring::StepPhase;
   const BatchShare& share = settings.share;
   const at::ScalarType dtype = settings.placement.dtype;
   StepResult result{};
@@ -33,9 +40,11 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   for (int64_t slot = share.first_slot; slot < share.first_slot + share.slot_count;
        slot += share.micro_batch_size) {
     watchdog.progress(fmt::format("step {}, sample {}", step + 1, slot));
+    clock.enter(StepPhase::kDataWait);
     const MicroBatch batch = batches.make(step, slot, share.micro_batch_size);
 
     // 2. Corrupt: x_t = √ᾱ_t x + √(1-ᾱ_t) ε
+    clock.enter(StepPhase::kForward);
     const at::Tensor noisy = schedule.add_noise(batch.latents, batch.noise, batch.timesteps);  // [B, 4, h, w]
 
     // 3. Predict
@@ -43,7 +52,10 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     trace.record_samples(step, batch, prediction);
 
     // 4. Loss and backward, into the flat gradient
-    const at::Tensor loss = loss_of(prediction, schedule.target(batch.latents, batch.noise, batch.timesteps));
+    const at::Tensor target = schedule.target(batch.latents, batch.noise, batch.timesteps);
+    const at::Tensor loss = loss_of(prediction, target);
+    result.sample_losses.push_back({batch.timesteps, sample_losses_of(prediction, target)});
+    clock.enter(StepPhase::kBackward);
     adapter.gradients().zero_();
     (loss * loss_scaler.scale()).backward();
     adapter.gradients().mul_(1 / loss_scaler.scale());
@@ -55,6 +67,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
 
   // 5. Reduce (all ranks): from here on every rank computes the same from the same
   watchdog.progress(fmt::format("the reduction of step {}", step + 1));
+  clock.enter(StepPhase::kReduce);
   ReducedStep reduced = reducer.reduce(gradients_comm, share.micro_batch_count());
   result.loss = reduced.loss;
   result.stop_was_requested = reduced.stop_was_requested;
@@ -62,6 +75,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   result.learning_rate = settings.learning_rate.at(step);
 
   // 6. Guard: a step that is not finite anywhere is skipped everywhere
+  clock.enter(StepPhase::kUpdate);
   result.is_skipped = !reduced.is_finite;
   result.is_loss_scale_search =
       result.is_skipped && reduced.nonfinite_loss_count == 0 && loss_scaler.can_be_lowered();
@@ -73,6 +87,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     result.gradient_norm = clip_gradient_norm(reduced.gradients, settings.max_gradient_norm);
     optimizer.step(reduced.gradients, result.learning_rate);
   }
+  clock.leave();
   return result;
 }
 

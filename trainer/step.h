@@ -5,6 +5,7 @@
 #include "lora/adapter.h"
 #include "model/noise_schedule.h"
 #include "model/placement.h"
+#include "monitoring/metrics/phase_clock.h"
 #include "trainer/gradient_reducer.h"
 #include "trainer/learning_rate.h"
 #include "trainer/loss_scaler.h"
@@ -24,6 +25,12 @@ struct BatchShare {
   int64_t micro_batch_count() const { return batch_size / micro_batch_size; }  // of all ranks
 };
 
+// What this rank's samples of a micro-batch were like, for the metrics.
+struct SampleLosses {
+  at::Tensor timesteps;  // [B] i64
+  at::Tensor losses;     // [B] f32
+};
+
 struct StepResult {
   double loss;           // mean over the global batch; NaN when any was not finite
   double gradient_norm;  // before clipping; NaN when the step is skipped
@@ -33,6 +40,7 @@ struct StepResult {
   bool
       is_loss_scale_search;  // skipped only because fp16's loss scale was too high: no fault of data or model
   bool stop_was_requested;
+  std::vector<SampleLosses> sample_losses;     // of this rank, by micro-batch
   std::vector<std::string> nonfinite_sources;  // this rank's pictures whose loss or gradient was not finite
 };
 
@@ -47,6 +55,7 @@ struct StepParts {
   GradientReducer& reducer;
   const Trace& trace;
   comm::Watchdog& watchdog;
+  monitoring::PhaseClock& clock;
 };
 
 struct StepSettings {

@@ -6,6 +6,7 @@
 #include <ATen/Version.h>
 #include <fmt/format.h>
 
+#include "comm/metered_communicator.h"
 #include "comm/program.h"
 #include "comm/watchdog.h"
 #include "common/error.h"
@@ -134,33 +135,37 @@ RunState Trainer::run_state() const {
 }
 
 void Trainer::run(const std::function<bool()>& stop_requested) {
-  RunMonitor monitor(config_, world_, step_);
-  if (step_ == 0 && world_.rank() == 0) parts_->trace.record_adapter(parts_->adapter.named_tensors());
   comm::Watchdog watchdog(comm::place_of(world_), std::chrono::seconds(config_.step_timeout_seconds));
-  Observer observer(config_, *parts_, monitor, previews_ ? &*previews_ : nullptr, world_,
-                    nccl_ ? *nccl_ : world_, watchdog, plan());
+  RunMonitor monitor(config_, *parts_, world_, watchdog, step_);
+  if (step_ == 0 && world_.rank() == 0) parts_->trace.record_adapter(parts_->adapter.named_tensors());
+  const auto sums_comm = comm::make_metered_communicator(
+      nccl_ ? *nccl_ : world_,
+      [&](int64_t bytes, double seconds) { monitor.metrics().record_sum(bytes, seconds); });
+  Observer observer(config_, *parts_, monitor, previews_ ? &*previews_ : nullptr, world_, *sums_comm,
+                    watchdog, plan());
   observer.prepare(step_);
   try {
-    train(observer, monitor, watchdog, stop_requested);
+    train(observer, monitor, *sums_comm, watchdog, stop_requested);
     observer.report(step_, "finished");
   } catch (const Error& error) {
+    if (error.exit_code() == ExitCode::kStopped) monitor.leave(world_);
     observer.report(step_, error.exit_code() == ExitCode::kStopped    ? "stopped"
                            : error.exit_code() == ExitCode::kDiverged ? "diverged"
                                                                       : "failed");
     throw;
   }
+  monitor.leave(world_);
   monitor.finish(world_);
 }
 
-void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Watchdog& watchdog,
-                    const std::function<bool()>& stop_requested) {
+void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
+                    comm::Watchdog& watchdog, const std::function<bool()>& stop_requested) {
   const StepSettings settings = parts_->step_settings(config_);
-  comm::Communicator& gradients_comm = nccl_ ? *nccl_ : world_;
+  const StepParts step_parts = parts_->step_parts(watchdog, monitor.metrics().step_clock);
   bool is_asked_to_stop = step_ < config_.max_steps && observer.look(step_, stop_requested);
   while (step_ < config_.max_steps && !is_asked_to_stop) {
     const Clock::time_point start = Clock::now();
-    const StepResult result =
-        train_step(step_, settings, parts_->step_parts(watchdog), gradients_comm, stop_requested());
+    const StepResult result = train_step(step_, settings, step_parts, sums_comm, stop_requested());
     ++step_;
     monitor.record(step_, result, std::chrono::duration<double>(Clock::now() - start).count());
     if (world_.rank() == 0)
@@ -171,14 +176,14 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Watchdog& wat
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
     if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 &&
         consecutive_nonfinite_ == 0) {
-      save_checkpoint(watchdog);
+      save_checkpoint(monitor.metrics(), watchdog);
       observer.report(step_, "running");
     }
     if (step_ < config_.max_steps)
       is_asked_to_stop = result.stop_was_requested || observer.look(step_, stop_requested);
   }
 
-  if (saved_step_ != step_) save_checkpoint(watchdog);
+  if (saved_step_ != step_) save_checkpoint(monitor.metrics(), watchdog);
   if (step_ == config_.max_steps) {
     write_adapter();
     is_asked_to_stop = observer.look(step_, stop_requested);
@@ -209,15 +214,22 @@ void Trainer::guard(const StepResult& result) {
             .advice = "lower --learning-rate or check the data; the newest checkpoint is still good"});
 }
 
-void Trainer::save_checkpoint(comm::Watchdog& watchdog) {
+void Trainer::save_checkpoint(RunMetrics& metrics, comm::Watchdog& watchdog) {
+  const monitoring::Timing timing(metrics.phases.checkpoint);
   watchdog.progress("saving a checkpoint");
-  comm::agree(world_, [&] {  // (rank 0 writes)
-    if (world_.rank() != 0) return;
-    checkpoint::save_checkpoint(config_.output, {.step = step_,
-                                                 .adapter = parts_->adapter.named_tensors(),
-                                                 .optimizer = parts_->optimizer.state(),
-                                                 .state_json = to_json(run_state())});
-  });
+  try {
+    comm::agree(world_, [&] {  // (rank 0 writes)
+      if (world_.rank() != 0) return;
+      checkpoint::save_checkpoint(config_.output, {.step = step_,
+                                                   .adapter = parts_->adapter.named_tensors(),
+                                                   .optimizer = parts_->optimizer.state(),
+                                                   .state_json = to_json(run_state())});
+    });
+  } catch (const Error&) {
+    metrics.checkpoints.record_failure();
+    throw;
+  }
+  metrics.checkpoints.record(step_, config_.output / fmt::format("checkpoint-step-{}", step_));
   saved_step_ = step_;
 }
 

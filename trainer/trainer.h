@@ -33,10 +33,10 @@ class Trainer {
   void run(const std::function<bool()>& stop_requested);
 
  private:
-  void resume();                                   // (all ranks)
-  void save_checkpoint(comm::Watchdog& watchdog);  // (all ranks) rank 0 writes
-  void write_adapter();                            // (all ranks) rank 0 writes
-  void train(Observer& observer, RunMonitor& monitor, comm::Watchdog& watchdog,
+  void resume();                                                        // (all ranks)
+  void save_checkpoint(RunMetrics& metrics, comm::Watchdog& watchdog);  // (all ranks) rank 0 writes
+  void write_adapter();                                                 // (all ranks) rank 0 writes
+  void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm, comm::Watchdog& watchdog,
              const std::function<bool()>& stop_requested);  // (all ranks)
   void guard(const StepResult& result);  // (all ranks) counts and reports steps that were skipped
   RunState run_state() const;

@@ -44,8 +44,8 @@ class CacheLatents : public testing::Test {
   }
 
   static CacheProgress die_after(int64_t count) {
-    return [count](int64_t done_count, int64_t) {
-      if (done_count == count) throw std::runtime_error("killed");
+    return [count](const CacheMark& mark) {
+      if (mark.done_count == count) throw std::runtime_error("killed");
     };
   }
 
@@ -59,10 +59,15 @@ class CacheLatents : public testing::Test {
 
 TEST_F(CacheLatents, ShowsProgressFromTheStartToTheEnd) {
   std::vector<int64_t> seen;
-  run(options("cache"), [&](int64_t done_count, int64_t total_count) {
-    EXPECT_EQ(total_count, 40);
-    seen.push_back(done_count);
+  CacheMark last;
+  run(options("cache"), [&](const CacheMark& mark) {
+    EXPECT_EQ(mark.total_count, 40);
+    seen.push_back(mark.done_count);
+    last = mark;
   });
+  EXPECT_EQ(last.own_count, 40);
+  EXPECT_EQ(last.own_encoded_count, 40);
+  EXPECT_EQ(last.own_reused_count, 0);
   EXPECT_EQ(seen.front(), 0);
   EXPECT_EQ(seen.back(), 40);
   EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));

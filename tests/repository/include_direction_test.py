@@ -13,7 +13,7 @@ ALLOWED = {
     "monitoring": {"common"},
     "model": {"checkpoint", "common"},
     "lora": {"model", "checkpoint", "common"},
-    "data": {"model", "checkpoint", "comm", "common"},  # comm: the ranks share the caching
+    "data": {"model", "checkpoint", "monitoring", "comm", "common"},  # comm: the ranks share the caching
     "inference": {"lora", "data", "model", "checkpoint", "common"},  # data: pictures are decoded in one place
     "trainer": {"lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
     "launcher": {"trainer", "inference", "lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},

@@ -24,7 +24,7 @@ def alerts():
 
 
 def documented_metrics():
-    return set(re.findall(r"^\| `(sdlora_\w+)` \|", (MONITORING / "README.md").read_text(), re.MULTILINE))
+    return set(re.findall(r"^\| `(sdlora_\w+)`", (MONITORING / "README.md").read_text(), re.MULTILINE))
 
 
 def metrics_in(expression):

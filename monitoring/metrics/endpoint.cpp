@@ -1,3 +1,5 @@
+#include "monitoring/metrics/endpoint.h"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -8,14 +10,13 @@
 #include <fmt/format.h>
 #include <limits.h>
 #include <netdb.h>
+#include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
-#include <prometheus/registry.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
-#include "monitoring/exporter.h"
 
 // civetweb, the server within prometheus-cpp, wants stacks of 100 KiB for its threads. The thread-local data
 // of LibTorch and the CUDA libraries, which lies on every stack, is larger, so the system would refuse each
@@ -76,8 +77,8 @@ std::string name_to_reach(const std::string& address) {
 
 }  // namespace
 
-MetricsEndpoint::MetricsEndpoint(const TrainingMetrics& metrics, const std::string& address, int port)
-    : registry_(metrics.registry_), address_(address), exposer_(listen(address, port)) {
+MetricsEndpoint::MetricsEndpoint(const MetricsRegistry& registry, const std::string& address, int port)
+    : metrics_(registry.collectable()), address_(address), exposer_(listen(address, port)) {
   if (!exposer_ && port != 0) {
     exposer_ = listen(address, 0);
     if (exposer_)
@@ -89,7 +90,7 @@ MetricsEndpoint::MetricsEndpoint(const TrainingMetrics& metrics, const std::stri
                              address));
     return;
   }
-  exposer_->RegisterCollectable(registry_);
+  exposer_->RegisterCollectable(metrics_);
   target_ = with_port(name_to_reach(address), exposer_->GetListeningPorts().front());
 }
 
@@ -107,6 +108,10 @@ MetricsEndpoint::~MetricsEndpoint() {
   exposer_.reset();
   has_stopped = true;
   visitor.join();
+}
+
+int port_of_rank(int port, int local_rank) {
+  return port == 0 ? 0 : port + local_rank;
 }
 
 }  // namespace sdlora::monitoring

@@ -1,0 +1,31 @@
+#include "monitoring/metrics/targets.h"
+
+#include <nlohmann/json.hpp>
+
+#include "monitoring/replace_file.h"
+
+namespace sdlora::monitoring {
+namespace {
+
+constexpr const char* kFileName = "metrics_targets.json";
+
+}  // namespace
+
+void write_metrics_targets(const std::filesystem::path& run_directory,
+                           const std::vector<std::string>& addresses) {
+  using Json = nlohmann::ordered_json;
+  const std::string run = std::filesystem::absolute(run_directory / "").parent_path().filename().string();
+  Json groups = Json::array();
+  for (size_t rank = 0; rank < addresses.size(); ++rank)
+    if (!addresses[rank].empty())
+      groups.push_back({{"targets", {addresses[rank]}},
+                        {"labels", {{"job", "sdlora"}, {"run", run}, {"rank", std::to_string(rank)}}}});
+  replace_file(run_directory / kFileName, groups.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void remove_metrics_targets(const std::filesystem::path& run_directory) {
+  std::error_code ignored;
+  std::filesystem::remove(run_directory / kFileName, ignored);
+}
+
+}  // namespace sdlora::monitoring
