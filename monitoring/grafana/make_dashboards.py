@@ -108,9 +108,9 @@ PACE = [
           ("{{phase}}", "job_run_phase:sdlora_phase_duration_seconds:mean5m{RUN}"), stacked=True),
     curve("Own work by rank", "Time of a step before the rank waits for others. One above the rest slows all.", "s",
           ("rank {{rank}}", "job_run_rank:sdlora_own_work_seconds:mean5m{RANK}")),
-    curve("Steps behind the first rank", "Ranks work in step: more than 1 for long is a rank that hangs.", "none",
-          ("rank {{rank}}", "max by (job, run, rank) (max by (job, run) (sdlora_step{RUN}) - on (job, run) group_right () sdlora_step{RANK})"),
-          red_above=2),
+    curve("Reduction by rank", "Time of a step in the sum over all ranks and its waiting: the rank that slows all waits least.", "s",
+          ("rank {{rank}}", 'sum by (job, run, rank) (rate(sdlora_phase_duration_seconds_sum{RANK, phase="reduce"}[$__rate_interval])) '
+           "/ on (job, run, rank) (sum by (job, run, rank) (rate(sdlora_steps_total{RANK}[$__rate_interval])) > 0)")),
     curve("Since the last step", "By rank.", "s",
           ("rank {{rank}}", "time() - max by (job, run, rank) (sdlora_last_step_timestamp_seconds{RANK})")),
     curve("All-reduce, data", "Put into sums over all ranks, by rank.", "binBps",

@@ -2,10 +2,12 @@
 
     python3 monitoring/grafana/render.py --prometheus http://127.0.0.1:9490 --output dashboards.html
     python3 monitoring/grafana/render.py … --run cats --rank 0 --minutes 30
+    python3 monitoring/grafana/render.py … --end 2026-11-24T17:56        as it was then, for a run that has ended
 
 The page needs no network. Prints the panels whose queries found nothing; exit code 1 if Prometheus does not answer.
 """
 import argparse
+import datetime
 import html
 import json
 import math
@@ -20,7 +22,8 @@ FOLDER = pathlib.Path(__file__).parent / "dashboards"
 COLORS = ("#2f6db3", "#d9822b", "#3d8b40", "#b5423c", "#7a57a8", "#7f6a55", "#c45d99", "#6f7378", "#9a9a22", "#2a9aa8")
 RED, GREEN = "#b5423c", "#2e7d32"
 COLUMN_WIDTH, ROW_HEIGHT = 56, 34  # pixels of Grafana's grid of 24 columns
-LEFT, BOTTOM, TOP = 58, 18, 6      # margins of a plot
+LEFT, BOTTOM, TOP = 58, 18, 12     # margins of a plot
+NUMBER_HEIGHT = 76                 # of a panel with a single number
 STYLE = """body{font:13px system-ui,sans-serif;margin:24px;background:#f4f5f6;color:#222}h1{font-size:20px}h2{font-size:15px;margin:18px 0 6px}
 .grid{display:flex;flex-wrap:wrap;gap:8px;width:1400px}.panel{background:#fff;border:1px solid #d8dadd;border-radius:4px;padding:6px 8px;box-sizing:border-box}
 .panel b{display:block}.big{font-size:26px;margin-top:6px}.small{color:#666;font-size:11px}table{border-collapse:collapse;font-size:12px}
@@ -30,8 +33,8 @@ td,th{padding:2px 8px;text-align:left;border-bottom:1px solid #eee}.legend span{
 class Prometheus:
     """Answers the dashboards' queries for the chosen runs and ranks."""
 
-    def __init__(self, address, run, rank, minutes):
-        self.address, self.end, self.seconds = address.rstrip("/"), time.time(), minutes * 60
+    def __init__(self, address, run, rank, minutes, end):
+        self.address, self.end, self.seconds = address.rstrip("/"), end, minutes * 60
         self.step = max(1, self.seconds / 240)
         self.values = {"job": ".+", "run": run, "rank": rank, "__rate_interval": f"{max(20, int(4 * self.step))}s"}
 
@@ -86,17 +89,29 @@ def limits(panel):
     return (steps[1]["value"], steps[0]["color"] == "red") if len(steps) > 1 else None
 
 
+def stacked(curves):
+    """Each curve on top of those before it."""
+    sums, result = {}, []
+    for name, line in curves:
+        sums.update({moment: sums.get(moment, 0) + value for moment, value in line})
+        result.append((name, [(moment, sums[moment]) for moment, _ in line]))
+    return result
+
+
 def plot(panel, curves, width, height, start, end):
     """SVG of [(name, points)]."""
     defaults = panel["fieldConfig"]["defaults"]
+    is_stacked = defaults["custom"]["stacking"]["mode"] == "normal"
+    if is_stacked:
+        curves = stacked(curves)
     points = [point for _, line in curves for point in line]
     logarithmic = defaults["custom"]["scaleDistribution"]["type"] == "log" and all(value > 0 for _, value in points)
     place = math.log10 if logarithmic else float
     low, high = min(place(value) for _, value in points), max(place(value) for _, value in points)
-    if not logarithmic and low > 0 and low < 0.5 * high:
+    if not logarithmic and (is_stacked or 0 < low < 0.5 * high):
         low = 0.0
     if high - low <= 1e-9 * max(abs(high), abs(low)):
-        low, high = low - (abs(low) * 0.1 or 1), high + (abs(high) * 0.1 or 1)
+        low, high = low - abs(low) * 0.1, high + (abs(high) * 0.1 or 1)
 
     def x(moment):
         return LEFT + (moment - start) / (end - start) * (width - LEFT - 4)
@@ -110,15 +125,18 @@ def plot(panel, curves, width, height, start, end):
         value = 10 ** level if logarithmic else level
         parts.append(f'<line x1="{LEFT}" x2="{width - 4}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="#e4e6e8"/>'
                      f'<text x="{LEFT - 4}" y="{y(value) + 3:.1f}" text-anchor="end">{number(value, defaults["unit"])}</text>')
-    for share, anchor in ((0, "start"), (1, "end")):
+    for share, anchor in ((0, "start"), (1, "end")) if width > 300 else ((1, "end"),):
         moment = start + share * (end - start)
         parts.append(f'<text x="{x(moment):.0f}" y="{height - 4}" text-anchor="{anchor}">{time.strftime("%H:%M:%S", time.localtime(moment))}</text>')
     limit = limits(panel)
-    if limit and (not logarithmic or limit[0] > 0) and low <= place(limit[0]) <= high:
+    if limit and (not logarithmic or limit[0] > 0) and low + 0.02 * (high - low) < place(limit[0]) <= high:
         parts.append(f'<line x1="{LEFT}" x2="{width - 4}" y1="{y(limit[0]):.1f}" y2="{y(limit[0]):.1f}" stroke="{RED}" stroke-dasharray="4 3"/>')
-    for index, (_, line) in enumerate(curves):
+    for index, (_, line) in reversed(list(enumerate(curves))):  # of stacked ones the lowest is in front
         path = " ".join(f"{x(moment):.1f},{y(value):.1f}" for moment, value in line)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{COLORS[index % len(COLORS)]}" stroke-width="1.3"/>')
+        color = COLORS[index % len(COLORS)]
+        if is_stacked:
+            path += f" {x(line[-1][0]):.1f},{y(low):.1f} {x(line[0][0]):.1f},{y(low):.1f}"
+        parts.append(f'<polyline points="{path}" fill="{color if is_stacked else "none"}" stroke="{color}" stroke-width="1.3"/>')
     return "".join(parts) + "</svg>"
 
 
@@ -165,6 +183,8 @@ def page(dashboards, prometheus, empty):
                 parts.append(f"</div><h2>{html.escape(panel['title'])}</h2><div class='grid'>")
                 continue
             width, height = panel["gridPos"]["w"] * COLUMN_WIDTH, panel["gridPos"]["h"] * ROW_HEIGHT
+            if panel["type"] in ("stat", "gauge"):
+                height = NUMBER_HEIGHT
             body = DRAW[panel["type"]](panel, prometheus, width, height)
             if body is None:
                 empty.append(f"{dashboard['title']}, {panel['title']}")
@@ -182,8 +202,10 @@ def main():
     parser.add_argument("--run", default=".+", help="regular expression on the names of runs")
     parser.add_argument("--rank", default=".+", help="regular expression on ranks")
     parser.add_argument("--minutes", type=float, default=60, help="how far to look back")
+    parser.add_argument("--end", type=datetime.datetime.fromisoformat, help="the moment to look at, local time; default: now")
     arguments = parser.parse_args()
-    prometheus, empty = Prometheus(arguments.prometheus, arguments.run, arguments.rank, arguments.minutes), []
+    end = arguments.end.timestamp() if arguments.end else time.time()
+    prometheus, empty = Prometheus(arguments.prometheus, arguments.run, arguments.rank, arguments.minutes, end), []
     try:
         text = page([json.loads((FOLDER / name).read_text()) for name in ("run.json", "fleet.json")], prometheus, empty)
     except urllib.error.HTTPError as error:

@@ -29,6 +29,12 @@ def documented():
     return {name: (kind, set(re.findall(r"`(\w+)`", labels)), text, bool(star)) for name, star, kind, labels, text in ROW.findall(README.read_text())}
 
 
+def server_cpu_seconds(pid):
+    """That the threads of the process which serve metrics have taken so far."""
+    threads = [thread for thread in pathlib.Path(f"/proc/{pid}/task").iterdir() if (thread / "comm").read_text().startswith("civetweb")]
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
 class WholeRuns(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-metrics-"))
@@ -141,23 +147,26 @@ class WholeRuns(unittest.TestCase):
             self.assertEqual(len(self.scrapes_of_all_ranks()), 2)
 
     def test_looking_ten_times_a_second_hardly_slows_a_step_down(self):
-        process = self.start_training(cpu_threads=1, ranks=1)
+        process = self.start_training(cpu_threads=1, ranks=None)
         address = scrapes.targets_of(self.run_directory)[0]
-        scrape_seconds, step_seconds = [], {True: [], False: []}
+        step_seconds, scrape_count, served_at_first = {True: [], False: []}, 0, server_cpu_seconds(process.pid)
         for is_watched in [False, True] * WINDOWS:
             first, end = runs.last_step(self.run_directory), time.monotonic() + WINDOW_SECONDS
             while time.monotonic() < end:
                 start = time.monotonic()
                 if is_watched:
-                    scrapes.text_at(address)
-                    scrape_seconds.append(time.monotonic() - start)
+                    text = scrapes.text_at(address)
+                    scrape_count += 1
                 time.sleep(max(0, 0.1 - (time.monotonic() - start)))
             step_seconds[is_watched] += [record["step_seconds"] for record in runs.records_of(self.run_directory)[first + 1:] if "step_seconds" in record]
         self.assertIsNone(process.poll())
         unwatched, watched = (statistics.median(step_seconds[is_watched]) for is_watched in (False, True))
-        print(f"step {1e3 * unwatched:.3f} ms, scraped 10 times a second {1e3 * watched:.3f} ms: {100 * (watched / unwatched - 1):+.2f} %; "
-              f"a scrape {1e3 * statistics.median(scrape_seconds):.2f} ms, {len(scrapes.text_at(address)) / 1024:.1f} KiB", flush=True)
-        self.assertLess(watched / unwatched, 1.1, "1 % is the aim; a busy machine is noisier than that")
+        scrape_seconds = (server_cpu_seconds(process.pid) - served_at_first) / scrape_count
+        print(f"a scrape of {len(text) / 1024:.1f} KiB takes {1e3 * scrape_seconds:.2f} ms of the rank's CPU time: {scrape_seconds / 5:.3%} of a core "
+              f"at a look every 5 s, {10 * scrape_seconds:.1%} at ten a second; a step {1e3 * unwatched:.1f} ms, with ten looks a second "
+              f"{1e3 * watched:.1f} ms", flush=True)
+        self.assertLess(10 * scrape_seconds, 0.05, "of a core; the aim is 1 %")
+        self.assertLess(watched / unwatched, 1.5, "the client and the other tests take their share of the cores, too")
 
     def test_cache_latents_exports_its_progress(self):
         cache, pictures = self.folder / "cache", self.folder / "pictures"
