@@ -23,9 +23,10 @@ COLORS = ("#2f6db3", "#d9822b", "#3d8b40", "#b5423c", "#7a57a8", "#7f6a55", "#c4
 RED, GREEN = "#b5423c", "#2e7d32"
 COLUMN_WIDTH, ROW_HEIGHT = 56, 34  # pixels of Grafana's grid of 24 columns
 LEFT, BOTTOM, TOP = 58, 18, 12     # margins of a plot
+GAP = 8                            # between panels
 NUMBER_HEIGHT = 76                 # of a panel with a single number
 STYLE = """body{font:13px system-ui,sans-serif;margin:24px;background:#f4f5f6;color:#222}h1{font-size:20px}h2{font-size:15px;margin:18px 0 6px}
-.grid{display:flex;flex-wrap:wrap;gap:8px;width:1400px}.panel{background:#fff;border:1px solid #d8dadd;border-radius:4px;padding:6px 8px;box-sizing:border-box}
+.grid{display:flex;flex-wrap:wrap;gap:8px;width:1336px}.panel{background:#fff;border:1px solid #d8dadd;border-radius:4px;padding:6px 8px;box-sizing:border-box}
 .panel b{display:block}.big{font-size:26px;margin-top:6px}.small{color:#666;font-size:11px}table{border-collapse:collapse;font-size:12px}
 td,th{padding:2px 8px;text-align:left;border-bottom:1px solid #eee}.legend span{margin-right:10px;white-space:nowrap}svg{display:block}"""
 
@@ -74,7 +75,7 @@ def number(value, unit):
             if abs(value) >= 2 * seconds:
                 return f"{value / seconds:.3g} {name}"
         return f"{value:.3g} s"
-    return (f"{value:.2e}" if value and abs(value) < 1e-3 else f"{value:.4g}") + ("/s" if unit in ("cps", "wps") else "")
+    return (f"{value:.1e}" if value and abs(value) < 1e-3 else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}") + ("/s" if unit in ("cps", "wps") else "")
 
 
 def name_of(legend, labels):
@@ -185,6 +186,7 @@ def page(dashboards, prometheus, empty):
             width, height = panel["gridPos"]["w"] * COLUMN_WIDTH, panel["gridPos"]["h"] * ROW_HEIGHT
             if panel["type"] in ("stat", "gauge"):
                 height = NUMBER_HEIGHT
+            width -= GAP
             body = DRAW[panel["type"]](panel, prometheus, width, height)
             if body is None:
                 empty.append(f"{dashboard['title']}, {panel['title']}")
@@ -203,11 +205,12 @@ def main():
     parser.add_argument("--rank", default=".+", help="regular expression on ranks")
     parser.add_argument("--minutes", type=float, default=60, help="how far to look back")
     parser.add_argument("--end", type=datetime.datetime.fromisoformat, help="the moment to look at, local time; default: now")
+    parser.add_argument("--dashboard", choices=("run", "fleet"), nargs="+", default=["run", "fleet"])
     arguments = parser.parse_args()
     end = arguments.end.timestamp() if arguments.end else time.time()
     prometheus, empty = Prometheus(arguments.prometheus, arguments.run, arguments.rank, arguments.minutes, end), []
     try:
-        text = page([json.loads((FOLDER / name).read_text()) for name in ("run.json", "fleet.json")], prometheus, empty)
+        text = page([json.loads((FOLDER / f"{name}.json").read_text()) for name in arguments.dashboard], prometheus, empty)
     except urllib.error.HTTPError as error:
         sys.exit(f"{arguments.prometheus} refuses a query: {error.read().decode(errors='replace')}")
     except OSError as error:
