@@ -96,8 +96,8 @@ TEST_F(CacheLatents, WhatItWritesIsADataset) {
 }
 
 TEST_F(CacheLatents, AnImageThatChangesMeanwhileIsAnErrorThatNamesIt) {
-  const auto overwrite = [&](int64_t done_count, int64_t) {
-    if (done_count == 1) write_bytes(folder_ / "images/139.png", "something else");
+  const auto overwrite = [&](const CacheMark& mark) {
+    if (mark.done_count == 1) write_bytes(folder_ / "images/139.png", "something else");
   };
   try {
     run(options("cache"), overwrite);
