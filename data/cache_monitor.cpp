@@ -31,9 +31,11 @@ void CacheMonitor::show(const CacheMark& mark) {
 }
 
 void CacheMonitor::finish() {
-  if (!bar_) return;
-  bar_->finish();
-  monitoring::remove_metrics_targets(output_);
+  if (bar_) bar_->finish();
+}
+
+CacheMonitor::~CacheMonitor() {
+  if (is_first_rank_) monitoring::remove_metrics_targets(output_);
 }
 
 }  // namespace sdlora::data

@@ -16,12 +16,18 @@ class CacheMonitor {
   // (all ranks) Every rank serves its metrics.
   CacheMonitor(const CacheCommand& command, comm::Communicator& world);
 
+  // However it ends, rank 0 removes metrics_targets.json, which is no part of the cache; also one that a
+  // killed run has left.
+  ~CacheMonitor();
+
+  CacheMonitor(const CacheMonitor&) = delete;
+  CacheMonitor& operator=(const CacheMonitor&) = delete;
+
   // (each rank for itself) At the first call rank 0 starts the bar and writes OUTPUT/metrics_targets.json.
   // Throws Error(kIo).
   void show(const CacheMark& mark);
 
-  // (each rank for itself) The cache is complete: rank 0 removes metrics_targets.json, which is no part of
-  // it.
+  // (each rank for itself) The cache is complete.
   void finish();
 
  private:
