@@ -30,6 +30,7 @@ std::string to_json(const RunState& state) {
                                     {"loss_scale_steps_since_change", state.loss_scaler.steps_since_change},
                                     {"micro_batch_size", state.micro_batch_size},
                                     {"cpu_threads", state.cpu_threads},
+                                    {"cpu_kernels", state.cpu_kernels},
                                     {"data_sha256", state.data_hash},
                                     {"model_sha256", state.model_hash},
                                     {"settings", state.settings}};
@@ -45,6 +46,7 @@ RunState run_state_from_json(const std::string& json, const std::string& where) 
                             .steps_since_change = values.at("loss_scale_steps_since_change").get<int64_t>()},
             .micro_batch_size = values.at("micro_batch_size").get<int64_t>(),
             .cpu_threads = values.at("cpu_threads").get<int64_t>(),
+            .cpu_kernels = values.at("cpu_kernels").get<std::string>(),
             .data_hash = values.at("data_sha256").get<std::string>(),
             .model_hash = values.at("model_sha256").get<std::string>(),
             .settings = values.at("settings").get<std::map<std::string, std::string>>()};
@@ -76,9 +78,14 @@ std::string check_resumable(const RunState& saved, const RunState& mine) {
   }
   compare("data", saved.data_hash, mine.data_hash);
   compare("model", saved.model_hash, mine.model_hash);
-  if (saved.cpu_threads != mine.cpu_threads)
-    warning += fmt::format("{}cpu-threads was {} and is {} now: sums may round differently from step {} on",
-                           warning.empty() ? "" : "; ", saved.cpu_threads, mine.cpu_threads, saved.step);
+  const auto warn_of_rounding = [&](const std::string& name, const std::string& saved_value,
+                                    const std::string& my_value) {
+    if (saved_value != my_value)
+      warning += fmt::format("{}{} was {} and is {} now: sums may round differently from step {} on",
+                             warning.empty() ? "" : "; ", name, saved_value, my_value, saved.step);
+  };
+  warn_of_rounding("cpu-threads", std::to_string(saved.cpu_threads), std::to_string(mine.cpu_threads));
+  warn_of_rounding("CPU kernels", saved.cpu_kernels, mine.cpu_kernels);
   if (!expected.empty())
     throw Error(ExitCode::kMismatch,
                 Problem{.what = "the checkpoint belongs to another run",

@@ -101,7 +101,10 @@ BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, i
 
 RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at::Device device)
     : share(batch_share),
-      placement{.device = device, .dtype = dtype_of(config.mixed_precision)},
+      placement{.device = device,
+                .dtype = dtype_of(config.mixed_precision),
+                .cpu_kernels = model::kernels::choose_cpu_kernels(config.cpu_kernels, device,
+                                                                  dtype_of(config.mixed_precision))},
       dataset(open_dataset(config)),
       validation_dataset(open_validation_dataset(config)),
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation_split)),

@@ -68,6 +68,10 @@ void declare_options(CLI::App& app, TrainConfig& config) {
       ->check(not_negative)
       ->default_str("auto");
 
+  app.add_option("--cpu-kernels", config.cpu_kernels,
+                 "what computes the frozen layers on the CPU; auto: the fastest measured on this kind of CPU")
+      ->check(CLI::IsMember({"auto", "onednn", "aten"}));
+
   app.add_option("--checkpoint-every", config.checkpoint_every, "steps; 0: only at the end")
       ->check(not_negative);
   app.add_option("--validation-every", config.validation_every,
@@ -185,6 +189,7 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "device",
                                             "comm",
                                             "cpu-threads",
+                                            "cpu-kernels",
                                             "resume",
                                             "dry-run",
                                             "max-nonfinite-steps",

@@ -50,6 +50,7 @@ struct TrainConfig {
   std::string reduction = "exact";     // exact, fp32
   std::string comm = "auto";           // auto, mpi, nccl
   int cpu_threads = 0;                 // per rank; 0: cores / local ranks
+  std::string cpu_kernels = "auto";    // auto, onednn, aten
 
   int64_t checkpoint_every = 100;         // steps; 0: only at the end
   int64_t validation_every = 0;           // steps; 0: never

@@ -60,6 +60,7 @@ Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device devi
   facts["device type"] = c10::DeviceTypeName(device_.type());
   facts["gradients over"] = config_.comm;
   facts["CPU capability"] = at::get_cpu_capability();
+  facts["CPU kernels"] = describe(parts_->placement.cpu_kernels);
   facts["CPU threads"] = std::to_string(at::get_num_threads());
   if (parts_->validation_dataset) facts["validation data"] = parts_->validation_dataset->manifest_sha256();
   // What all ranks do together must be due on all at once.
@@ -129,6 +130,7 @@ RunState Trainer::run_state() const {
           .loss_scaler = parts_->loss_scaler.state(),
           .micro_batch_size = parts_->share.micro_batch_size,
           .cpu_threads = at::get_num_threads(),
+          .cpu_kernels = describe(parts_->placement.cpu_kernels),
           .data_hash = parts_->dataset.manifest_sha256(),
           .model_hash = model_hash_,
           .settings = defining_settings(config_)};
