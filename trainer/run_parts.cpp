@@ -9,12 +9,6 @@
 namespace sdlora::trainer {
 namespace {
 
-at::ScalarType dtype_of(const std::string& mixed_precision) {
-  if (mixed_precision == "fp16") return at::kHalf;
-  if (mixed_precision == "bf16") return at::kBFloat16;
-  return at::kFloat;
-}
-
 data::Dataset open_cache(const std::filesystem::path& directory, const char* option) {
   if (!std::filesystem::is_directory(directory))
     throw Error(ExitCode::kUsage, Problem{.what = "the data directory does not exist",
@@ -66,6 +60,12 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
 }
 
 }  // namespace
+
+at::ScalarType dtype_of(const std::string& mixed_precision) {
+  if (mixed_precision == "fp16") return at::kHalf;
+  if (mixed_precision == "bf16") return at::kBFloat16;
+  return at::kFloat;
+}
 
 void check_data_was_cached_with(const model::ModelDirectory& model, const data::Dataset& dataset,
                                 const std::filesystem::path& data_directory) {

@@ -52,7 +52,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     trace.record_samples(step, batch, prediction);
 
     // 4. Loss and backward, into the flat gradient
-    const at::Tensor target = schedule.target(batch.latents, batch.noise, batch.timesteps);
+    const at::Tensor target = schedule.target(batch.latents, batch.noise, batch.timesteps);  // [B, 4, h, w]
     const at::Tensor loss = loss_of(prediction, target);
     result.sample_losses.push_back({batch.timesteps, sample_losses_of(prediction, target)});
     clock.enter(StepPhase::kBackward);
@@ -61,8 +61,8 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     adapter.gradients().mul_(1 / loss_scaler.scale());
     reducer.add(adapter.gradients(), loss.detach());
     if (!is_finite(loss, adapter.gradients()))
-      result.nonfinite_sources.insert(result.nonfinite_sources.end(), batch.sources.begin(),
-                                      batch.sources.end());
+      result.nonfinite.push_back(
+          describe_nonfinite(batch, prediction, result.sample_losses.back().losses, adapter.gradients()));
   }
 
   // 5. Reduce (all ranks): from here on every rank computes the same from the same

@@ -17,9 +17,10 @@ void declare_options(CLI::App& app, TrainConfig& config) {
   const auto not_negative = CLI::NonNegativeNumber;
   app.option_defaults()->always_capture_default();
 
-  app.add_option("--model", config.model, "Stable Diffusion 1.5 in diffusers layout")->required();
-  app.add_option("--data", config.data, "directory written by cache_latents")->required();
-  app.add_option("--output", config.output, "run directory")->required();
+  const std::vector<CLI::Option*> needed_to_train{
+      app.add_option("--model", config.model, "Stable Diffusion 1.5 in diffusers layout")->required(),
+      app.add_option("--data", config.data, "directory written by cache_latents")->required(),
+      app.add_option("--output", config.output, "run directory")->required()};
   app.add_option("--device", config.device, "where to compute")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--img-size", config.image_size, "pixels; 0: what the data has, else refused if it differs")
@@ -98,13 +99,24 @@ void declare_options(CLI::App& app, TrainConfig& config) {
   app.add_option("--max-nonfinite-steps", config.max_nonfinite_steps,
                  "consecutive skipped steps before giving up")
       ->check(positive);
+  app.add_option("--log-format", config.log_format,
+                 "of the terminal and the log files: text, or json (lines)")
+      ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--metrics-port", config.metrics_port, "Prometheus port, + local rank; 0: a free one")
       ->check(CLI::Range(0, 65535));
   app.add_option("--metrics-address", config.metrics_address, "address the metrics are served on");
   app.add_option("--step-timeout", config.step_timeout_seconds,
                  "seconds without progress before a rank gives up")
       ->check(positive);
+  app.add_flag("--tensorboard", config.writes_tensorboard,
+               "write event files for TensorBoard into OUTPUT/tensorboard");
   app.add_option("--trace-dir", config.trace_directory, "record every step's inputs and results here");
+  app.add_option("--replay", config.replay_directory,
+                 "OUTPUT/nonfinite-step-N: compute that step's samples again and compare, train nothing; the "
+                 "model is the recorded one unless --model is given")
+      ->each([needed_to_train](const std::string&) {
+        for (CLI::Option* option : needed_to_train) option->required(false);
+      });
   app.add_flag("--dry-run", config.is_dry_run, "check everything, print the plan, train nothing");
 }
 
@@ -206,7 +218,10 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "preview-steps",
                                             "preview-guidance-scale",
                                             "preview-seed",
-                                            "preview-size"};
+                                            "preview-size",
+                                            "replay",
+                                            "log-format",
+                                            "tensorboard"};
   std::map<std::string, std::string> defining(config.settings.begin(), config.settings.end());
   std::erase_if(defining, [](const auto& setting) { return others.contains(setting.first); });
   return defining;

@@ -60,10 +60,13 @@ struct TrainConfig {
   std::string resume = "auto";  // auto, none, or a checkpoint directory
   int64_t max_nonfinite_steps = 10;
 
+  std::string log_format = "text";  // text, json
+  bool writes_tensorboard = false;
   int metrics_port = 9400;  // + local rank; 0: a free port
   std::string metrics_address = "127.0.0.1";
   int64_t step_timeout_seconds = 300;
   std::filesystem::path trace_directory;
+  std::filesystem::path replay_directory;  // of a non-finite step: show it again, train nothing
   bool is_dry_run = false;
 
   // Every option's long name and its value as text, in the order of the declaration.

@@ -49,7 +49,7 @@ bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::
 }  // namespace
 
 Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device device)
-    : config_(config), world_(world), device_(device) {
+    : config_(config), world_(world), device_(device), guard_(config, world) {
   resume();
   auto facts = defining_settings(config_);
   facts["build"] = kVersion;
@@ -67,6 +67,7 @@ Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device devi
   for (const auto& [name, value] : config_.settings)
     if (name.ends_with("-every") || name == "max-nonfinite-steps") facts[name] = value;
   compare_ranks(world_, facts);
+  hosts_ = describe_hosts(world_);
   bool over_nccl = false;
   comm::agree(world_, [&] { over_nccl = wants_nccl(config_, world_, device_); });
   if (over_nccl) nccl_ = comm::make_nccl_communicator(world_, device_.index());
@@ -113,20 +114,21 @@ void Trainer::resume() {
     parts_->loss_scaler.load(saved.loss_scaler);
     step_ = saved.step;
     saved_step_ = saved.step;
-    consecutive_nonfinite_ = saved.consecutive_nonfinite;
+    guard_.restore(saved.consecutive_nonfinite);
     if (world_.rank() == 0)
       log::info(fmt::format("resuming after step {} from {}", step_, found.directory.string()));
   });
 }
 
-std::vector<std::string> Trainer::plan() const {
-  return describe_plan(config_, *parts_,
-                       {.rank_count = world_.size(), .first_step = step_, .device = device_});
+std::vector<monitoring::Fact> Trainer::plan() const {
+  return describe_plan(
+      config_, *parts_,
+      {.rank_count = world_.size(), .first_step = step_, .device = device_, .hosts = hosts_});
 }
 
 RunState Trainer::run_state() const {
   return {.step = step_,
-          .consecutive_nonfinite = consecutive_nonfinite_,
+          .consecutive_nonfinite = guard_.consecutive_count(),
           .loss_scaler = parts_->loss_scaler.state(),
           .micro_batch_size = parts_->share.micro_batch_size,
           .cpu_threads = at::get_num_threads(),
@@ -154,6 +156,7 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
     observer.report(step_, error.exit_code() == ExitCode::kStopped    ? "stopped"
                            : error.exit_code() == ExitCode::kDiverged ? "diverged"
                                                                       : "failed");
+    monitor.show_summary();
     throw;
   }
   monitor.leave(world_);
@@ -173,11 +176,11 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
     if (world_.rank() == 0)
       parts_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
                                 result.is_skipped);
-    guard(result);
+    guard_.check(step_, result, *parts_, model_hash_, watchdog);
 
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
     if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 &&
-        consecutive_nonfinite_ == 0) {
+        guard_.consecutive_count() == 0) {
       save_checkpoint(monitor.metrics(), watchdog);
       observer.report(step_, "running");
     }
@@ -197,35 +200,19 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
                             step_));
 }
 
-void Trainer::guard(const StepResult& result) {
-  if (!result.is_skipped) consecutive_nonfinite_ = 0;
-  if (!result.is_skipped || result.is_loss_scale_search) return;
-  ++consecutive_nonfinite_;
-  for (const std::string& source : result.nonfinite_sources)  // (each rank for its own)
-    log::warning(fmt::format("step {}: loss or gradient of {} is not finite", step_, source));
-  if (world_.rank() == 0)
-    log::warning(fmt::format("step {} is not finite (loss {}): skipped on all ranks", step_, result.loss));
-  if (consecutive_nonfinite_ >= config_.max_nonfinite_steps)
-    throw Error(
-        ExitCode::kDiverged,
-        Problem{
-            .what = "the training has diverged",
-            .expected = fmt::format("fewer than {} non-finite steps in a row", config_.max_nonfinite_steps),
-            .seen = fmt::format("{} steps up to step {}", consecutive_nonfinite_, step_),
-            .where = config_.output.string(),
-            .advice = "lower --learning-rate or check the data; the newest checkpoint is still good"});
-}
-
 void Trainer::save_checkpoint(RunMetrics& metrics, comm::Watchdog& watchdog) {
   const monitoring::Timing timing(metrics.phases.checkpoint);
   watchdog.progress("saving a checkpoint");
   try {
     comm::agree(world_, [&] {  // (rank 0 writes)
       if (world_.rank() != 0) return;
-      checkpoint::save_checkpoint(config_.output, {.step = step_,
-                                                   .adapter = parts_->adapter.named_tensors(),
-                                                   .optimizer = parts_->optimizer.state(),
-                                                   .state_json = to_json(run_state())});
+      const checkpoint::Checkpoint state{.step = step_,
+                                         .adapter = parts_->adapter.named_tensors(),
+                                         .optimizer = parts_->optimizer.state(),
+                                         .state_json = to_json(run_state())};
+      check_finite(state.adapter, config_.output.string());
+      check_finite(state.optimizer, config_.output.string());
+      checkpoint::save_checkpoint(config_.output, state);
     });
   } catch (const Error&) {
     metrics.checkpoints.record_failure();
@@ -238,10 +225,11 @@ void Trainer::save_checkpoint(RunMetrics& metrics, comm::Watchdog& watchdog) {
 void Trainer::write_adapter() {
   comm::agree(world_, [&] {  // (rank 0 writes)
     if (world_.rank() != 0) return;
-    lora::write_adapter(config_.output / "lora_weights.pt", {.tensors = parts_->adapter.named_tensors(),
-                                                             .config = config_.lora,
-                                                             .step = step_,
-                                                             .base_model_hash = model_hash_});
+    const checkpoint::NamedTensors tensors = parts_->adapter.named_tensors();
+    check_finite(tensors, config_.output.string());
+    lora::write_adapter(
+        config_.output / "lora_weights.pt",
+        {.tensors = tensors, .config = config_.lora, .step = step_, .base_model_hash = model_hash_});
   });
 }
 

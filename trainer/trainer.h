@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "comm/communicator.h"
+#include "trainer/nonfinite_guard.h"
 #include "trainer/observer.h"
 #include "trainer/previews.h"
 #include "trainer/run_monitor.h"
@@ -23,8 +24,8 @@ class Trainer {
   // Before run(): pictures to draw while it trains. Without them there are none.
   void show_previews(Previews previews) { previews_.emplace(std::move(previews)); }
 
-  // The run in words: model, data, adapter, batch arithmetic, precision, memory. One line each.
-  std::vector<std::string> plan() const;
+  // The run in words: model, data, LoRA, batch arithmetic, precision, devices, hosts, memory.
+  std::vector<monitoring::Fact> plan() const;
 
   // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once a step on
   // every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:
@@ -38,7 +39,6 @@ class Trainer {
   void write_adapter();                                                 // (all ranks) rank 0 writes
   void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm, comm::Watchdog& watchdog,
              const std::function<bool()>& stop_requested);  // (all ranks)
-  void guard(const StepResult& result);  // (all ranks) counts and reports steps that were skipped
   RunState run_state() const;
 
   TrainConfig& config_;
@@ -47,9 +47,10 @@ class Trainer {
   std::unique_ptr<RunParts> parts_;
   std::unique_ptr<comm::Communicator> nccl_;  // where gradients go over NCCL
   std::string model_hash_;
+  std::string hosts_;
   std::optional<Previews> previews_;
   int64_t step_ = 0;  // steps done
-  int64_t consecutive_nonfinite_ = 0;
+  NonfiniteGuard guard_;
   int64_t saved_step_ = -1;  // of the newest checkpoint
 };
 
