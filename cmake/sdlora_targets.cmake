@@ -12,6 +12,7 @@ target_compile_features(sdlora_settings INTERFACE cxx_std_20)
 # -ffp-contract=off: the same bytes whatever the compiler would have fused
 target_compile_options(sdlora_settings INTERFACE ${sdlora_warnings} -ffp-contract=off)
 target_include_directories(sdlora_settings INTERFACE "${CMAKE_SOURCE_DIR}")
+target_link_options(sdlora_settings INTERFACE -Wl,--build-id=sha1)  # what ranks of different builds are told apart by
 if(SDLORA_SANITIZE)
   target_compile_options(sdlora_settings INTERFACE -fsanitize=${SDLORA_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(sdlora_settings INTERFACE -fsanitize=${SDLORA_SANITIZE})

@@ -26,7 +26,7 @@ namespace log = sdlora::log;
 // (all ranks)
 void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader) {
   command.options.device =
-      sdlora::launcher::bind_device(command.device, world.local_rank(), world.local_size());
+      sdlora::launcher::bind_device({.device = command.device, .allow_gpu_sharing = true}, world);
   command.options.encoder_threads = sdlora::data::encoder_threads(command, world.local_size());
   sdlora::data::CacheMonitor monitor(command, world);
   const auto report = sdlora::data::cache_latents(command.options, world, loader,

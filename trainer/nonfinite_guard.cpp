@@ -21,7 +21,7 @@ void NonfiniteGuard::check(int64_t step, const StepResult& result, const RunPart
   if (world_.rank() == 0)
     log::warning(fmt::format("step {} is not finite (loss {}): skipped on all ranks", step, result.loss));
   if (record_count_++ < kMaxRecords) {
-    watchdog.progress(fmt::format("saving the inputs of step {}", step));
+    watchdog.progress(comm::Section::kCheckpoint, fmt::format("saving the inputs of step {}", step));
     write_nonfinite_record(config_.output / fmt::format("nonfinite-step-{:06}", step),
                            {.step = step,
                             .model = std::filesystem::absolute(config_.model),

@@ -65,7 +65,8 @@ bool Previews::draw(int64_t step, const model::UNet& unet, const model::Placemen
   const int64_t rank_count = world.size();
   const auto prompt_count = static_cast<int64_t>(prompts_.size());
   const int64_t pictures_a_rank = (prompt_count + rank_count - 1) / rank_count;
-  watchdog.progress("waiting for the previews of the other ranks", 1 + pictures_a_rank * marks_per_picture_);
+  watchdog.progress(comm::Section::kPreviews, "waiting for those of the other ranks",
+                    1 + pictures_a_rank * marks_per_picture_);
   const std::vector<std::string> stops = world.gather(stop_requested() ? "stop" : "");  // (all ranks)
   return std::find(stops.begin(), stops.end(), "stop") != stops.end();
 }
@@ -81,7 +82,7 @@ void Previews::draw_share(int64_t step, const model::UNet& unet, const model::Pl
        prompt += static_cast<size_t>(world.size())) {
     const fs::path file = file_of(step, prompt);
     if (stop_requested() || fs::exists(file)) continue;
-    const auto mark = [&] { watchdog.progress(fmt::format("preview {} after step {}", prompt, step)); };
+    const auto mark = [&] { watchdog.progress(comm::Section::kPreviews, fmt::format("picture {}", prompt)); };
     mark();
     painter_({.unet = unet, .placement = placement, .prompt = prompt, .file = file, .on_step = mark});
   }

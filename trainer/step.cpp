@@ -39,7 +39,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   // 1. This rank's micro-batches of the global batch
   for (int64_t slot = share.first_slot; slot < share.first_slot + share.slot_count;
        slot += share.micro_batch_size) {
-    watchdog.progress(fmt::format("step {}, sample {}", step + 1, slot));
+    watchdog.progress(comm::Section::kStep, fmt::format("sample {}", slot));
     clock.enter(StepPhase::kDataWait);
     const MicroBatch batch = batches.make(step, slot, share.micro_batch_size);
 
@@ -66,7 +66,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   }
 
   // 5. Reduce (all ranks): from here on every rank computes the same from the same
-  watchdog.progress(fmt::format("the reduction of step {}", step + 1));
+  watchdog.progress(comm::Section::kReduction, "gradients");
   clock.enter(StepPhase::kReduce);
   ReducedStep reduced = reducer.reduce(gradients_comm, share.micro_batch_count());
   result.loss = reduced.loss;

@@ -63,8 +63,13 @@ void declare_options(CLI::App& app, TrainConfig& config) {
       ->check(CLI::IsMember({"exact", "fp32"}));
   app.add_option("--comm", config.comm, "what carries the gradients")
       ->check(CLI::IsMember({"auto", "mpi", "nccl"}));
-  app.add_option("--cpu-threads", config.cpu_threads,
-                 "intra-op threads of each rank; auto: cores / local ranks")
+  app.add_flag("--deterministic", config.is_deterministic,
+               "on a GPU: only kernels that give the same bytes every time, which are slower");
+  app.add_flag("--allow-gpu-sharing", config.allow_gpu_sharing,
+               "for tests: let several ranks take turns on one GPU");
+  app.add_option(
+         "--cpu-threads", config.cpu_threads,
+         "intra-op threads of each rank; auto: cores / local ranks, or what the resumed checkpoint used")
       ->transform(auto_is_zero)
       ->check(not_negative)
       ->default_str("auto");
@@ -108,6 +113,9 @@ void declare_options(CLI::App& app, TrainConfig& config) {
   app.add_option("--step-timeout", config.step_timeout_seconds,
                  "seconds without progress before a rank gives up")
       ->check(positive);
+  app.add_option("--startup-timeout", config.startup_timeout_seconds,
+                 "the same while it starts and loads the model")
+      ->check(positive);
   app.add_flag("--tensorboard", config.writes_tensorboard,
                "write event files for TensorBoard into OUTPUT/tensorboard");
   app.add_option("--trace-dir", config.trace_directory, "record every step's inputs and results here");
@@ -122,7 +130,7 @@ void declare_options(CLI::App& app, TrainConfig& config) {
 
 std::string text_of(const CLI::Option& option) {
   if (option.count() == 0) return option.get_default_str();
-  if (option.get_expected_max() == 0) return "true";  // a flag
+  if (option.get_expected_max() == 0) return option.as<bool>() ? "true" : "false";  // a flag
   return option.results().back();
 }
 
@@ -200,6 +208,8 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "output",
                                             "device",
                                             "comm",
+                                            "deterministic",
+                                            "allow-gpu-sharing",
                                             "cpu-threads",
                                             "cpu-kernels",
                                             "resume",
@@ -211,6 +221,7 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "img-size",
                                             "checkpoint-every",
                                             "step-timeout",
+                                            "startup-timeout",
                                             "validation-every",
                                             "validation-data",
                                             "preview-every",
@@ -225,6 +236,21 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
   std::map<std::string, std::string> defining(config.settings.begin(), config.settings.end());
   std::erase_if(defining, [](const auto& setting) { return others.contains(setting.first); });
   return defining;
+}
+
+comm::Patience patience_of(const TrainConfig& config) {
+  return {.start_up = std::chrono::seconds(config.startup_timeout_seconds),
+          .step = std::chrono::seconds(config.step_timeout_seconds)};
+}
+
+std::map<std::string, std::string> settings_of_all_ranks(const TrainConfig& config) {
+  static const std::set<std::string> own{
+      "model",        "data",         "validation-data", "output",          "preview-prompts",
+      "resume",       "trace-dir",    "device",          "cpu-threads",     "img-size",
+      "metrics-port", "step-timeout", "startup-timeout", "metrics-address", "micro-batch-size"};
+  std::map<std::string, std::string> shared(config.settings.begin(), config.settings.end());
+  std::erase_if(shared, [](const auto& setting) { return own.contains(setting.first); });
+  return shared;
 }
 
 }  // namespace sdlora::trainer

@@ -3,7 +3,6 @@
 #include <chrono>
 
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
 #include <fmt/format.h>
 
 #include "comm/metered_communicator.h"
@@ -11,7 +10,6 @@
 #include "comm/watchdog.h"
 #include "common/error.h"
 #include "common/log.h"
-#include "common/version.h"
 #include "lora/adapter_file.h"
 #include "trainer/handshake.h"
 #include "trainer/plan.h"
@@ -28,12 +26,6 @@ checkpoint::NewestCheckpoint find_checkpoint(const TrainConfig& config) {
     return {.checkpoint = checkpoint::load_checkpoint(config.resume),
             .directory = config.resume,
             .skipped_reasons = {}};
-  if (std::filesystem::exists(config.output / "metrics.jsonl") ||
-      std::filesystem::exists(config.output / "lora_weights.pt"))
-    throw Error(ExitCode::kUsage, Problem{.what = "the output directory already holds a run",
-                                          .expected = "an unused directory, for --resume none",
-                                          .where = config.output.string(),
-                                          .advice = "choose another --output, or --resume auto to go on"});
   return {};
 }
 
@@ -48,45 +40,46 @@ bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::
 
 }  // namespace
 
-Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device device)
-    : config_(config), world_(world), device_(device), guard_(config, world) {
-  resume();
-  auto facts = defining_settings(config_);
-  facts["build"] = kVersion;
-  facts["data"] = parts_->dataset.manifest_sha256();
-  facts["model"] = model_hash_;
-  facts["adapter layout"] = lora::describe(parts_->adapter, 0);
-  facts["resumed step"] = std::to_string(step_);
-  facts["device type"] = c10::DeviceTypeName(device_.type());
-  facts["gradients over"] = config_.comm;
-  facts["CPU capability"] = at::get_cpu_capability();
-  facts["CPU kernels"] = describe(parts_->placement.cpu_kernels);
-  facts["CPU threads"] = std::to_string(at::get_num_threads());
-  if (parts_->validation_dataset) facts["validation data"] = parts_->validation_dataset->manifest_sha256();
-  // What all ranks do together must be due on all at once.
-  for (const auto& [name, value] : config_.settings)
-    if (name.ends_with("-every") || name == "max-nonfinite-steps") facts[name] = value;
-  compare_ranks(world_, facts);
+struct Trainer::Saved {
+  checkpoint::NewestCheckpoint found;
+  RunState state;
+};
+
+Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device device, comm::Watchdog& watchdog)
+    : config_(config), world_(world), device_(device), watchdog_(watchdog), guard_(config, world) {
+  const Saved saved = find_saved();
+  load_parts();
+  compare_parts(world_, *parts_, model_hash_, defining_settings(config_));
+  restore(saved);
+  compare_parameters(world_, *parts_, step_);
   hosts_ = describe_hosts(world_);
-  bool over_nccl = false;
-  comm::agree(world_, [&] { over_nccl = wants_nccl(config_, world_, device_); });
-  if (over_nccl) nccl_ = comm::make_nccl_communicator(world_, device_.index());
+  open_nccl();
 }
 
-Trainer::~Trainer() = default;
+Trainer::~Trainer() {
+  watchdog_.on_expiry({});  // it would call what is gone
+}
 
-void Trainer::resume() {
-  checkpoint::NewestCheckpoint found;
-  RunState saved;
+Trainer::Saved Trainer::find_saved() {
+  watchdog_.progress(comm::Section::kStartUp, "looking for a checkpoint");
+  Saved saved;
   comm::agree(world_, [&] {
-    found = find_checkpoint(config_);
-    if (!found.checkpoint) return;
-    saved = run_state_from_json(found.checkpoint->state_json, found.directory.string());
-    if (config_.micro_batch_size == 0) config_.micro_batch_size = saved.micro_batch_size;
+    saved.found = find_checkpoint(config_);
+    if (!saved.found.checkpoint) return;
+    saved.state = run_state_from_json(saved.found.checkpoint->state_json, saved.found.directory.string());
+    if (config_.micro_batch_size == 0) config_.micro_batch_size = saved.state.micro_batch_size;
+    if (config_.cpu_threads == 0) {  // another number may round differently
+      at::set_num_threads(static_cast<int>(saved.state.cpu_threads));
+      config_.resolve("cpu-threads", std::to_string(saved.state.cpu_threads));
+    }
   });
-  for (const std::string& reason : found.skipped_reasons)
+  for (const std::string& reason : saved.found.skipped_reasons)
     if (world_.rank() == 0) log::warning("skipped a checkpoint: " + reason);
+  return saved;
+}
 
+void Trainer::load_parts() {
+  watchdog_.progress(comm::Section::kStartUp, "loading the model and the data");
   comm::agree(world_, [&] {
     const BatchShare share =
         share_batch(config_.batch_size, config_.micro_batch_size, world_.rank(), world_.size());
@@ -95,29 +88,42 @@ void Trainer::resume() {
     parts_ = std::make_unique<RunParts>(config_, share, device_);
     config_.image_size = parts_->dataset.image_size();
     config_.resolve("img-size", std::to_string(config_.image_size));
-    if (world_.rank() == 0) {
-      model_hash_ = parts_->model_directory.hash_of("unet");
-      check_data_was_cached_with(parts_->model_directory, parts_->dataset, config_.data);
-      if (parts_->validation_dataset)
-        check_data_was_cached_with(parts_->model_directory, *parts_->validation_dataset,
-                                   config_.validation_data);
-    }
   });
-  world_.broadcast(model_hash_, /*root=*/0);
-
+  watchdog_.progress(comm::Section::kStartUp, "hashing the model");
+  model_hash_ = hash_model_once_a_host(world_, parts_->model_directory);
   comm::agree(world_, [&] {
-    if (!found.checkpoint) return;
-    const std::string warning = check_resumable(saved, run_state());
-    if (!warning.empty() && world_.rank() == 0) log::warning(warning);
-    parts_->adapter.load(found.checkpoint->adapter);
-    parts_->optimizer.load(found.checkpoint->optimizer);
-    parts_->loss_scaler.load(saved.loss_scaler);
-    step_ = saved.step;
-    saved_step_ = saved.step;
-    guard_.restore(saved.consecutive_nonfinite);
-    if (world_.rank() == 0)
-      log::info(fmt::format("resuming after step {} from {}", step_, found.directory.string()));
+    if (world_.rank() != 0) return;
+    check_data_was_cached_with(parts_->model_directory, parts_->dataset, config_.data);
+    if (parts_->validation_dataset)
+      check_data_was_cached_with(parts_->model_directory, *parts_->validation_dataset,
+                                 config_.validation_data);
   });
+}
+
+void Trainer::restore(const Saved& saved) {
+  watchdog_.progress(comm::Section::kStartUp, "restoring the checkpoint");
+  comm::agree(world_, [&] {
+    if (!saved.found.checkpoint) return;
+    const std::string warning = check_resumable(saved.state, run_state());
+    if (!warning.empty() && world_.rank() == 0) log::warning(warning);
+    parts_->adapter.load(saved.found.checkpoint->adapter);
+    parts_->optimizer.load(saved.found.checkpoint->optimizer);
+    parts_->loss_scaler.load(saved.state.loss_scaler);
+    step_ = saved.state.step;
+    saved_step_ = saved.state.step;
+    guard_.restore(saved.state.consecutive_nonfinite);
+    if (world_.rank() == 0)
+      log::info(fmt::format("resuming after step {} from {}", step_, saved.found.directory.string()));
+  });
+}
+
+void Trainer::open_nccl() {
+  bool is_wanted = false;
+  comm::agree(world_, [&] { is_wanted = wants_nccl(config_, world_, device_); });
+  if (!is_wanted) return;
+  watchdog_.progress(comm::Section::kStartUp, "connecting the GPUs");
+  nccl_ = comm::make_nccl_communicator(world_, device_.index(), config_.allow_gpu_sharing);
+  watchdog_.on_expiry([this] { nccl_->abort(); });
 }
 
 std::vector<monitoring::Fact> Trainer::plan() const {
@@ -139,17 +145,16 @@ RunState Trainer::run_state() const {
 }
 
 void Trainer::run(const std::function<bool()>& stop_requested) {
-  comm::Watchdog watchdog(comm::place_of(world_), std::chrono::seconds(config_.step_timeout_seconds));
-  RunMonitor monitor(config_, *parts_, world_, watchdog, step_);
+  RunMonitor monitor(config_, *parts_, world_, watchdog_, step_);
   if (step_ == 0 && world_.rank() == 0) parts_->trace.record_adapter(parts_->adapter.named_tensors());
   const auto sums_comm = comm::make_metered_communicator(
       nccl_ ? *nccl_ : world_,
       [&](int64_t bytes, double seconds) { monitor.metrics().record_sum(bytes, seconds); });
   Observer observer(config_, *parts_, monitor, previews_ ? &*previews_ : nullptr, world_, *sums_comm,
-                    watchdog, plan());
+                    watchdog_, plan());
   observer.prepare(step_);
   try {
-    train(observer, monitor, *sums_comm, watchdog, stop_requested);
+    train(observer, monitor, *sums_comm, stop_requested);
     observer.report(step_, "finished");
   } catch (const Error& error) {
     if (error.exit_code() == ExitCode::kStopped) monitor.leave(world_);
@@ -159,36 +164,38 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
     monitor.show_summary();
     throw;
   }
+  watchdog_.progress(comm::Section::kFinish, "collecting the ranks' last figures");
   monitor.leave(world_);
   monitor.finish(world_);
 }
 
 void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
-                    comm::Watchdog& watchdog, const std::function<bool()>& stop_requested) {
+                    const std::function<bool()>& stop_requested) {
   const StepSettings settings = parts_->step_settings(config_);
-  const StepParts step_parts = parts_->step_parts(watchdog, monitor.metrics().step_clock);
+  const StepParts step_parts = parts_->step_parts(watchdog_, monitor.metrics().step_clock);
   bool is_asked_to_stop = step_ < config_.max_steps && observer.look(step_, stop_requested);
   while (step_ < config_.max_steps && !is_asked_to_stop) {
     const Clock::time_point start = Clock::now();
+    watchdog_.at_step(step_ + 1);
     const StepResult result = train_step(step_, settings, step_parts, sums_comm, stop_requested());
     ++step_;
     monitor.record(step_, result, std::chrono::duration<double>(Clock::now() - start).count());
     if (world_.rank() == 0)
       parts_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
                                 result.is_skipped);
-    guard_.check(step_, result, *parts_, model_hash_, watchdog);
+    guard_.check(step_, result, *parts_, model_hash_, watchdog_);
 
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
     if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 &&
         guard_.consecutive_count() == 0) {
-      save_checkpoint(monitor.metrics(), watchdog);
+      save_checkpoint(monitor.metrics());
       observer.report(step_, "running");
     }
     if (step_ < config_.max_steps)
       is_asked_to_stop = result.stop_was_requested || observer.look(step_, stop_requested);
   }
 
-  if (saved_step_ != step_) save_checkpoint(monitor.metrics(), watchdog);
+  if (saved_step_ != step_) save_checkpoint(monitor.metrics());
   if (step_ == config_.max_steps) {
     write_adapter();
     is_asked_to_stop = observer.look(step_, stop_requested);
@@ -200,9 +207,10 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
                             step_));
 }
 
-void Trainer::save_checkpoint(RunMetrics& metrics, comm::Watchdog& watchdog) {
+void Trainer::save_checkpoint(RunMetrics& metrics) {
   const monitoring::Timing timing(metrics.phases.checkpoint);
-  watchdog.progress("saving a checkpoint");
+  watchdog_.progress(comm::Section::kCheckpoint, "saving");
+  compare_parameters(world_, *parts_, step_);
   try {
     comm::agree(world_, [&] {  // (rank 0 writes)
       if (world_.rank() != 0) return;

@@ -18,7 +18,8 @@ class Trainer {
  public:
   // (all ranks) Loads everything, resumes where there is a checkpoint, and checks that the ranks agree.
   // Errors reach every rank. `config` gets its "auto" settings resolved.
-  Trainer(TrainConfig& config, comm::Communicator& world, at::Device device);
+  // `watchdog` and `world` must outlive it.
+  Trainer(TrainConfig& config, comm::Communicator& world, at::Device device, comm::Watchdog& watchdog);
   ~Trainer();
 
   // Before run(): pictures to draw while it trains. Without them there are none.
@@ -34,16 +35,22 @@ class Trainer {
   void run(const std::function<bool()>& stop_requested);
 
  private:
-  void resume();                                                        // (all ranks)
-  void save_checkpoint(RunMetrics& metrics, comm::Watchdog& watchdog);  // (all ranks) rank 0 writes
-  void write_adapter();                                                 // (all ranks) rank 0 writes
-  void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm, comm::Watchdog& watchdog,
+  struct Saved;  // the checkpoint to go on from
+
+  Saved find_saved();                         // (all ranks)
+  void load_parts();                          // (all ranks)
+  void restore(const Saved& saved);           // (all ranks)
+  void open_nccl();                           // (all ranks)
+  void save_checkpoint(RunMetrics& metrics);  // (all ranks) rank 0 writes
+  void write_adapter();                       // (all ranks) rank 0 writes
+  void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
              const std::function<bool()>& stop_requested);  // (all ranks)
   RunState run_state() const;
 
   TrainConfig& config_;
   comm::Communicator& world_;
   at::Device device_;
+  comm::Watchdog& watchdog_;
   std::unique_ptr<RunParts> parts_;
   std::unique_ptr<comm::Communicator> nccl_;  // where gradients go over NCCL
   std::string model_hash_;

@@ -14,6 +14,7 @@
 #include "launcher/device_binding.h"
 #include "launcher/directory_lock.h"
 #include "launcher/stop_signals.h"
+#include "trainer/handshake.h"
 #include "trainer/replay.h"
 #include "trainer/run_directory.h"
 #include "trainer/trainer.h"
@@ -44,12 +45,22 @@ int main(int argc, char** argv) {
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
     namespace trainer = sdlora::trainer;
     namespace launcher = sdlora::launcher;
+    namespace comm = sdlora::comm;
 
     launcher::watch_stop_signals();
     trainer::TrainConfig config;
     if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
     if (config.log_format == "json") sdlora::log::set_format(sdlora::log::Format::kJson);
-    const at::Device device = launcher::bind_device(config.device, world.local_rank(), world.local_size());
+    comm::Watchdog watchdog(comm::place_of(world), world.log(), trainer::patience_of(config),
+                            config.is_dry_run || config.output.empty()
+                                ? ""
+                                : config.output / comm::flight_record_name(world.rank()));
+    trainer::compare_builds_and_settings(world, config);
+    trainer::refuse_a_used_directory(config, world);
+    const at::Device device = launcher::bind_device({.device = config.device,
+                                                     .is_deterministic = config.is_deterministic,
+                                                     .allow_gpu_sharing = config.allow_gpu_sharing},
+                                                    world);
     config.resolve("cpu-threads", std::to_string(launcher::set_cpu_threads(config.cpu_threads, world)));
     if (!config.replay_directory.empty()) return trainer::replay(config, world, device);
     std::unique_ptr<launcher::DirectoryLock> ownership;
@@ -58,7 +69,7 @@ int main(int argc, char** argv) {
       trainer::open_run_directory(config, world);
     }
 
-    trainer::Trainer run(config, world, device);
+    trainer::Trainer run(config, world, device, watchdog);
     if (config.previews.every > 0) run.show_previews(make_previews(config, device));
     if (world.rank() == 0)
       for (const std::string& line : sdlora::monitoring::table_of(run.plan())) sdlora::log::info(line);
