@@ -1,5 +1,6 @@
 #include "trainer/run_checkpoint.h"
 
+#include <cmath>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -18,6 +19,12 @@ bool is_same_setting(const std::string& one, const std::string& other) {
                second = std::strtod(other.c_str(), &end_of_other);
   const bool are_numbers = !one.empty() && !other.empty() && *end_of_one == '\0' && *end_of_other == '\0';
   return one == other || (are_numbers && first == second);
+}
+
+bool is_possible(const RunState& state) {
+  return state.step >= 0 && state.consecutive_nonfinite >= 0 && state.micro_batch_size > 0 &&
+         state.cpu_threads > 0 && std::isfinite(state.loss_scaler.scale) && state.loss_scaler.scale > 0 &&
+         state.loss_scaler.steps_since_change >= 0;
 }
 
 }  // namespace
@@ -40,16 +47,19 @@ std::string to_json(const RunState& state) {
 RunState run_state_from_json(const std::string& json, const std::string& where) {
   try {
     const auto values = nlohmann::json::parse(json);
-    return {.step = values.at("step").get<int64_t>(),
-            .consecutive_nonfinite = values.at("consecutive_nonfinite").get<int64_t>(),
-            .loss_scaler = {.scale = values.at("loss_scale").get<double>(),
-                            .steps_since_change = values.at("loss_scale_steps_since_change").get<int64_t>()},
-            .micro_batch_size = values.at("micro_batch_size").get<int64_t>(),
-            .cpu_threads = values.at("cpu_threads").get<int64_t>(),
-            .cpu_kernels = values.at("cpu_kernels").get<std::string>(),
-            .data_hash = values.at("data_sha256").get<std::string>(),
-            .model_hash = values.at("model_sha256").get<std::string>(),
-            .settings = values.at("settings").get<std::map<std::string, std::string>>()};
+    RunState state{
+        .step = values.at("step").get<int64_t>(),
+        .consecutive_nonfinite = values.at("consecutive_nonfinite").get<int64_t>(),
+        .loss_scaler = {.scale = values.at("loss_scale").get<double>(),
+                        .steps_since_change = values.at("loss_scale_steps_since_change").get<int64_t>()},
+        .micro_batch_size = values.at("micro_batch_size").get<int64_t>(),
+        .cpu_threads = values.at("cpu_threads").get<int64_t>(),
+        .cpu_kernels = values.at("cpu_kernels").get<std::string>(),
+        .data_hash = values.at("data_sha256").get<std::string>(),
+        .model_hash = values.at("model_sha256").get<std::string>(),
+        .settings = values.at("settings").get<std::map<std::string, std::string>>()};
+    if (!is_possible(state)) throw nlohmann::json::other_error::create(501, "an impossible number", &values);
+    return state;
   } catch (const nlohmann::json::exception& failure) {
     throw Error(ExitCode::kBadData, Problem{.what = "cannot read a checkpoint's state.json",
                                             .seen = failure.what(),

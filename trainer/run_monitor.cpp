@@ -75,6 +75,10 @@ void RunMonitor::record(int64_t step, const StepResult& result, double step_seco
                           fmt::format("loss {:.4f}  grad norm {:.2e}", result.loss, result.gradient_norm));
 }
 
+void RunMonitor::flush() {
+  if (outlets_->step_log) outlets_->step_log->flush();
+}
+
 void RunMonitor::record_validation(const monitoring::ValidationRecord& record) {
   outlets_->metrics.validation.record(record);
   outlets_->summary.record_validation(record);

@@ -20,6 +20,9 @@ class RunMonitor {
   // (each rank for itself) `step` steps are done; the last one took `step_seconds`.
   void record(int64_t step, const StepResult& result, double step_seconds);
 
+  // (each rank for itself) All steps so far are in metrics.jsonl; else throws Error(kIo).
+  void flush();
+
   // (each rank for itself)
   void record_validation(const monitoring::ValidationRecord& record);
 

@@ -1,5 +1,6 @@
 #include "trainer/step.h"
 
+#include <chrono>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -32,6 +33,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   using monitoring::StepPhase;
   const BatchShare& share = settings.share;
   const at::ScalarType dtype = settings.placement.dtype;
+  const auto start = std::chrono::steady_clock::now();
   StepResult result{};
   reducer.reset();
   if (stop_requested) reducer.request_stop();
@@ -64,6 +66,8 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
       result.nonfinite.push_back(
           describe_nonfinite(batch, prediction, result.sample_losses.back().losses, adapter.gradients()));
   }
+
+  result.own_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   // 5. Reduce (all ranks): from here on every rank computes the same from the same
   watchdog.progress(comm::Section::kReduction, "gradients");

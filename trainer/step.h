@@ -42,6 +42,7 @@ struct StepResult {
       is_loss_scale_search;  // skipped only because fp16's loss scale was too high: no fault of data or model
   bool stop_was_requested;
   std::vector<SampleLosses> sample_losses;     // of this rank, by micro-batch
+  double own_seconds;                          // of this rank's work before the reduction
   std::vector<NonfiniteMicroBatch> nonfinite;  // this rank's
 };
 

@@ -80,6 +80,9 @@ void declare_options(CLI::App& app, TrainConfig& config) {
 
   app.add_option("--checkpoint-every", config.checkpoint_every, "steps; 0: only at the end")
       ->check(not_negative);
+  app.add_option("--keep-checkpoints", config.keep_checkpoints,
+                 "the newest, older ones are removed after a save; 0: keep all")
+      ->check(not_negative);
   app.add_option("--validation-every", config.validation_every,
                  "steps between validations, with one before the first and one at the end; 0: none")
       ->check(not_negative);
@@ -99,8 +102,10 @@ void declare_options(CLI::App& app, TrainConfig& config) {
   app.add_option("--preview-seed", config.previews.seed, "of every preview's noise");
   app.add_option("--preview-size", config.previews.size, "pixels along a side; 0: what the data has")
       ->check(not_negative);
-  app.add_option("--resume", config.resume,
-                 "auto: newest valid checkpoint in the output; none: refuse a used output; or a checkpoint");
+  app.add_option(
+      "--resume", config.resume,
+      "auto: newest valid checkpoint in the output; none: refuse a used output; or a checkpoint to "
+      "begin at, as long as the output has no later one");
   app.add_option("--max-nonfinite-steps", config.max_nonfinite_steps,
                  "consecutive skipped steps before giving up")
       ->check(positive);
@@ -220,6 +225,7 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "trace-dir",
                                             "img-size",
                                             "checkpoint-every",
+                                            "keep-checkpoints",
                                             "step-timeout",
                                             "startup-timeout",
                                             "validation-every",

@@ -56,6 +56,7 @@ struct TrainConfig {
   std::string cpu_kernels = "auto";    // auto, onednn, aten
 
   int64_t checkpoint_every = 100;         // steps; 0: only at the end
+  int64_t keep_checkpoints = 0;           // the newest; 0: all
   int64_t validation_every = 0;           // steps; 0: never
   std::filesystem::path validation_data;  // another cache, to validate on; or:
   double validation_split = 0;            // fraction of the data's pictures held out of the training

@@ -19,13 +19,30 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Where a run that is to begin at a given checkpoint goes on: there, or at a later one that it has saved
+// since, so that repeating the command repeats no work (and works when the given one is gone by then).
+checkpoint::NewestCheckpoint begin_at(const std::filesystem::path& directory,
+                                      const std::filesystem::path& output) {
+  checkpoint::NewestCheckpoint own, given{.directory = directory};
+  try {
+    own = checkpoint::load_newest_checkpoint(output);
+  } catch (const Error& all_are_bad) {
+    given.skipped_reasons.emplace_back(all_are_bad.what());
+  }
+  try {
+    given.checkpoint = checkpoint::load_checkpoint(directory);
+  } catch (const Error& error) {
+    if (!own.checkpoint) throw;
+    own.skipped_reasons.emplace_back(error.what());
+    return own;
+  }
+  return own.checkpoint && own.checkpoint->step > given.checkpoint->step ? own : given;
+}
+
 // The checkpoint that --resume asks for, or none.
 checkpoint::NewestCheckpoint find_checkpoint(const TrainConfig& config) {
   if (config.resume == "auto") return checkpoint::load_newest_checkpoint(config.output);
-  if (config.resume != "none")
-    return {.checkpoint = checkpoint::load_checkpoint(config.resume),
-            .directory = config.resume,
-            .skipped_reasons = {}};
+  if (config.resume != "none") return begin_at(config.resume, config.output);
   return {};
 }
 
@@ -46,7 +63,13 @@ struct Trainer::Saved {
 };
 
 Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device device, comm::Watchdog& watchdog)
-    : config_(config), world_(world), device_(device), watchdog_(watchdog), guard_(config, world) {
+    : config_(config),
+      world_(world),
+      device_(device),
+      watchdog_(watchdog),
+      guard_(config, world),
+      saver_(config.output, config.keep_checkpoints, world),
+      straggler_watch_(world) {
   const Saved saved = find_saved();
   load_parts();
   compare_parts(world_, *parts_, model_hash_, defining_settings(config_));
@@ -67,6 +90,13 @@ Trainer::Saved Trainer::find_saved() {
     saved.found = find_checkpoint(config_);
     if (!saved.found.checkpoint) return;
     saved.state = run_state_from_json(saved.found.checkpoint->state_json, saved.found.directory.string());
+    if (saved.state.step != saved.found.checkpoint->step)
+      throw Error(ExitCode::kBadData,
+                  Problem{.what = "a checkpoint's state.json is of another step",
+                          .expected = fmt::format("step {}", saved.found.checkpoint->step),
+                          .seen = fmt::format("step {}", saved.state.step),
+                          .where = saved.found.directory.string(),
+                          .advice = "remove this checkpoint to go on from an older one"});
     if (config_.micro_batch_size == 0) config_.micro_batch_size = saved.state.micro_batch_size;
     if (config_.cpu_threads == 0) {  // another number may round differently
       at::set_num_threads(static_cast<int>(saved.state.cpu_threads));
@@ -183,19 +213,20 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
     if (world_.rank() == 0)
       parts_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
                                 result.is_skipped);
+    straggler_watch_.add(step_, result.own_seconds);
     guard_.check(step_, result, *parts_, model_hash_, watchdog_);
 
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
     if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 &&
         guard_.consecutive_count() == 0) {
-      save_checkpoint(monitor.metrics());
+      save_checkpoint(monitor, /*is_last=*/false);
       observer.report(step_, "running");
     }
     if (step_ < config_.max_steps)
       is_asked_to_stop = result.stop_was_requested || observer.look(step_, stop_requested);
   }
 
-  if (saved_step_ != step_) save_checkpoint(monitor.metrics());
+  if (saved_step_ != step_) save_checkpoint(monitor, /*is_last=*/true);
   if (step_ == config_.max_steps) {
     write_adapter();
     is_asked_to_stop = observer.look(step_, stop_requested);
@@ -207,24 +238,31 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
                             step_));
 }
 
-void Trainer::save_checkpoint(RunMetrics& metrics) {
+void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
+  RunMetrics& metrics = monitor.metrics();
   const monitoring::Timing timing(metrics.phases.checkpoint);
   watchdog_.progress(comm::Section::kCheckpoint, "saving");
   compare_parameters(world_, *parts_, step_);
+  const auto contents = [&] {
+    monitor.flush();  // a checkpoint is never ahead of metrics.jsonl
+    checkpoint::Checkpoint state{.step = step_,
+                                 .adapter = parts_->adapter.named_tensors(),
+                                 .optimizer = parts_->optimizer.state(),
+                                 .state_json = to_json(run_state())};
+    check_finite(state.adapter, config_.output.string());
+    check_finite(state.optimizer, config_.output.string());
+    return state;
+  };
+  bool is_saved = false;
   try {
-    comm::agree(world_, [&] {  // (rank 0 writes)
-      if (world_.rank() != 0) return;
-      const checkpoint::Checkpoint state{.step = step_,
-                                         .adapter = parts_->adapter.named_tensors(),
-                                         .optimizer = parts_->optimizer.state(),
-                                         .state_json = to_json(run_state())};
-      check_finite(state.adapter, config_.output.string());
-      check_finite(state.optimizer, config_.output.string());
-      checkpoint::save_checkpoint(config_.output, state);
-    });
+    is_saved = saver_.save(contents, is_last);
   } catch (const Error&) {
     metrics.checkpoints.record_failure();
     throw;
+  }
+  if (!is_saved) {
+    metrics.checkpoints.record_failure();
+    return;
   }
   metrics.checkpoints.record(step_, config_.output / fmt::format("checkpoint-step-{}", step_));
   saved_step_ = step_;

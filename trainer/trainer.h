@@ -6,11 +6,13 @@
 #include <optional>
 
 #include "comm/communicator.h"
+#include "trainer/checkpoint_saver.h"
 #include "trainer/nonfinite_guard.h"
 #include "trainer/observer.h"
 #include "trainer/previews.h"
 #include "trainer/run_monitor.h"
 #include "trainer/run_parts.h"
+#include "trainer/straggler_watch.h"
 
 namespace sdlora::trainer {
 
@@ -37,12 +39,12 @@ class Trainer {
  private:
   struct Saved;  // the checkpoint to go on from
 
-  Saved find_saved();                         // (all ranks)
-  void load_parts();                          // (all ranks)
-  void restore(const Saved& saved);           // (all ranks)
-  void open_nccl();                           // (all ranks)
-  void save_checkpoint(RunMetrics& metrics);  // (all ranks) rank 0 writes
-  void write_adapter();                       // (all ranks) rank 0 writes
+  Saved find_saved();                                       // (all ranks)
+  void load_parts();                                        // (all ranks)
+  void restore(const Saved& saved);                         // (all ranks)
+  void open_nccl();                                         // (all ranks)
+  void save_checkpoint(RunMonitor& monitor, bool is_last);  // (all ranks) rank 0 writes
+  void write_adapter();                                     // (all ranks) rank 0 writes
   void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
              const std::function<bool()>& stop_requested);  // (all ranks)
   RunState run_state() const;
@@ -58,6 +60,8 @@ class Trainer {
   std::optional<Previews> previews_;
   int64_t step_ = 0;  // steps done
   NonfiniteGuard guard_;
+  CheckpointSaver saver_;
+  StragglerWatch straggler_watch_;
   int64_t saved_step_ = -1;  // of the newest checkpoint
 };
 

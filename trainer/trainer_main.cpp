@@ -42,12 +42,12 @@ sdlora::trainer::Previews make_previews(const sdlora::trainer::TrainConfig& conf
 }  // namespace
 
 int main(int argc, char** argv) {
+  sdlora::launcher::watch_stop_signals();  // before anything that takes time
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
     namespace trainer = sdlora::trainer;
     namespace launcher = sdlora::launcher;
     namespace comm = sdlora::comm;
 
-    launcher::watch_stop_signals();
     trainer::TrainConfig config;
     if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
     if (config.log_format == "json") sdlora::log::set_format(sdlora::log::Format::kJson);

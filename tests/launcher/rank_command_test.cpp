@@ -34,16 +34,11 @@ TEST(RankCommand, StartsSrunWithPmixAndItsCoresPerRank) {
 }
 
 TEST(OptionsToGoOn, ResumeFromTheNewestCheckpointInPlaceOfWhereTheRunBegan) {
-  EXPECT_THAT(options_to_go_on({"--seed", "1"}, true), ElementsAre("--seed", "1"));
-  EXPECT_THAT(options_to_go_on({"--resume", "none"}, false), ElementsAre("--resume", "auto"));
-  EXPECT_THAT(options_to_go_on({"--resume=none", "--seed", "1"}, true),
+  EXPECT_THAT(options_to_go_on({"--seed", "1"}), ElementsAre("--seed", "1"));
+  EXPECT_THAT(options_to_go_on({"--resume", "none"}), ElementsAre("--resume", "auto"));
+  EXPECT_THAT(options_to_go_on({"--resume=none", "--seed", "1"}),
               ElementsAre("--resume=auto", "--seed", "1"));
-  EXPECT_THAT(options_to_go_on({"--resume", "other/checkpoint-step-9"}, true),
-              ElementsAre("--resume", "auto"));
-}
-
-TEST(OptionsToGoOn, BeginAgainAtAGivenCheckpointWhileTheRunHasNone) {
-  EXPECT_THAT(options_to_go_on({"--resume", "other/checkpoint-step-9"}, false),
+  EXPECT_THAT(options_to_go_on({"--resume", "other/checkpoint-step-9"}),
               ElementsAre("--resume", "other/checkpoint-step-9"));
 }
 
