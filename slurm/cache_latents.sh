@@ -25,7 +25,6 @@ refuse() { echo "cache_latents.sh: $2" >&2; exit "$1"; }
 [[ -n ${SLURM_JOB_ID:-} ]] || refuse $usage_error "this is a Slurm job: sbatch slurm/cache_latents.sh OPTIONS"
 (( $# > 0 )) || refuse $usage_error "the options are missing: sbatch slurm/cache_latents.sh --model … --images … --output …"
 bin=${SDLORA_BIN:-$SLURM_SUBMIT_DIR/build/bin}
-[[ -x $bin/cache_latents || -n ${SDLORA_BIN:-} ]] || bin=$SLURM_SUBMIT_DIR/bin  # submitted from an installed bundle
 [[ -x $bin/cache_latents ]] || refuse $mismatch "no cache_latents in $bin: build it (bash launcher/build.sh) or set SDLORA_BIN"
 restarts=${SLURM_RESTART_COUNT:-0}
 echo "$(date '+%F %T') job $SLURM_JOB_ID, start $((restarts + 1)), on ${SLURM_JOB_NODELIST:-this node}"

@@ -102,7 +102,7 @@ bool RunMonitor::has_validation_of(int64_t step, comm::Communicator& world) cons
 }
 
 void RunMonitor::leave(comm::Communicator& world) {
-  if (world.rank() == 0) monitoring::remove_metrics_targets(outlets_->config.output);
+  if (world.rank() == 0) monitoring::empty_metrics_targets(outlets_->config.output);
 }
 
 void RunMonitor::record_previews(int64_t step) {

@@ -35,7 +35,7 @@ class RunMonitor {
   // (each rank for itself) The pictures of the previews after `step` steps are in their folder.
   void record_previews(int64_t step);
 
-  // (each rank for itself) The run ends in order: rank 0 removes OUTPUT/metrics_targets.json.
+  // (each rank for itself) The run ends in order: rank 0 empties OUTPUT/metrics_targets.json.
   void leave(comm::Communicator& world);
 
   // (each rank for itself) Ends the bar; rank 0 says what the run was like.
