@@ -6,6 +6,7 @@
 #include "monitoring/replace_file.h"
 
 namespace sdlora::monitoring {
+
 void write_metrics_targets(const std::filesystem::path& run_directory,
                            const std::vector<std::string>& addresses) {
   using Json = nlohmann::ordered_json;
