@@ -35,11 +35,7 @@ void CacheMonitor::finish() {
 }
 
 CacheMonitor::~CacheMonitor() {
-  if (!is_first_rank_) return;
-  std::error_code ignored;
-  if (!std::filesystem::exists(output_ / monitoring::kMetricsTargetsFile, ignored)) return;
-  monitoring::empty_metrics_targets(output_);  // Prometheus reads that there is nothing, and then the file goes
-  std::filesystem::remove(output_ / monitoring::kMetricsTargetsFile, ignored);
+  if (is_first_rank_) monitoring::remove_metrics_targets(output_);
 }
 
 }  // namespace sdlora::data

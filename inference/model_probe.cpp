@@ -34,8 +34,7 @@ const at::Tensor& input(const NamedTensors& inputs, const std::string& name, int
 
 void probe_unet(const ProbeRequest& request, const model::ModelDirectory& directory,
                 const NamedTensors& inputs, NamedTensors& outputs) {
-  const model::Placement placement{
-      .cpu_kernels = model::kernels::choose_cpu_kernels(request.cpu_kernels, at::kCPU, at::kFloat)};
+  const model::Placement placement;
   model::UNet unet = directory.load_unet(placement);
   if (!request.lora.empty()) {
     const lora::AdapterFile adapter = lora::read_adapter(request.lora);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 
 namespace sdlora::inference {
 
@@ -13,7 +12,6 @@ struct ProbeRequest {
   std::filesystem::path prompts;  // empty: none
   std::filesystem::path lora;     // empty: none
   double lora_scale = 1;
-  std::string cpu_kernels = "auto";  // of the UNet
 };
 
 // Loads only the parts that the inputs ask for, in fp32 on the CPU. Throws Error(kUsage) when nothing is

@@ -44,12 +44,17 @@ std::vector<std::string> words_of(const RankCommand& command) {
   return words;
 }
 
-std::vector<std::string> options_to_go_on(std::vector<std::string> trainer_options) {
-  for (size_t word = 0; word < trainer_options.size(); ++word) {
-    if (trainer_options[word] == "--resume=none") trainer_options[word] = "--resume=auto";
-    if (word > 0 && trainer_options[word - 1] == "--resume" && trainer_options[word] == "none")
-      trainer_options[word] = "auto";
-  }
+std::vector<std::string> options_to_go_on(std::vector<std::string> trainer_options, bool has_checkpoint) {
+  std::string resume;
+  const auto option = std::find_if(
+      trainer_options.begin(), trainer_options.end(),
+      [](const std::string& word) { return word == "--resume" || word.starts_with("--resume="); });
+  if (option == trainer_options.end()) return trainer_options;
+  const bool is_one_word = *option != "--resume";
+  const auto value = is_one_word ? option : option + 1;
+  if (value == trainer_options.end()) return trainer_options;
+  resume = is_one_word ? value->substr(value->find('=') + 1) : *value;
+  if (resume == "none" || has_checkpoint) *value = is_one_word ? "--resume=auto" : "auto";
   return trainer_options;
 }
 

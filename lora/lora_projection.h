@@ -3,11 +3,7 @@
 //   x [n, in] ──┬── W, b (frozen) ─────────────────┐
 //               └── A [r, in] ── B [out, r] ── × s ┴─→ y [n, out]
 //
-// In fp32 on the CPU the branch is merged: W + s B A, computed anew when A or B has changed, so that the
-// forward and dx cost no more than without an adapter. In 16 bits the sum would round small branches away, so
-// there the branch is computed beside W.
-//
-// The backward is written by hand: it adds dA and dB to the flat gradient and keeps only x (and A x).
+// The backward is written by hand: it adds dA and dB to the flat gradient and keeps only x and A x.
 #pragma once
 
 #include "model/projection.h"
@@ -24,24 +20,24 @@ struct LoraTensors {
 
 class LoraProjection final : public model::Projection {
  public:
-  LoraProjection(model::ProjectionSlot frozen, LoraTensors tensors, double scale)
-      : frozen_(std::move(frozen)), tensors_(std::move(tensors)), scale_(scale) {}
+  LoraProjection(model::ProjectionSlot base, LoraTensors tensors, double scale)
+      : base_(std::move(base)), tensors_(std::move(tensors)), scale_(scale) {}
 
   // Computes in x's type; A and B are rounded to it.
   at::Tensor forward(const at::Tensor& x) const override;
 
-  const model::Linear& base() const override { return frozen_->base(); }
+  int64_t in_features() const override { return base_->in_features(); }
 
-  bool is_convolution() const override { return frozen_->is_convolution(); }
+  int64_t out_features() const override { return base_->out_features(); }
+
+  const at::Tensor& weight() const override { return base_->weight(); }
+
+  bool is_convolution() const override { return base_->is_convolution(); }
 
  private:
-  const model::Linear& merged() const;
-
-  model::ProjectionSlot frozen_;
+  model::ProjectionSlot base_;
   LoraTensors tensors_;
   double scale_;  // alpha / rank
-  mutable model::Linear merged_;
-  mutable int64_t merged_version_ = 0;  // of A and B, as autograd counts changes in place
 };
 
 }  // namespace sdlora::lora

@@ -1,10 +1,6 @@
 // A frozen 2-D convolution. Its backward needs only the weight, so nothing of the activations is kept for it.
 #pragma once
 
-#include <memory>
-
-#include "model/kernels/convolution_kernel.h"
-#include "model/linear.h"
 #include "model/weight_source.h"
 
 namespace sdlora::model {
@@ -21,14 +17,8 @@ struct Convolution {
 
   bool is_defined() const { return weight.defined(); }
 
-  // [B, in, h, w] → [B, out, h', w'], channels last where a kernel of ours computes
+  // [B, in, h, w] → [B, out, h', w']
   at::Tensor forward(const at::Tensor& x) const;
-
- private:
-  at::Tensor compute(const at::Tensor& x) const;
-  at::Tensor input_gradient(const at::Tensor& dy, at::IntArrayRef input_shape) const;
-
-  std::shared_ptr<kernels::ConvolutionKernel> kernel_;  // where the placement asks for it; else ATen computes
 };
 
 }  // namespace sdlora::model

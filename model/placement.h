@@ -3,15 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/kernels/cpu_kernels.h"
-
 namespace sdlora::model {
 
 // Weights stored in another type are converted once, at load.
 struct Placement {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
-  kernels::CpuKernels cpu_kernels;
 };
 
 }  // namespace sdlora::model

@@ -7,9 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "monitoring/fact.h"
-
 namespace sdlora::monitoring {
+
+struct ReportFact {
+  std::string name;
+  std::string value;
+};
 
 struct ReportSetting {
   std::string name;
@@ -25,8 +28,8 @@ struct RunReport {
   int64_t parameter_count = 0;
   double max_gradient_norm = 0;  // where gradients are clipped; 0: never
   std::vector<ReportSetting> settings;
-  std::vector<Fact> run_facts;
-  std::vector<Fact> data_facts;
+  std::vector<ReportFact> run_facts;
+  std::vector<ReportFact> data_facts;
   std::vector<std::string> captions;  // a few
 };
 

@@ -9,6 +9,12 @@
 namespace sdlora::trainer {
 namespace {
 
+at::ScalarType dtype_of(const std::string& mixed_precision) {
+  if (mixed_precision == "fp16") return at::kHalf;
+  if (mixed_precision == "bf16") return at::kBFloat16;
+  return at::kFloat;
+}
+
 data::Dataset open_cache(const std::filesystem::path& directory, const char* option) {
   if (!std::filesystem::is_directory(directory))
     throw Error(ExitCode::kUsage, Problem{.what = "the data directory does not exist",
@@ -61,12 +67,6 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
 
 }  // namespace
 
-at::ScalarType dtype_of(const std::string& mixed_precision) {
-  if (mixed_precision == "fp16") return at::kHalf;
-  if (mixed_precision == "bf16") return at::kBFloat16;
-  return at::kFloat;
-}
-
 void check_data_was_cached_with(const model::ModelDirectory& model, const data::Dataset& dataset,
                                 const std::filesystem::path& data_directory) {
   const auto compare = [&](const std::string& part, const std::string& cached_hash) {
@@ -101,10 +101,7 @@ BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, i
 
 RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at::Device device)
     : share(batch_share),
-      placement{.device = device,
-                .dtype = dtype_of(config.mixed_precision),
-                .cpu_kernels = model::kernels::choose_cpu_kernels(config.cpu_kernels, device,
-                                                                  dtype_of(config.mixed_precision))},
+      placement{.device = device, .dtype = dtype_of(config.mixed_precision)},
       dataset(open_dataset(config)),
       validation_dataset(open_validation_dataset(config)),
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation_split)),

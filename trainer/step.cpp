@@ -1,6 +1,5 @@
 #include "trainer/step.h"
 
-#include <chrono>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -33,7 +32,6 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   using monitoring::StepPhase;
   const BatchShare& share = settings.share;
   const at::ScalarType dtype = settings.placement.dtype;
-  const auto start = std::chrono::steady_clock::now();
   StepResult result{};
   reducer.reset();
   if (stop_requested) reducer.request_stop();
@@ -41,7 +39,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   // 1. This rank's micro-batches of the global batch
   for (int64_t slot = share.first_slot; slot < share.first_slot + share.slot_count;
        slot += share.micro_batch_size) {
-    watchdog.progress(comm::Section::kStep, fmt::format("sample {}", slot));
+    watchdog.progress(fmt::format("step {}, sample {}", step + 1, slot));
     clock.enter(StepPhase::kDataWait);
     const MicroBatch batch = batches.make(step, slot, share.micro_batch_size);
 
@@ -54,7 +52,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     trace.record_samples(step, batch, prediction);
 
     // 4. Loss and backward, into the flat gradient
-    const at::Tensor target = schedule.target(batch.latents, batch.noise, batch.timesteps);  // [B, 4, h, w]
+    const at::Tensor target = schedule.target(batch.latents, batch.noise, batch.timesteps);
     const at::Tensor loss = loss_of(prediction, target);
     result.sample_losses.push_back({batch.timesteps, sample_losses_of(prediction, target)});
     clock.enter(StepPhase::kBackward);
@@ -63,14 +61,12 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     adapter.gradients().mul_(1 / loss_scaler.scale());
     reducer.add(adapter.gradients(), loss.detach());
     if (!is_finite(loss, adapter.gradients()))
-      result.nonfinite.push_back(
-          describe_nonfinite(batch, prediction, result.sample_losses.back().losses, adapter.gradients()));
+      result.nonfinite_sources.insert(result.nonfinite_sources.end(), batch.sources.begin(),
+                                      batch.sources.end());
   }
 
-  result.own_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-
   // 5. Reduce (all ranks): from here on every rank computes the same from the same
-  watchdog.progress(comm::Section::kReduction, "gradients");
+  watchdog.progress(fmt::format("the reduction of step {}", step + 1));
   clock.enter(StepPhase::kReduce);
   ReducedStep reduced = reducer.reduce(gradients_comm, share.micro_batch_count());
   result.loss = reduced.loss;

@@ -1,10 +1,9 @@
 // Records every step's inputs and results, enough to replay a run in another framework:
 //
-//   adapter-init.safetensors                A and B before the first step, named as in lora_weights.pt (rank
-//   0) step-000001.sample-000000.safetensors   one file per slot of the global batch (the rank that computed
-//   it);
-//                                           sample_file.h says what it holds
-//   step.jsonl                              loss, gradient norm before clipping, learning rate (rank 0)
+//   adapter-init.safetensors            A and B before the first step, named as in lora_weights.pt   (rank 0)
+//   step-000001.sample-000000.safetensors   one file per slot of the global batch                    (the
+//   rank that computed it) step.jsonl                          loss, gradient norm before clipping, learning
+//   rate           (rank 0)
 #pragma once
 
 #include <filesystem>

@@ -58,10 +58,10 @@ ValidationResult Validation::run(const model::UNet& unet, comm::Communicator& su
       break;
     }
     const int64_t first = group * micro_batch_size_;
-    watchdog.progress(comm::Section::kValidation, fmt::format("pair {} of {}", first, pair_count));
+    watchdog.progress(fmt::format("validation, pair {} of {}", first, pair_count));
     add_losses(unet, first, std::min(micro_batch_size_, pair_count - first));
   }
-  watchdog.progress(comm::Section::kValidation, "summing the losses");
+  watchdog.progress("the reduction of the validation losses");
   sums_comm.all_reduce_sum(sum_.words());  // (all ranks)
   return result();
 }

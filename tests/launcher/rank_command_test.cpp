@@ -34,11 +34,16 @@ TEST(RankCommand, StartsSrunWithPmixAndItsCoresPerRank) {
 }
 
 TEST(OptionsToGoOn, ResumeFromTheNewestCheckpointInPlaceOfWhereTheRunBegan) {
-  EXPECT_THAT(options_to_go_on({"--seed", "1"}), ElementsAre("--seed", "1"));
-  EXPECT_THAT(options_to_go_on({"--resume", "none"}), ElementsAre("--resume", "auto"));
-  EXPECT_THAT(options_to_go_on({"--resume=none", "--seed", "1"}),
+  EXPECT_THAT(options_to_go_on({"--seed", "1"}, true), ElementsAre("--seed", "1"));
+  EXPECT_THAT(options_to_go_on({"--resume", "none"}, false), ElementsAre("--resume", "auto"));
+  EXPECT_THAT(options_to_go_on({"--resume=none", "--seed", "1"}, true),
               ElementsAre("--resume=auto", "--seed", "1"));
-  EXPECT_THAT(options_to_go_on({"--resume", "other/checkpoint-step-9"}),
+  EXPECT_THAT(options_to_go_on({"--resume", "other/checkpoint-step-9"}, true),
+              ElementsAre("--resume", "auto"));
+}
+
+TEST(OptionsToGoOn, BeginAgainAtAGivenCheckpointWhileTheRunHasNone) {
+  EXPECT_THAT(options_to_go_on({"--resume", "other/checkpoint-step-9"}, false),
               ElementsAre("--resume", "other/checkpoint-step-9"));
 }
 

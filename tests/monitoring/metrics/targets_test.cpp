@@ -48,14 +48,11 @@ TEST_F(MetricsTargets, InADirectoryThatDoesNotExistAreAnError) {
   EXPECT_THROW(write_metrics_targets(folder_ / "absent", {}), Error);
 }
 
-TEST_F(MetricsTargets, OfARunThatEndedInOrderAreAnEmptyList) {
+TEST_F(MetricsTargets, AreRemovedWhereThereAreSome) {
   write_metrics_targets(run("ink"), {"n1:9400"});
-  empty_metrics_targets(folder_ / "ink");
-  EXPECT_EQ(text_of(folder_ / "ink/metrics_targets.json"), "[]\n");
-}
-
-TEST_F(MetricsTargets, OfADirectoryThatIsGoneAreNoErrorInTheEnd) {
-  EXPECT_NO_THROW(empty_metrics_targets(folder_ / "absent"));
+  remove_metrics_targets(folder_ / "ink");
+  remove_metrics_targets(folder_ / "ink");
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "ink"));
 }
 
 }  // namespace
