@@ -32,10 +32,11 @@ void CacheMonitor::show(const CacheMark& mark) {
 
 void CacheMonitor::finish() {
   if (bar_) bar_->finish();
+  if (is_first_rank_) monitoring::remove_metrics_targets(output_);
 }
 
 CacheMonitor::~CacheMonitor() {
-  if (is_first_rank_) monitoring::remove_metrics_targets(output_);
+  if (bar_) monitoring::remove_metrics_targets(output_);
 }
 
 }  // namespace sdlora::data

@@ -16,8 +16,8 @@ class CacheMonitor {
   // (all ranks) Every rank serves its metrics.
   CacheMonitor(const CacheCommand& command, comm::Communicator& world);
 
-  // However it ends, rank 0 removes metrics_targets.json, which is no part of the cache; also one that a
-  // killed run has left.
+  // However the run ends, rank 0 removes the metrics_targets.json that it wrote. That of another run, which
+  // may be why this one was refused, stays.
   ~CacheMonitor();
 
   CacheMonitor(const CacheMonitor&) = delete;
@@ -27,7 +27,8 @@ class CacheMonitor {
   // Throws Error(kIo).
   void show(const CacheMark& mark);
 
-  // (each rank for itself) The cache is complete.
+  // (each rank for itself) The cache is complete: rank 0 removes metrics_targets.json, which is no part of
+  // it; also one that a killed run has left.
   void finish();
 
  private:
