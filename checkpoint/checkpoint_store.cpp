@@ -186,6 +186,14 @@ NewestCheckpoint load_newest_checkpoint(const std::filesystem::path& run_directo
                       .advice = "restore one from a copy, or start anew in another directory"});
 }
 
+void remove_old_checkpoints(const std::filesystem::path& run_directory, int64_t newest_step,
+                            int64_t keep_count) {
+  for (const Candidate& candidate : candidates_in(run_directory)) {
+    if (candidate.is_replaced || candidate.step > newest_step) continue;
+    if (--keep_count < 0) remove_directory(candidate.directory);
+  }
+}
+
 void remove_leftovers(const std::filesystem::path& run_directory) {
   for (const std::filesystem::path& entry : entries_of(run_directory)) {
     const std::string name = entry.filename().string();

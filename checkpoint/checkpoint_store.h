@@ -41,6 +41,12 @@ struct NewestCheckpoint {
 // are bad.
 NewestCheckpoint load_newest_checkpoint(const std::filesystem::path& run_directory);
 
+// Removes all checkpoints of steps below `newest_step` but the newest; with that of `newest_step`,
+// `keep_count` (1 or more) are left. Those of later steps, which this run did not make, are not touched.
+// Throws Error(kIo). (rank 0 only)
+void remove_old_checkpoints(const std::filesystem::path& run_directory, int64_t newest_step,
+                            int64_t keep_count);
+
 // Removes the temporary directories and files that dead attempts left behind, and puts back a checkpoint that
 // a dead save had moved aside to replace it. (rank 0 only, while this run owns the directory)
 void remove_leftovers(const std::filesystem::path& run_directory);

@@ -17,6 +17,9 @@ class MappedFile {
 
   const std::byte* data() const { return static_cast<const std::byte*>(address_); }
 
+  // Takes the pages that lie wholly within out of this process' memory; they come back when they are read.
+  void release(size_t begin_byte, size_t byte_count) const;
+
  private:
   size_t byte_count_;
   void* address_;

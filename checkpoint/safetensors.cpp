@@ -37,7 +37,10 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   }
   // from_blob wants a writable address; the pages stay read-only.
   return at::from_blob(
-      const_cast<std::byte*>(data), info.shape, [mapping = mapping_](void*) {},
+      const_cast<std::byte*>(data), info.shape,
+      [mapping = mapping_, begin = info.begin_byte, count = info.byte_count](void*) {
+        mapping->release(begin, count);
+      },
       at::TensorOptions(info.dtype));
 }
 

@@ -27,12 +27,15 @@ target_compile_definitions(libtorch INTERFACE FMT_HEADER_ONLY)
 target_link_libraries(libtorch INTERFACE
   "-Wl,--no-as-needed" "${torch_dir}/lib/libtorch_cuda.so" "${torch_dir}/lib/libtorch.so" "-Wl,--as-needed"
   "${torch_dir}/lib/libtorch_cpu.so" "${torch_dir}/lib/libc10.so" "${torch_dir}/lib/libc10_cuda.so")
+set(SDLORA_LIBRARY_DIRS "${torch_dir}/lib" "${cuda_dir}/lib" "${nccl_dir}/lib" "${site_packages}/nvidia/cudnn/lib"
+  "${site_packages}/nvidia/cusparselt/lib" "${site_packages}/nvidia/nvshmem/lib")
+list(JOIN SDLORA_LIBRARY_DIRS ":" library_path)
+set(CMAKE_BUILD_RPATH "${SDLORA_LIBRARY_DIRS}")
 target_link_options(libtorch INTERFACE
   # LibTorch exports parts of a std::filesystem of its own, whose remove_all calls a null pointer: the system's libstdc++
   # comes first in every program, so that names are found there.
   "-Wl,--push-state,--no-as-needed,-lstdc++,--pop-state"
-  "-Wl,-rpath,${torch_dir}/lib:${cuda_dir}/lib:${nccl_dir}/lib:${site_packages}/nvidia/cudnn/lib"
-  "-Wl,-rpath-link,${torch_dir}/lib:${cuda_dir}/lib:${nccl_dir}/lib:${site_packages}/nvidia/cudnn/lib:${site_packages}/nvidia/cusparselt/lib:${site_packages}/nvidia/nvshmem/lib")
+  "-Wl,-rpath-link,${library_path}")
 
 add_library(nccl INTERFACE)
 target_include_directories(nccl SYSTEM INTERFACE "${nccl_dir}/include" "${cuda_dir}/include")

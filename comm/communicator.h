@@ -7,6 +7,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "comm/collective_log.h"
+
 namespace sdlora::comm {
 
 class Communicator {
@@ -30,8 +32,18 @@ class Communicator {
   // (all ranks) Every rank's text on every rank, by rank.
   virtual std::vector<std::string> gather(const std::string& text) = 0;
 
+  // (all ranks) On every host the bytes of its local rank 0; the others' argument is replaced.
+  virtual void broadcast_on_host(std::string& bytes) = 0;
+
   // (all ranks)
   virtual void barrier() = 0;
+
+  // Where this rank is among the collectives, for the watchdog.
+  virtual CollectiveLog& log() = 0;
+
+  // Gives up what is under way, from another thread than the one that is stuck in it. The communicator is of
+  // no use afterwards. Only where the library can: MPI cannot.
+  virtual void abort() noexcept {}
 };
 
 // One rank and nothing to wait for.
@@ -41,10 +53,12 @@ std::unique_ptr<Communicator> make_single_process_communicator();
 // until the communicator is gone. CUDA tensors are reduced by way of host memory.
 std::unique_ptr<Communicator> make_mpi_communicator();
 
-// (all ranks) Tensors of `device_index` over NCCL on the current CUDA stream, everything else over `world`,
-// which must outlive it. Nothing here waits for the device. One device a rank. Throws Error(kMismatch) when
-// this build has no NCCL, Error(kInternal) naming the call when NCCL reports a failure.
-std::unique_ptr<Communicator> make_nccl_communicator(Communicator& world, int device_index);
+// (all ranks) Tensors of `device_index` over NCCL on the current CUDA stream, in place in its memory,
+// everything else over `world`, which must outlive it. Nothing here waits for the device. One device a rank,
+// unless `is_gpu_shared` (gpu_sharing.h). Throws Error(kMismatch) when this build has no NCCL,
+// Error(kInternal) naming the call when NCCL reports a failure.
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& world, int device_index,
+                                                     bool is_gpu_shared = false);
 
 // What every communicator demands of a tensor to reduce; throws Error(kInternal) naming what is wrong with
 // it.

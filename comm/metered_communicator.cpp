@@ -28,7 +28,13 @@ class MeteredCommunicator final : public Communicator {
 
   std::vector<std::string> gather(const std::string& text) override { return inner_.gather(text); }
 
+  void broadcast_on_host(std::string& bytes) override { inner_.broadcast_on_host(bytes); }
+
   void barrier() override { inner_.barrier(); }
+
+  CollectiveLog& log() override { return inner_.log(); }
+
+  void abort() noexcept override { inner_.abort(); }
 
  private:
   Communicator& inner_;

@@ -1,8 +1,10 @@
 // The communicator is non-blocking: calls return at once and their state is polled, so that a failure of a
 // peer can be seen and the communicator aborted at any point (NCCL user guide, "Fault Tolerance").
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <thread>
 
 #include <c10/cuda/CUDAFunctions.h>
@@ -10,7 +12,9 @@
 #include <c10/cuda/CUDAStream.h>
 #include <nccl.h>
 
+#include "comm/build_identity.h"
 #include "comm/communicator.h"
+#include "comm/gpu_sharing.h"
 #include "comm/program.h"
 #include "common/error.h"
 
@@ -34,8 +38,9 @@ ncclDataType_t nccl_type_of(const at::Tensor& tensor) {
 
 class NcclCommunicator : public Communicator {
  public:
-  NcclCommunicator(Communicator& world, int device_index)
+  NcclCommunicator(Communicator& world, int device_index, bool is_gpu_shared)
       : world_(world), device_index_(device_index), exceptions_at_start_(std::uncaught_exceptions()) {
+    if (is_gpu_shared) prepare_gpu_sharing(world.rank());
     const ncclUniqueId id = share_unique_id();
     agree(world_, [&] { join(id); });
   }
@@ -62,10 +67,14 @@ class NcclCommunicator : public Communicator {
                           .expected = fmt::format("device {}", device_index_),
                           .seen = fmt::format("device {}", tensor.get_device()),
                           .where = place_of(world_)});
+    const CollectiveLog::Visit visit(log(), "nccl_all_reduce_sum", static_cast<int64_t>(tensor.nbytes()));
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_index_));
     const auto stream = c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device_index_));
     void* values = tensor.mutable_data_ptr();
-    finish(ncclAllReduce(values, values, tensor.numel(), nccl_type_of(tensor), ncclSum, nccl_, stream),
+    finish(call([&] {
+             return ncclAllReduce(values, values, tensor.numel(), nccl_type_of(tensor), ncclSum, nccl_,
+                                  stream);
+           }),
            "ncclAllReduce");
   }
 
@@ -73,7 +82,20 @@ class NcclCommunicator : public Communicator {
 
   std::vector<std::string> gather(const std::string& text) override { return world_.gather(text); }
 
+  void broadcast_on_host(std::string& bytes) override { world_.broadcast_on_host(bytes); }
+
   void barrier() override { world_.barrier(); }
+
+  CollectiveLog& log() override { return world_.log(); }
+
+  // Kernels that wait for a peer end, and with them whoever waits for the device. May itself hang: the
+  // watchdog does not wait for long.
+  void abort() noexcept override {
+    is_aborted_ = true;
+    const std::lock_guard lock(mutex_);
+    if (nccl_ != nullptr) ncclCommAbort(nccl_);
+    nccl_ = nullptr;
+  }
 
  private:
   // (all ranks) Rank 0 makes the id under which the ranks find each other.
@@ -112,29 +134,36 @@ class NcclCommunicator : public Communicator {
     }
   }
 
+  // One NCCL call at a time: abort() comes from another thread.
+  template <typename Call>
+  ncclResult_t call(const Call& nccl_call) {
+    const std::lock_guard lock(mutex_);
+    return is_aborted_ ? ncclRemoteError : nccl_call();
+  }
+
   // Waits until the host side of a call is done; the device's work goes on. The watchdog ends a rank that
   // waits too long.
-  void finish(ncclResult_t result, const char* call, std::chrono::seconds patience = kNoLimit) {
+  void finish(ncclResult_t result, const char* name, std::chrono::seconds patience = kNoLimit) {
     const auto start = std::chrono::steady_clock::now();
     if (result == ncclSuccess || result == ncclInProgress) {
       result = ncclInProgress;
       while (result == ncclInProgress && std::chrono::steady_clock::now() - start < patience) {
-        check(ncclCommGetAsyncError(nccl_, &result), "ncclCommGetAsyncError");
+        check(call([&] { return ncclCommGetAsyncError(nccl_, &result); }), "ncclCommGetAsyncError");
         if (result == ncclInProgress) std::this_thread::yield();
       }
     }
-    check(result, call);
+    check(result, name);
   }
 
-  void check(ncclResult_t result, const char* call) {
+  void check(ncclResult_t result, const char* name) {
     if (result == ncclSuccess) return;
     has_failed_ = true;
     const std::string reason = result == ncclInProgress ? "no answer from the other ranks in time"
                                                         : std::string(ncclGetErrorString(result));
     throw Error(
         ExitCode::kInternal,
-        Problem{.what = fmt::format("{} failed", call),
-                .seen = fmt::format("{} ({})", reason, ncclGetLastError(nccl_)),
+        Problem{.what = fmt::format("{} failed", name),
+                .seen = fmt::format("{} ({})", reason, is_aborted_ ? "aborted" : ncclGetLastError(nccl_)),
                 .where = fmt::format("{}, GPU {}", place_of(world_), device_index_),
                 .advice =
                     "look for the first error of the other ranks; NCCL_DEBUG=INFO says more, --comm mpi "
@@ -163,12 +192,21 @@ class NcclCommunicator : public Communicator {
   const int exceptions_at_start_;
   ncclComm_t nccl_ = nullptr;
   bool has_failed_ = false;
+  std::mutex mutex_;
+  std::atomic<bool> is_aborted_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_nccl_communicator(Communicator& world, int device_index) {
-  return std::make_unique<NcclCommunicator>(world, device_index);
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& world, int device_index,
+                                                     bool is_gpu_shared) {
+  return std::make_unique<NcclCommunicator>(world, device_index, is_gpu_shared);
+}
+
+std::string nccl_version() {
+  int version = 0;
+  if (ncclGetVersion(&version) != ncclSuccess) return "unknown";
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
 }
 
 }  // namespace sdlora::comm

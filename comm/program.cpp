@@ -37,6 +37,7 @@ int close_after_failure(MpiSession& session, const Failure& failure) {
 
 int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
+  std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
   std::optional<MpiSession> session;
   std::unique_ptr<Communicator> world;  // outlives the handler: freeing it may wait for the other ranks
   try {

@@ -4,9 +4,15 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string_view>
 
 namespace sdlora::log {
+
+enum class Format {
+  kText,  // 12:00:00 I [rank 1] text
+  kJson,  // {"time":"2026-01-31T12:00:00.000Z","level":"info","rank":1,"message":"text"}
+};
 
 // Call once a process, before the first line. Until then lines go to standard error as rank 0.
 void start(int rank, int rank_count);
@@ -14,11 +20,22 @@ void start(int rank, int rank_count);
 // Whether this process is rank 0, which alone talks to the terminal.
 bool is_rank_zero();
 
+// Of all lines from now on, and of files that are added after it.
+void set_format(Format format);
+Format format();
+
 // Appends from now on to `file` as well (created; the folder must exist). Throws Error(kIo).
 void add_file(const std::filesystem::path& file);
+
+// Every line on the terminal is written by `around`, which gets the function that writes it and must call it
+// once; so that a progress bar can make room. Empty: no more. `around` must not log.
+void surround_terminal_lines(std::function<void(const std::function<void()>& write)> around);
 
 void info(std::string_view text);
 void warning(std::string_view text);
 void error(std::string_view text);
+
+// Information that the terminal has in another way.
+void info_to_files(std::string_view text);
 
 }  // namespace sdlora::log

@@ -42,7 +42,8 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
       throw Error(ExitCode::kBadData, Problem{.what = "a caption index is out of range",
                                               .expected = fmt::format("0 … {}", manifest.text.row_count - 1),
                                               .seen = fmt::format("{}", caption),
-                                              .where = file.string() + ", caption_index"});
+                                              .where = file.string() + ", caption_index",
+                                              .advice = "run cache_latents anew, into another directory"});
   return shard;
 }
 

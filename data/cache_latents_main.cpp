@@ -5,6 +5,8 @@
 //   mpirun -np 4 cache_latents --model sd15 --images photos --output cache
 //   cache_latents verify cache
 //   cache_latents info cache
+//
+// Run the same command again after an interruption: it goes on with the pictures that are missing.
 #include <iostream>
 
 #include "comm/program.h"
@@ -15,6 +17,7 @@
 #include "data/cache_latents.h"
 #include "data/cache_monitor.h"
 #include "launcher/device_binding.h"
+#include "launcher/stop_signals.h"
 
 namespace {
 
@@ -26,8 +29,9 @@ namespace log = sdlora::log;
 // (all ranks)
 void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader) {
   command.options.device =
-      sdlora::launcher::bind_device(command.device, world.local_rank(), world.local_size());
+      sdlora::launcher::bind_device({.device = command.device, .allow_gpu_sharing = true}, world);
   command.options.encoder_threads = sdlora::data::encoder_threads(command, world.local_size());
+  command.options.stop_requested = sdlora::launcher::stop_was_requested;
   sdlora::data::CacheMonitor monitor(command, world);
   const auto report = sdlora::data::cache_latents(command.options, world, loader,
                                                   [&](const auto& mark) { monitor.show(mark); });
@@ -40,6 +44,7 @@ void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader)
 }  // namespace
 
 int main(int argc, char** argv) {
+  sdlora::launcher::watch_stop_signals();
   ImageLoader loader;  // forks, so it comes before MPI and threads
   return sdlora::comm::run_program(&argc, &argv, [&](Communicator& world) {
     CLI::App app("Makes a cache of latents and text embeddings from a folder of images with captions.",

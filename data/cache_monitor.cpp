@@ -1,5 +1,8 @@
 #include "data/cache_monitor.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include <ATen/Version.h>
 
 #include "monitoring/metrics/memory_metrics.h"
@@ -32,11 +35,18 @@ void CacheMonitor::show(const CacheMark& mark) {
 
 void CacheMonitor::finish() {
   if (bar_) bar_->finish();
-  if (is_first_rank_) monitoring::remove_metrics_targets(output_);
+  if (is_first_rank_) take_targets_away();
 }
 
 CacheMonitor::~CacheMonitor() {
-  if (bar_) monitoring::remove_metrics_targets(output_);
+  if (bar_) take_targets_away();
+}
+
+void CacheMonitor::take_targets_away() const {
+  std::error_code ignored;
+  if (!std::filesystem::exists(output_ / monitoring::kMetricsTargetsFile, ignored)) return;
+  monitoring::empty_metrics_targets(output_);  // read as "nothing", before the file goes
+  std::filesystem::remove(output_ / monitoring::kMetricsTargetsFile, ignored);
 }
 
 }  // namespace sdlora::data

@@ -32,6 +32,8 @@ class CacheMonitor {
   void finish();
 
  private:
+  void take_targets_away() const;
+
   std::filesystem::path output_;
   bool is_first_rank_;
   monitoring::MetricsRegistry registry_;

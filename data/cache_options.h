@@ -21,7 +21,8 @@ struct CacheOptions {
   bool flip = false;
   at::Device device = at::kCPU;
   int encoder_threads = 1;  // on the CPU: pictures that a rank encodes at a time; does not change the files
-  double save_interval_seconds = 60;  // how much work of an unfinished shard a kill may cost, about
+  double save_interval_seconds = 60;     // how much work of an unfinished shard a kill may cost, about
+  std::function<bool()> stop_requested;  // this rank was asked to save and leave; empty: never
 };
 
 // How far a rank is in the images that are to be done in this run.

@@ -58,6 +58,7 @@ EncodedPicture PictureEncoder::encode_one(const PlannedSample& sample, const Loa
                                             .seen = "SHA-256 " + image.sha256,
                                             .where = (options_.images / sample.source).string(),
                                             .advice = "run cache_latents again when nobody writes there"});
+  if (options_.stop_requested && options_.stop_requested()) return {};
   if (!image.unusable_reason.empty()) return {.unusable_reason = image.unusable_reason};
   const at::Tensor latents = encoder_.encode(image.rgb, plan_.settings.image_size);
   if (!at::isfinite(latents).all().item<bool>())

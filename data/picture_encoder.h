@@ -15,8 +15,10 @@ namespace sdlora::data {
 
 struct EncodedPicture {
   at::Tensor latents = {};           // [planes, 4, h, w] f32 on the CPU, or undefined
-  std::string unusable_reason = {};  // why there are none
+  std::string unusable_reason = {};  // why there are none; empty, too: left out, a stop was requested
   bool is_reused = false;
+
+  bool is_left_out() const { return !latents.defined() && unusable_reason.empty(); }
 };
 
 using PictureDone = std::function<void(bool is_reused)>;
@@ -27,8 +29,9 @@ class PictureEncoder {
   PictureEncoder(const CacheOptions& options, const CachePlan& plan, ImageLoader& loader,
                  int64_t decoder_count);
 
-  // In the order of `samples`. `picture_done` is called after each, by one thread at a time. Throws
-  // Error(kBadData) when a file has changed since it was planned.
+  // In the order of `samples`. `picture_done` is called after each, by one thread at a time. When a stop is
+  // requested, what has not begun is left out. Throws Error(kBadData) when a file has changed since it was
+  // planned.
   std::vector<EncodedPicture> encode(const std::vector<PlannedSample>& samples,
                                      const PictureDone& picture_done);
 

@@ -1,6 +1,7 @@
 #include "data/shard_builder.h"
 
 #include <algorithm>
+#include <functional>
 #include <thread>
 
 #include <ATen/ATen.h>
@@ -72,11 +73,16 @@ ShardResult ShardBuilder::build(const PlannedShard& shard, const PictureDone& pi
   const size_t round_size = own_per_round * static_cast<size_t>(world_.size());
   std::vector<EncodedPicture> encoded;
   while (encoded.size() < shard.samples.size()) {
-    if (!encoded.empty()) save_partial(shard, encoded);
+    if (!encoded.empty()) save_partial(shard, encoded, /*is_due=*/false);
     const auto first = shard.samples.begin() + static_cast<ptrdiff_t>(encoded.size());
     const auto count = static_cast<ptrdiff_t>(std::min(round_size, shard.samples.size() - encoded.size()));
     const std::vector<EncodedPicture> round = gather_round({first, first + count}, picture_done);
     encoded.insert(encoded.end(), round.begin(), round.end());
+    if (std::any_of(round.begin(), round.end(), std::mem_fn(&EncodedPicture::is_left_out))) {
+      save_partial(shard, encoded, /*is_due=*/true);
+      throw Error(ExitCode::kStopped,
+                  "stopped by a signal; what is encoded is kept: run the same command again to go on");
+    }
   }
 
   ShardResult result;
@@ -116,11 +122,13 @@ std::vector<EncodedPicture> ShardBuilder::gather_round(const std::vector<Planned
   return all;
 }
 
-// (all ranks) Into a file from which the next run takes latents if this one is killed.
-void ShardBuilder::save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded) {
+// (all ranks) Into a file from which the next run takes latents if this one ends early. `is_due`: however
+// little it is.
+void ShardBuilder::save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded,
+                                bool is_due) {
   comm::agree(world_, [&] {
     const std::chrono::duration<double> unsaved = Clock::now() - saved_at_;
-    if (output_ == nullptr || unsaved.count() < options_.save_interval_seconds) return;
+    if (output_ == nullptr || (!is_due && unsaved.count() < options_.save_interval_seconds)) return;
     const ShardContent content = content_of(shard, encoded);
     if (content.sample_count() == 0) return;
     const std::filesystem::path file = options_.output / partial_name(shard.file_name);

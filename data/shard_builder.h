@@ -23,7 +23,8 @@ class ShardBuilder {
 
   // (all ranks) The ranks share the pictures, round by round; `picture_done` is called on every rank for each
   // of its own. What is encoded is saved now and then, so that a killed run has lost little. Throws
-  // Error(kBadData) when a file has changed since it was planned.
+  // Error(kBadData) when a file has changed since it was planned, Error(kStopped) on every rank when one was
+  // asked to stop, with all saved that is encoded.
   ShardResult build(const PlannedShard& shard, const PictureDone& picture_done);
 
  private:
@@ -31,7 +32,7 @@ class ShardBuilder {
 
   std::vector<EncodedPicture> gather_round(const std::vector<PlannedSample>& samples,
                                            const PictureDone& picture_done);
-  void save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded);
+  void save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded, bool is_due);
   ShardContent content_of(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded) const;
 
   const CacheOptions& options_;

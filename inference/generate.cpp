@@ -120,7 +120,9 @@ class Run {
     at::ScalarType dtype = at::kFloat;
     if (options_.mixed_precision == "bf16") dtype = at::kBFloat16;
     if (options_.mixed_precision == "fp16") dtype = at::kHalf;
-    return {.device = device_, .dtype = dtype};
+    return {.device = device_,
+            .dtype = dtype,
+            .cpu_kernels = model::kernels::choose_cpu_kernels(options_.cpu_kernels, device_, dtype)};
   }
 
   // Always fp32: it takes a small part of the time, and fp16 may overflow in it.

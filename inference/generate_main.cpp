@@ -46,8 +46,7 @@ int main(int argc, char** argv) {
     if (sdlora::parse_command_line(app, argc, argv) == sdlora::ParseResult::kLeave) return;
     sdlora::inference::check_options(options);
     refuse_ranks(world);
-    const at::Device device =
-        sdlora::launcher::bind_device(options.device, world.local_rank(), world.local_size());
+    const at::Device device = sdlora::launcher::bind_device({.device = options.device}, world);
     sdlora::launcher::set_cpu_threads(options.cpu_threads, world);
 
     std::optional<ProgressBar> bar;

@@ -72,6 +72,10 @@ void declare_options(CLI::App& app, GenerateOptions& options) {
   app.add_option("--cpu-threads", options.cpu_threads, "0: all cores")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--cpu-kernels", options.cpu_kernels,
+                 "what computes the UNet on the CPU; auto: the fastest measured on this kind of CPU")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "onednn", "aten"}));
 }
 
 void check_options(const GenerateOptions& options) {

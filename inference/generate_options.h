@@ -33,6 +33,7 @@ struct GenerateOptions {
   std::filesystem::path output;
   std::string device = "auto";
   int cpu_threads = 0;  // 0: all cores
+  std::string cpu_kernels = "auto";
   std::string mixed_precision = "no";
 };
 

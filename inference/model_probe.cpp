@@ -34,7 +34,8 @@ const at::Tensor& input(const NamedTensors& inputs, const std::string& name, int
 
 void probe_unet(const ProbeRequest& request, const model::ModelDirectory& directory,
                 const NamedTensors& inputs, NamedTensors& outputs) {
-  const model::Placement placement;
+  const model::Placement placement{
+      .cpu_kernels = model::kernels::choose_cpu_kernels(request.cpu_kernels, at::kCPU, at::kFloat)};
   model::UNet unet = directory.load_unet(placement);
   if (!request.lora.empty()) {
     const lora::AdapterFile adapter = lora::read_adapter(request.lora);

@@ -50,8 +50,10 @@ wait $!
 say "caching latents and text embeddings (build/bin/cache_latents)"
 build/bin/cache_latents --model "$model" --images "$demo/ink" --output "$demo/cache" --img-size 96
 
-say "training 500 steps on two ranks (mpirun -np 2 build/bin/trainer)"
-mpirun -np 2 --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 \
+ranks=2  # a rank a GPU: one on a machine that has one
+[[ $(nvidia-smi --list-gpus 2>/dev/null | wc -l) == 1 ]] && ranks=1
+say "training 500 steps on $ranks rank(s) (mpirun -np $ranks build/bin/trainer)"
+mpirun -np $ranks --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 \
   build/bin/trainer --config launcher/demo.toml --model "$model" --data "$demo/cache" --output "$demo/run" --seed "$seed" \
   --preview-prompts "$demo/previews.txt"
 

@@ -44,17 +44,16 @@ std::vector<std::string> words_of(const RankCommand& command) {
   return words;
 }
 
-std::vector<std::string> options_to_go_on(std::vector<std::string> trainer_options, bool has_checkpoint) {
-  std::string resume;
-  const auto option = std::find_if(
-      trainer_options.begin(), trainer_options.end(),
-      [](const std::string& word) { return word == "--resume" || word.starts_with("--resume="); });
-  if (option == trainer_options.end()) return trainer_options;
-  const bool is_one_word = *option != "--resume";
-  const auto value = is_one_word ? option : option + 1;
-  if (value == trainer_options.end()) return trainer_options;
-  resume = is_one_word ? value->substr(value->find('=') + 1) : *value;
-  if (resume == "none" || has_checkpoint) *value = is_one_word ? "--resume=auto" : "auto";
+std::vector<std::string> options_to_go_on(std::vector<std::string> trainer_options, bool starts_afresh) {
+  if (!starts_afresh) return trainer_options;
+  bool is_on_command_line = false;
+  for (size_t word = 0; word < trainer_options.size(); ++word) {
+    const bool follows_option = word > 0 && trainer_options[word - 1] == "--resume";
+    if (follows_option) trainer_options[word] = "auto";
+    if (trainer_options[word].starts_with("--resume=")) trainer_options[word] = "--resume=auto";
+    is_on_command_line |= follows_option || trainer_options[word] == "--resume=auto";
+  }
+  if (!is_on_command_line) append(trainer_options, {"--resume", "auto"});  // wins over the file of --config
   return trainer_options;
 }
 

@@ -24,9 +24,8 @@ struct RankCommand {
 // yield instead of spinning, and hears of a lost host within about 15 seconds instead of 8 minutes.
 std::vector<std::string> words_of(const RankCommand& command);
 
-// The options for another attempt: a --resume that was meant for the first start becomes auto.
-// `has_checkpoint`: whether the output holds one by now; without it, a run that began at a given checkpoint
-// begins there again.
-std::vector<std::string> options_to_go_on(std::vector<std::string> trainer_options, bool has_checkpoint);
+// The options for another attempt: where the trainer's `resume` is none (starts_afresh), be it from its
+// command line or from its config file, that was meant for the first start, and becomes auto.
+std::vector<std::string> options_to_go_on(std::vector<std::string> trainer_options, bool starts_afresh);
 
 }  // namespace sdlora::launcher

@@ -28,6 +28,7 @@ bool read_trainer_options(RunOptions& options) {
   if (config.is_dry_run)
     refuse("--dry-run is not for launcher run", "start the trainer itself: trainer … --dry-run");
   options.output = std::filesystem::absolute(config.output).lexically_normal();
+  options.starts_afresh = config.resume == "none";
   return true;
 }
 

@@ -19,6 +19,7 @@ struct RunOptions {
   std::filesystem::path targets_directory;  // where Prometheus looks for targets; empty: nowhere
   std::vector<std::string> trainer_options;
   std::filesystem::path output;  // the trainer's --output
+  bool starts_afresh = false;    // the trainer's --resume is none
 };
 
 void declare_run_options(CLI::App& command, RunOptions& options);

@@ -160,6 +160,7 @@ int Supervisor::wait_for(ChildProcess& ranks) {
     }
     const int signal = inbox_.wait(kLookEvery).value_or(SIGCHLD);
     if (signal == SIGCHLD) continue;
+    if (asks_to_end(signal) && asks_to_end(asked_by_)) kill_at = Clock::now();  // somebody is impatient
     if (!asks_to_end(asked_by_)) asked_by_ = signal;
     log::info(fmt::format("signal {}: {}", signal,
                           asks_to_save(signal) ? "the ranks save and leave" : "the ranks are ended"));
@@ -195,9 +196,7 @@ std::vector<std::string> Supervisor::command(bool is_first) const {
                 Problem{.what = "the trainer is missing",
                         .expected = command.trainer.string(),
                         .advice = "build it beside the launcher: bash launcher/build.sh trainer"});
-  if (!is_first)
-    command.trainer_options =
-        options_to_go_on(command.trainer_options, read_progress(options_.output).checkpoint_step > 0);
+  if (!is_first) command.trainer_options = options_to_go_on(command.trainer_options, options_.starts_afresh);
   return words_of(command);
 }
 

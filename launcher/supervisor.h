@@ -4,9 +4,10 @@
 //   OUTPUT/launcher.log    its own lines
 //   OUTPUT/attempts.jsonl  a line for each attempt
 //
-// Signals: USR1 and USR2 go on to the ranks, which save and leave with 75; TERM, INT and HUP end them now,
-// the newest checkpoint stays. The ranks find the number of their attempt in SDLORA_RUN_ATTEMPT, and the run
-// directory in SDLORA_RUN, by which what is left of a dead attempt is recognised.
+// Signals: USR1 and USR2 go on to the ranks, which save and leave with 75; TERM, INT and HUP end them now
+// (a second one at once), the newest checkpoint stays. The ranks find the number of their attempt in
+// SDLORA_RUN_ATTEMPT, and the run directory in SDLORA_RUN, by which what is left of a dead attempt is
+// recognised.
 #pragma once
 
 #include "launcher/run_options.h"

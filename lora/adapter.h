@@ -31,11 +31,10 @@ class Adapter {
 
   int64_t parameter_count() const { return parameters_.numel(); }
 
-  const at::Tensor& parameters() const { return parameters_; }  // as below
+  // [parameter_count] f32: A, B of module 0, A, B of module 1 …
+  at::Tensor& parameters() { return parameters_; }
 
-  at::Tensor& parameters() {
-    return parameters_;
-  }  // [parameter_count] f32: A, B of module 0, A, B of module 1 …
+  const at::Tensor& parameters() const { return parameters_; }
 
   at::Tensor& gradients() { return gradients_; }  // [parameter_count] f32
 

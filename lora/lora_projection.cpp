@@ -1,66 +1,93 @@
 #include "lora/lora_projection.h"
 
-#include <torch/csrc/autograd/custom_function.h>
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "common/error.h"
+#include "model/kernels/hand_written_backward.h"
+#include "model/kernels/matrix_product.h"
 
 namespace sdlora::lora {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-
 // gradient += scale · leftᵀ right, in fp32 whatever the type of left and right.
-void accumulate_product(at::Tensor& gradient, const at::Tensor& left, const at::Tensor& right, double scale) {
+void accumulate_product(at::Tensor gradient, const at::Tensor& left, const at::Tensor& right, double scale) {
   if (left.scalar_type() == at::kFloat)
     at::addmm_out(gradient, gradient, left.t(), right, /*beta=*/1, /*alpha=*/scale);
   else
     gradient.add_(at::mm(left.t(), right), scale);
 }
 
-// A takes part only so that the graph has a leaf that wants gradients; its gradient is written, not returned.
-struct TrainedBranch : torch::autograd::Function<TrainedBranch> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& /*leaf*/,
-                            const model::Projection& base, const LoraTensors& tensors, double scale) {
-    const at::Tensor rows = x.reshape({-1, x.size(-1)});  // [n, in]
-    const at::Tensor a = tensors.a.to(x.scalar_type());   // [r, in]
-    const at::Tensor b = tensors.b.to(x.scalar_type());   // [out, r]
-    const at::Tensor reduced = at::mm(rows, a.t());       // [n, r]
-    at::Tensor y = base.forward(x);                       // [..., out]
-    y.view({-1, y.size(-1)}).addmm_(reduced, b.t(), /*beta=*/1, /*alpha=*/scale);
-    context->save_for_backward({rows, reduced, a, b, base.weight()});
-    context->saved_data["a_gradient"] = tensors.a_gradient;
-    context->saved_data["b_gradient"] = tensors.b_gradient;
-    context->saved_data["scale"] = scale;
-    context->saved_data["input_shape"] = x.sizes().vec();
-    return y;
-  }
+// dB += s dyᵀ (x Aᵀ)   dA += s pᵀ x, p = dy B [n, r]
+void add_gradients(const LoraTensors& tensors, const at::Tensor& rows, const at::Tensor& reduced,
+                   const at::Tensor& dy, const at::Tensor& p, double scale) {
+  accumulate_product(tensors.b_gradient, dy, reduced, scale);
+  accumulate_product(tensors.a_gradient, p, rows, scale);
+}
 
-  //   P = dy B            dB += s dyᵀ (A x)
-  //   dx = dy W + s P A   dA += s Pᵀ x
-  static variable_list backward(AutogradContext* context, const variable_list& output_gradients) {
-    const variable_list saved = context->get_saved_variables();
-    const at::Tensor &rows = saved[0], &reduced = saved[1], &a = saved[2], &b = saved[3], &weight = saved[4];
-    const double scale = context->saved_data["scale"].toDouble();
-    at::Tensor a_gradient = context->saved_data["a_gradient"].toTensor();
-    at::Tensor b_gradient = context->saved_data["b_gradient"].toTensor();
+at::Tensor reduce(const at::Tensor& rows, const LoraTensors& tensors) {  // x Aᵀ [n, r]
+  return at::mm(rows, tensors.a.detach().to(rows.scalar_type()).t());
+}
 
-    const at::Tensor dy = output_gradients[0].reshape({rows.size(0), -1});  // [n, out]
-    const at::Tensor p = at::mm(dy, b);                                     // [n, r]
-    accumulate_product(b_gradient, dy, reduced, scale);
-    accumulate_product(a_gradient, p, rows, scale);
-    if (!context->needs_input_grad(0)) return {{}, {}, {}, {}, {}};
-    at::Tensor dx = at::mm(dy, weight);  // [n, in]
-    dx.addmm_(p, a, /*beta=*/1, /*alpha=*/scale);
-    return {dx.view(context->saved_data["input_shape"].toIntVector()), {}, {}, {}, {}};
-  }
-};
+// Of A and B, as autograd counts changes in place.
+int64_t version_of(const LoraTensors& tensors) {
+  return static_cast<int64_t>(tensors.a._version()) + tensors.b._version();
+}
 
 }  // namespace
 
+LoraProjection::LoraProjection(model::ProjectionSlot frozen, LoraTensors tensors, double scale)
+    : frozen_(std::move(frozen)), tensors_(std::move(tensors)), scale_(scale) {
+  if (dynamic_cast<const LoraProjection*>(frozen_.get()) != nullptr)
+    throw Error(ExitCode::kInternal, "a projection takes only one adapter");
+}
+
+const model::Linear& LoraProjection::merged() const {
+  const c10::NoGradGuard no_gradients;
+  const int64_t version = version_of(tensors_);
+  if (merged_.weight.defined() && merged_version_ == version) return merged_;
+  if (!merged_.weight.defined()) {
+    merged_ = base();
+    merged_.weight = at::empty_like(base().weight);
+  }
+  at::addmm_out(merged_.weight, base().weight, tensors_.b, tensors_.a, /*beta=*/1, /*alpha=*/scale_);
+  merged_version_ = version;
+  return merged_;
+}
+
 at::Tensor LoraProjection::forward(const at::Tensor& x) const {
-  if (tensors_.a_gradient.defined() && at::GradMode::is_enabled())
-    return TrainedBranch::apply(x, tensors_.a, *base_, tensors_, scale_);
-  const at::Tensor reduced = at::matmul(x, tensors_.a.to(x.scalar_type()).t());
-  return base_->forward(x) + scale_ * at::matmul(reduced, tensors_.b.to(x.scalar_type()).t());
+  const bool is_merged = x.device().is_cpu() && x.scalar_type() == at::kFloat;
+  const at::Tensor rows = x.detach().reshape({-1, x.size(-1)});  // [n, in]
+  at::Tensor y, reduced;                                         // [..., out], [n, r]
+  {
+    const c10::NoGradGuard no_gradients;
+    y = is_merged ? merged().forward(x) : frozen_->forward(x);
+    if (!is_merged) {
+      reduced = reduce(rows, tensors_);
+      y.view({-1, y.size(-1)})
+          .addmm_(reduced, tensors_.b.to(x.scalar_type()).t(), /*beta=*/1, /*alpha=*/scale_);
+    }
+  }
+  // A, where it is trained, takes part only so that the graph has a leaf that wants gradients; its gradient
+  // is written, not returned.
+  if (!model::kernels::wants_backward({x, tensors_.a})) return y;
+  //   dx = dy W + s (dy B) A
+  return model::kernels::with_backward(
+      y, {x, tensors_.a},
+      [tensors = tensors_, rows, reduced, weight = is_merged ? merged().weight : base().weight, is_merged,
+       by_onednn = base().by_onednn, scale = scale_, version = version_of(tensors_),
+       input_shape = x.sizes().vec(),
+       wants_dx = x.requires_grad()](const at::Tensor& output_gradient) -> std::vector<at::Tensor> {
+        TORCH_CHECK(version_of(tensors) == version, "A or B has changed since this forward pass");
+        const at::Tensor dy = output_gradient.reshape({rows.size(0), -1});  // [n, out]
+        const at::Tensor p = at::mm(dy, tensors.b.to(dy.scalar_type()));    // dy B [n, r]
+        if (tensors.a_gradient.defined())
+          add_gradients(tensors, rows, is_merged ? reduce(rows, tensors) : reduced, dy, p, scale);
+        if (!wants_dx) return {{}, {}};
+        at::Tensor dx = model::kernels::matrix_product(dy, weight, /*bias=*/{}, by_onednn);  // [n, in]
+        if (!is_merged) dx.addmm_(p, tensors.a.to(dy.scalar_type()), /*beta=*/1, /*alpha=*/scale);
+        return {dx.view(input_shape), {}};
+      });
 }
 
 }  // namespace sdlora::lora

@@ -1,5 +1,7 @@
 #include "model/attention.h"
 
+#include "model/kernels/blocked_attention.h"
+
 namespace sdlora::model {
 
 at::Tensor scaled_dot_product_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -16,14 +18,16 @@ at::Tensor scaled_dot_product_attention(const at::Tensor& q, const at::Tensor& k
 Attention::Attention(const WeightSource& weights, int64_t channels, int64_t context_channels,
                      int64_t head_count)
     : head_count_(head_count),
+      lanes_(weights.placement().cpu_kernels.attention_lanes),
       to_q_(make_projection(weights.at("to_q"), channels, channels, /*has_bias=*/false)),
       to_k_(make_projection(weights.at("to_k"), context_channels, channels, /*has_bias=*/false)),
       to_v_(make_projection(weights.at("to_v"), context_channels, channels, /*has_bias=*/false)),
       to_out_(make_projection(weights.at("to_out").at(0), channels, channels)) {}
 
 at::Tensor Attention::forward(const at::Tensor& x, const at::Tensor& context) const {
-  return to_out_->forward(scaled_dot_product_attention(to_q_->forward(x), to_k_->forward(context),
-                                                       to_v_->forward(context), head_count_));
+  const at::Tensor q = to_q_->forward(x), k = to_k_->forward(context), v = to_v_->forward(context);
+  return to_out_->forward(lanes_ > 0 ? kernels::blocked_attention(q, k, v, head_count_, lanes_)
+                                     : scaled_dot_product_attention(q, k, v, head_count_));
 }
 
 void Attention::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {

@@ -6,7 +6,7 @@
 
 namespace sdlora::model {
 
-// q [B, N, C], k and v [B, M, C], split into heads → [B, N, C]
+// q [B, N, C], k and v [B, M, C], split into heads → [B, N, C]. By ATen.
 at::Tensor scaled_dot_product_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                         int64_t head_count, bool is_causal = false);
 
@@ -22,6 +22,7 @@ class Attention {
 
  private:
   int64_t head_count_;
+  int lanes_;  // of blocked_attention; 0: ATen computes
   ProjectionSlot to_q_, to_k_, to_v_, to_out_;
 };
 

@@ -1,5 +1,8 @@
 #include "model/model_directory.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include "checkpoint/safetensors.h"
 #include "checkpoint/sha256.h"
 #include "common/error.h"
@@ -69,11 +72,33 @@ int64_t ModelDirectory::parameter_count_of(const std::string& part) const {
   return count;
 }
 
-std::string ModelDirectory::hash_of(const std::string& part) const {
+std::vector<fs::path> ModelDirectory::files_of(const std::string& part) const {
   const fs::path directory = part_directory(part);
-  std::string hashes = checkpoint::sha256_of_file(directory / "config.json");
-  for (const fs::path& file : find_weight_files(directory)) hashes += checkpoint::sha256_of_file(file);
+  std::vector<fs::path> files{directory / "config.json"};
+  for (const fs::path& file : find_weight_files(directory)) files.push_back(file);
+  return files;
+}
+
+std::string ModelDirectory::hash_of(const std::string& part) const {
+  std::string hashes;
+  for (const fs::path& file : files_of(part)) hashes += checkpoint::sha256_of_file(file);
   return checkpoint::sha256_of(hashes);
+}
+
+std::string ModelDirectory::file_identity_of(const std::string& part) const {
+  std::string identity;
+  for (const fs::path& file : files_of(part)) {
+    struct stat status {};
+
+    if (::stat(file.c_str(), &status) != 0)
+      throw Error(ExitCode::kIo, Problem{.what = "cannot look at a file of the model",
+                                         .seen = system_error_text(),
+                                         .where = file.string(),
+                                         .advice = "check that it is there and may be read"});
+    identity += fmt::format("{}:{}:{}:{}.{:09} ", status.st_dev, status.st_ino, status.st_size,
+                            status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  }
+  return identity;
 }
 
 }  // namespace sdlora::model

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "model/clip_text_encoder.h"
 #include "model/clip_tokenizer.h"
@@ -35,7 +36,13 @@ class ModelDirectory {
   // SHA-256 over the part's config and weight files (part: "unet", "vae", "text_encoder"); reads every byte.
   std::string hash_of(const std::string& part) const;
 
+  // Which files hash_of() would read, by device, inode, size and time of change: equal on two ranks of a host
+  // when they see the same files unchanged. Reads no byte of them. Throws Error(kIo).
+  std::string file_identity_of(const std::string& part) const;
+
  private:
+  // The part's config and weight files.
+  std::vector<std::filesystem::path> files_of(const std::string& part) const;
   std::filesystem::path part_directory(const std::string& part) const;
 
   std::filesystem::path path_;

@@ -17,10 +17,12 @@ class Projection {
   // [..., in] → [..., out]
   virtual at::Tensor forward(const at::Tensor& x) const = 0;
 
-  virtual int64_t in_features() const = 0;
-  virtual int64_t out_features() const = 0;
-  virtual const at::Tensor& weight() const = 0;  // [out, in]
-  virtual bool is_convolution() const = 0;       // 1×1: its weights are stored as [out, in, 1, 1]
+  virtual const Linear& base() const = 0;   // the frozen layer
+  virtual bool is_convolution() const = 0;  // 1×1: its weights are stored as [out, in, 1, 1]
+
+  int64_t in_features() const { return base().weight.size(1); }
+
+  int64_t out_features() const { return base().weight.size(0); }
 };
 
 // The frozen layer of the base model.
@@ -31,11 +33,7 @@ class FrozenProjection final : public Projection {
 
   at::Tensor forward(const at::Tensor& x) const override { return linear_.forward(x); }
 
-  int64_t in_features() const override { return linear_.weight.size(1); }
-
-  int64_t out_features() const override { return linear_.weight.size(0); }
-
-  const at::Tensor& weight() const override { return linear_.weight; }
+  const Linear& base() const override { return linear_; }
 
   bool is_convolution() const override { return is_convolution_; }
 

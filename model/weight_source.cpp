@@ -84,6 +84,10 @@ WeightSource WeightSource::at(const std::string& name) const {
   return below;
 }
 
+const Placement& WeightSource::placement() const {
+  return state_->placement;
+}
+
 std::string WeightSource::full_name(const std::string& name) const {
   return prefix_ + name;
 }

@@ -29,6 +29,8 @@ class WeightSource {
 
   WeightSource at(const std::string& name) const;
 
+  const Placement& placement() const;
+
   WeightSource at(int64_t index) const { return at(std::to_string(index)); }
 
   bool has(const std::string& name) const;

@@ -1,6 +1,6 @@
-// Progress on standard error: one line that updates itself on a terminal, plain lines now and then in a pipe
-// or a file. It never fails: what cannot be written is left out. Functions may be called from several
-// threads.
+// Progress: on a terminal one line that updates itself and makes room for the log's lines; and plain lines in
+// the log now and then, which a terminal with the bar is spared. It never fails: what cannot be written is
+// left out. Functions may be called from several threads. One bar at a time.
 #pragma once
 
 #include <functional>
@@ -14,11 +14,11 @@
 namespace sdlora::monitoring {
 
 struct ProgressBarOptions {
-  int64_t already_done = 0;  // where a resumed run starts; not counted in the rate
-  double plain_interval_seconds =
-      10;  // without a terminal: a line at least this often, and every 5 % or second
-  int file_descriptor = 2;
+  int64_t already_done = 0;                    // where a resumed run starts; not counted in the rate
+  double plain_interval_seconds = 10;          // a plain line at least this often, and every 5 % or second
+  int file_descriptor = 2;                     // of the bar, if it is a terminal and the log's format is text
   std::function<double()> clock_seconds = {};  // monotonic; the system's unless a test brings one
+  std::function<void(const std::string& line)> write_plain_line = {};  // the log's unless a test brings one
 };
 
 class ProgressBar {
@@ -34,20 +34,21 @@ class ProgressBar {
   // 0.0123".
   void update(int64_t done, std::string tail = "");
 
-  // Takes the bar off the terminal so that another line can be written there; the next update draws it again.
-  void hide();
+  // Takes the bar off the terminal while `write` writes another line there.
+  void make_room(const std::function<void()>& write);
 
   // Leaves the last state as a line of its own. Once; later updates do nothing.
   void finish();
 
  private:
   void draw_on_terminal();
+  void write_plain_line_if_due(double now_seconds);
   void write_plain_line(double now_seconds);
   void write(const std::string& text) const;
   int terminal_columns() const;
 
+  const bool has_bar_;
   const ProgressBarOptions options_;
-  const bool is_terminal_;
   const double start_seconds_;
   std::mutex mutex_;
   Progress progress_;

@@ -83,9 +83,9 @@ Json figures_of(const MetricsHistory& history) {
           {"skipped_steps", history.skipped_steps.size()}};
 }
 
-Json json_of(const std::vector<ReportFact>& facts) {
+Json json_of(const std::vector<Fact>& facts) {
   Json list = Json::array();
-  for (const ReportFact& fact : facts) list.push_back({{"name", fact.name}, {"value", fact.value}});
+  for (const Fact& fact : facts) list.push_back({{"name", fact.name}, {"value", fact.text}});
   return list;
 }
 

@@ -7,12 +7,9 @@
 #include <string>
 #include <vector>
 
-namespace sdlora::monitoring {
+#include "monitoring/fact.h"
 
-struct ReportFact {
-  std::string name;
-  std::string value;
-};
+namespace sdlora::monitoring {
 
 struct ReportSetting {
   std::string name;
@@ -28,8 +25,8 @@ struct RunReport {
   int64_t parameter_count = 0;
   double max_gradient_norm = 0;  // where gradients are clipped; 0: never
   std::vector<ReportSetting> settings;
-  std::vector<ReportFact> run_facts;
-  std::vector<ReportFact> data_facts;
+  std::vector<Fact> run_facts;
+  std::vector<Fact> data_facts;
   std::vector<std::string> captions;  // a few
 };
 

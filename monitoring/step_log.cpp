@@ -1,11 +1,12 @@
 #include "monitoring/step_log.h"
 
+#include <cerrno>
 #include <fstream>
 #include <iterator>
-#include <string>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -107,13 +108,39 @@ void StepLog::open() {
 }
 
 void StepLog::append(const StepRecord& record) {
-  const std::string line = line_of(record);
-  if (std::fwrite(line.data(), 1, line.size(), stream_.get()) != line.size() ||
-      std::fflush(stream_.get()) != 0)
-    throw_unusable("write", file_);
+  const bool is_first_kept = kept_lines_.empty();
+  kept_lines_ += line_of(record);
+  if (!write_kept_lines() && is_first_kept)
+    log::warning(fmt::format("{} cannot be written ({}): its lines from step {} on are kept for later",
+                             file_.string(), system_error_text(), record.step));
+}
+
+void StepLog::flush() {
+  const bool is_on_disk = write_kept_lines() && ::fdatasync(::fileno(stream_.get())) == 0;
+  if (!is_on_disk) throw_unusable("write", file_);
+}
+
+// All or nothing: half a line would be joined by the next.
+bool StepLog::write_kept_lines() {
+  const int descriptor = ::fileno(stream_.get());
+  const off_t whole_bytes = ::lseek(descriptor, 0, SEEK_END);
+  for (std::string_view rest = kept_lines_; !rest.empty();) {
+    const ssize_t written = ::write(descriptor, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      const int reason = errno;
+      [[maybe_unused]] const int ignored = ::ftruncate(descriptor, whole_bytes);
+      errno = reason;
+      return false;
+    }
+    rest.remove_prefix(static_cast<size_t>(written));
+  }
+  kept_lines_.clear();
+  return true;
 }
 
 void StepLog::add_validation(const ValidationRecord& record) {
+  flush();
   auto [text, last] = split_last_record(file_);
   Json amended;
   if (is_of_step(last, record.step)) {

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "monitoring/step_record.h"
 #include "monitoring/validation_record.h"
@@ -26,9 +27,12 @@ class StepLog {
   // Error(kIo).
   StepLog(const std::filesystem::path& file, int64_t resume_after_step);
 
-  // The line is with the operating system when this returns. Throws Error(kIo), for example when the disk is
-  // full.
+  // The line is with the operating system when this returns; where that fails, on a full disk, there is a
+  // warning and it is kept for the next try.
   void append(const StepRecord& record);
+
+  // Throws Error(kIo) when lines are kept that still cannot be written.
+  void flush();
 
   // Adds to the last line, which must be of that step, or else a line; `file` is replaced as a whole. Throws
   // Error(kIo).
@@ -39,6 +43,7 @@ class StepLog {
 
  private:
   void open();
+  bool write_kept_lines();
 
   struct Close {
     void operator()(std::FILE* stream) const { std::fclose(stream); }
@@ -46,6 +51,7 @@ class StepLog {
 
   std::filesystem::path file_;
   std::unique_ptr<std::FILE, Close> stream_;
+  std::string kept_lines_;  // not in the file yet
 };
 
 }  // namespace sdlora::monitoring

@@ -8,7 +8,7 @@
 #
 # A crash is mended inside the job by `launcher run`. Ahead of the time limit, and when preempted, the ranks save and the
 # job is queued again; it goes on where it was and ends in the same bytes. Settings (with sbatch --export=ALL,NAME=value):
-#   SDLORA_BIN            folder of the programs; build/bin of the folder where sbatch was called
+#   SDLORA_BIN            folder of the programs; build/bin or bin of the folder where sbatch was called
 #   SDLORA_STARTER        auto (srun --mpi=pmix), or mpirun where Slurm has no PMIx
 #   SDLORA_MAX_REQUEUES   20
 #   SDLORA_TARGETS_DIR    folder that Prometheus watches (file_sd_configs); unset: nothing is published
@@ -28,6 +28,7 @@ refuse() { echo "train_lora.sh: $2" >&2; exit "$1"; }
 [[ -z ${SLURM_HET_SIZE:-} ]] || refuse $usage_error "a heterogeneous job has no ranks alike: submit one component"
 (( $# > 0 )) || refuse $usage_error "the trainer's options are missing: sbatch slurm/train_lora.sh --config run.toml"
 bin=${SDLORA_BIN:-$SLURM_SUBMIT_DIR/build/bin}
+[[ -x $bin/launcher || -n ${SDLORA_BIN:-} ]] || bin=$SLURM_SUBMIT_DIR/bin  # submitted from an installed bundle
 [[ -x $bin/launcher ]] || refuse $mismatch "no launcher in $bin: build it (bash launcher/build.sh) or set SDLORA_BIN"
 job=$SLURM_JOB_ID
 [[ -n ${SLURM_ARRAY_JOB_ID:-} ]] && job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID

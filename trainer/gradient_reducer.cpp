@@ -1,19 +1,22 @@
 #include "trainer/gradient_reducer.h"
 
-#include <cmath>
 #include <limits>
 
 #include <ATen/ATen.h>
 
 #include "comm/exact_sum.h"
+#include "comm/fixed_point.h"
 
 namespace sdlora::trainer {
 namespace {
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
 enum Counter : int64_t { kNonfiniteLosses = 0, kStopRequests = 1, kCounterCount = 2 };
 
-bool is_finite(const at::Tensor& loss) {
-  return std::isfinite(loss.item<float>());
+// All below the limit in magnitude; a NaN is below nothing.
+bool are_below(float limit, const at::Tensor& values) {
+  return values.abs().amax().lt(limit).item<bool>();
 }
 
 class ExactReducer final : public GradientReducer {
@@ -23,10 +26,12 @@ class ExactReducer final : public GradientReducer {
 
   void reset() override { sum_.reset(); }
 
-  void add(const at::Tensor& gradients, const at::Tensor& loss) override {
+  bool add(const at::Tensor& gradients, const at::Tensor& loss) override {
     sum_.add(0, gradients);
     sum_.add(parameter_count_, loss.view({1}));
-    if (!is_finite(loss)) sum_.add_to_counter(kNonfiniteLosses, 1);
+    const bool has_usable_loss = are_below(comm::fixed_point::kTermLimit, loss);
+    if (!has_usable_loss) sum_.add_to_counter(kNonfiniteLosses, 1);
+    return has_usable_loss && are_below(comm::fixed_point::kTermLimit, gradients);
   }
 
   void request_stop() override { sum_.add_to_counter(kStopRequests, 1); }
@@ -34,14 +39,14 @@ class ExactReducer final : public GradientReducer {
   ReducedStep reduce(comm::Communicator& world, int64_t micro_batch_count) override {
     world.all_reduce_sum(sum_.words());
     const at::Tensor means = sum_.totals().div_(static_cast<double>(micro_batch_count));
-    return {
-        .gradients = means.narrow(0, 0, parameter_count_),
-        // The sum leaves out what is not finite: without this, the mean of the rest would pass for the loss.
-        .loss = sum_.counter(kNonfiniteLosses) > 0 ? std::numeric_limits<double>::quiet_NaN()
-                                                   : means[parameter_count_].item<double>(),
-        .nonfinite_loss_count = sum_.counter(kNonfiniteLosses),
-        .is_finite = sum_.out_of_range_count() == 0,
-        .stop_was_requested = sum_.counter(kStopRequests) > 0};
+    return {.gradients = means.narrow(0, 0, parameter_count_),
+            // The sum leaves out what is not finite or too large: without this, the mean of the rest would
+            // pass for the loss.
+            .loss = sum_.counter(kNonfiniteLosses) > 0 ? std::numeric_limits<double>::quiet_NaN()
+                                                       : means[parameter_count_].item<double>(),
+            .nonfinite_loss_count = sum_.counter(kNonfiniteLosses),
+            .is_finite = sum_.out_of_range_count() == 0,
+            .stop_was_requested = sum_.counter(kStopRequests) > 0};
   }
 
  private:
@@ -57,10 +62,12 @@ class PlainReducer final : public GradientReducer {
 
   void reset() override { sums_.zero_(); }
 
-  void add(const at::Tensor& gradients, const at::Tensor& loss) override {
+  bool add(const at::Tensor& gradients, const at::Tensor& loss) override {
     sums_.narrow(0, 0, parameter_count_).add_(gradients);
     sums_[parameter_count_].add_(loss);
-    if (!is_finite(loss)) counter(kNonfiniteLosses).add_(1);
+    const bool has_usable_loss = are_below(kInfinity, loss);
+    if (!has_usable_loss) counter(kNonfiniteLosses).add_(1);
+    return has_usable_loss && are_below(kInfinity, gradients);
   }
 
   void request_stop() override { counter(kStopRequests).add_(1); }
@@ -91,6 +98,12 @@ std::unique_ptr<GradientReducer> make_exact_reducer(int64_t parameter_count, at:
 
 std::unique_ptr<GradientReducer> make_plain_reducer(int64_t parameter_count, at::Device device) {
   return std::make_unique<PlainReducer>(parameter_count, device);
+}
+
+std::unique_ptr<GradientReducer> make_reducer(const std::string& reduction, int64_t parameter_count,
+                                              at::Device device) {
+  return reduction == "exact" ? make_exact_reducer(parameter_count, device)
+                              : make_plain_reducer(parameter_count, device);
 }
 
 }  // namespace sdlora::trainer

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "comm/communicator.h"
 
@@ -22,8 +23,9 @@ class GradientReducer {
 
   virtual void reset() = 0;
 
-  // gradients [P] f32 and loss [] f32 of one micro-batch: means over its samples.
-  virtual void add(const at::Tensor& gradients, const at::Tensor& loss) = 0;
+  // gradients [P] f32 and loss [] f32 of one micro-batch: means over its samples. False when one of them is
+  // not finite, or too large for the sum: such a step will be skipped.
+  virtual bool add(const at::Tensor& gradients, const at::Tensor& loss) = 0;
 
   // This rank was asked to stop.
   virtual void request_stop() = 0;
@@ -37,5 +39,9 @@ std::unique_ptr<GradientReducer> make_exact_reducer(int64_t parameter_count, at:
 
 // fp32: the plain sum, a quarter of the bytes; the result depends on the number of ranks in the last bits.
 std::unique_ptr<GradientReducer> make_plain_reducer(int64_t parameter_count, at::Device device);
+
+// Of --reduction: exact, fp32.
+std::unique_ptr<GradientReducer> make_reducer(const std::string& reduction, int64_t parameter_count,
+                                              at::Device device);
 
 }  // namespace sdlora::trainer

@@ -1,30 +1,126 @@
 #include "trainer/handshake.h"
 
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/sha256.h"
+#include "comm/build_identity.h"
+#include "comm/program.h"
 #include "common/error.h"
+#include "common/version.h"
 
 namespace sdlora::trainer {
+namespace {
 
-void compare_ranks(comm::Communicator& world, const std::map<std::string, std::string>& facts) {
-  const std::vector<std::string> all = world.gather(nlohmann::json(facts).dump());
-  const auto first = nlohmann::json::parse(all.front()).get<std::map<std::string, std::string>>();
+struct Difference {
+  std::string first, other;  // "name = value  …"
+};
+
+Difference difference_of(const Facts& first, const Facts& other) {
+  Difference difference;
+  const auto note = [&](const std::string& name) {
+    const auto in_first = first.find(name), in_other = other.find(name);
+    const std::string one = in_first == first.end() ? "nothing" : in_first->second;
+    const std::string two = in_other == other.end() ? "nothing" : in_other->second;
+    if (one == two) return;
+    difference.first += fmt::format("{} = {}  ", name, one);
+    difference.other += fmt::format("{} = {}  ", name, two);
+  };
+  for (const auto& [name, value] : first) note(name);
+  for (const auto& [name, value] : other)
+    if (!first.contains(name)) note(name);
+  return difference;
+}
+
+std::string hash_of(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.detach().cpu().contiguous();
+  return checkpoint::sha256_of({static_cast<const char*>(values.const_data_ptr()), values.nbytes()});
+}
+
+std::string hash_of_layout(const lora::Adapter& adapter) {
+  std::string text;
+  for (const lora::Adapter::Module& module : adapter.modules())
+    text += fmt::format("{} {} {} {}\n", module.path, module.in_features, module.out_features,
+                        module.is_convolution);
+  return checkpoint::sha256_of(text);
+}
+
+std::string describe(const model::NoiseSchedule& schedule) {
+  return fmt::format("{} steps, {}, alphas {}", schedule.step_count(),
+                     schedule.prediction_type() == model::PredictionType::kEpsilon ? "epsilon" : "velocity",
+                     hash_of(schedule.alphas_cumprod()));
+}
+
+}  // namespace
+
+void compare_ranks(comm::Communicator& world, const Facts& facts) {
+  const nlohmann::json mine{{"place", comm::place_of(world)}, {"facts", facts}};
+  const std::vector<std::string> all = world.gather(mine.dump());  // (all ranks)
+  const auto first = nlohmann::json::parse(all.front());
   for (size_t rank = 1; rank < all.size(); ++rank) {
-    const auto other = nlohmann::json::parse(all[rank]).get<std::map<std::string, std::string>>();
-    std::string expected, seen;
-    for (const auto& [name, value] : first)
-      if (const auto found = other.find(name); found == other.end() || found->second != value) {
-        expected += fmt::format("{} = {}  ", name, value);
-        seen += fmt::format("{} = {}  ", name, found == other.end() ? "nothing" : found->second);
-      }
-    if (!expected.empty())
-      throw Error(ExitCode::kMismatch,
-                  Problem{.what = "the ranks disagree",
-                          .expected = "rank 0: " + expected,
-                          .seen = fmt::format("rank {}: {}", rank, seen),
-                          .advice = "start every rank from the same build, config, model and data"});
+    const auto other = nlohmann::json::parse(all[rank]);
+    const Difference difference =
+        difference_of(first.at("facts").get<Facts>(), other.at("facts").get<Facts>());
+    if (difference.first.empty()) continue;
+    throw Error(
+        ExitCode::kMismatch,
+        Problem{.what = "the ranks disagree",
+                .expected =
+                    fmt::format("as {} has it: {}", first.at("place").get<std::string>(), difference.first),
+                .seen = fmt::format("{}: {}", other.at("place").get<std::string>(), difference.other),
+                .advice = "start every rank from the same build, config, model, data and checkpoint"});
   }
+}
+
+void compare_builds_and_settings(comm::Communicator& world, const TrainConfig& config) {
+  Facts facts = comm::build_identity();
+  facts["version"] = kVersion;
+  facts.merge(settings_of_all_ranks(config));
+  compare_ranks(world, facts);
+}
+
+void compare_parts(comm::Communicator& world, const RunParts& parts, const std::string& model_hash,
+                   const Facts& more) {
+  Facts facts = more;
+  facts["data"] = parts.dataset.manifest_sha256();
+  if (parts.validation_dataset) facts["validation data"] = parts.validation_dataset->manifest_sha256();
+  facts["model"] = model_hash;
+  facts["noise schedule"] = describe(parts.schedule);
+  facts["adapter"] = lora::describe(parts.adapter, 0);
+  facts["parameter layout"] = hash_of_layout(parts.adapter);
+  facts["device type"] = c10::DeviceTypeName(parts.placement.device.type());
+  facts["CPU capability"] = at::get_cpu_capability();
+  facts["CPU kernels"] = describe(parts.placement.cpu_kernels);
+  facts["CPU threads"] = std::to_string(at::get_num_threads());
+  compare_ranks(world, facts);
+}
+
+void compare_parameters(comm::Communicator& world, const RunParts& parts, int64_t step) {
+  if (world.size() == 1) return;
+  Facts facts{{"step", std::to_string(step)}, {"A and B", hash_of(parts.adapter.parameters())}};
+  for (const auto& [name, tensor] : parts.optimizer.state()) facts["AdamW's " + name] = hash_of(tensor);
+  facts["loss scale"] = fmt::format("{}", parts.loss_scaler.scale());
+  compare_ranks(world, facts);
+}
+
+std::string hash_model_once_a_host(comm::Communicator& world, const model::ModelDirectory& model) {
+  std::string files, hash, first;
+  comm::agree(world, [&] {
+    files = model.file_identity_of("unet");
+    if (world.local_rank() != 0) return;
+    hash = model.hash_of("unet");
+    first = nlohmann::json{{"files", files}, {"hash", hash}}.dump();
+  });
+  world.broadcast_on_host(first);
+  comm::agree(world, [&] {
+    const auto of_host = nlohmann::json::parse(first);
+    if (!hash.empty()) return;
+    hash = of_host.at("files").get<std::string>() == files ? of_host.at("hash").get<std::string>()
+                                                           : model.hash_of("unet");
+  });
+  return hash;
 }
 
 }  // namespace sdlora::trainer

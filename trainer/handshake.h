@@ -6,11 +6,32 @@
 #include <string>
 
 #include "comm/communicator.h"
+#include "model/model_directory.h"
+#include "trainer/run_parts.h"
+#include "trainer/train_config.h"
 
 namespace sdlora::trainer {
 
-// (all ranks) `facts`: what this rank has, by name: build, config, data, model, parameter layout.
-// Throws Error(kMismatch) on every rank, naming the facts that differ and both sides.
-void compare_ranks(comm::Communicator& world, const std::map<std::string, std::string>& facts);
+using Facts = std::map<std::string, std::string>;
+
+// (all ranks) `facts`: what this rank has, by name. Throws Error(kMismatch) on every rank, naming the facts
+// in which the first rank that differs from rank 0 does so, and both sides.
+void compare_ranks(comm::Communicator& world, const Facts& facts);
+
+// (all ranks) Build and settings, before the ranks do anything together that depends on them.
+void compare_builds_and_settings(comm::Communicator& world, const TrainConfig& config);
+
+// (all ranks) Data, model, parameter layout, and how this rank computes. `model_hash`: of this rank's own
+// files.
+void compare_parts(comm::Communicator& world, const RunParts& parts, const std::string& model_hash,
+                   const Facts& more);
+
+// (all ranks) A and B, AdamW's state and the loss scale after `step` steps. Copies them to the host.
+void compare_parameters(comm::Communicator& world, const RunParts& parts, int64_t step);
+
+// (all ranks) The SHA-256 of the UNet's files as this rank sees them. The local rank 0 of a host reads them;
+// the others of that host take its result where their files are the same ones, so that N ranks do not read a
+// model N times.
+std::string hash_model_once_a_host(comm::Communicator& world, const model::ModelDirectory& model);
 
 }  // namespace sdlora::trainer

@@ -10,7 +10,7 @@ namespace sdlora::trainer {
 
 Observer::Observer(const TrainConfig& config, RunParts& parts, RunMonitor& monitor, Previews* previews,
                    comm::Communicator& world, comm::Communicator& sums_comm, comm::Watchdog& watchdog,
-                   std::vector<std::string> plan)
+                   std::vector<monitoring::Fact> plan)
     : config_(config),
       parts_(parts),
       monitor_(monitor),
@@ -33,8 +33,9 @@ bool Observer::is_due(int64_t step, int64_t every) const {
 bool Observer::look(int64_t step, const std::function<bool()>& stop_requested) {
   if (is_due(step, config_.validation_every) && validate(step, stop_requested)) return true;
   if (!previews_ || !is_due(step, config_.previews.every)) return false;
-  monitor_.hide_bar();
+  const bool were_complete = previews_->are_complete(step);
   const bool is_asked_to_stop = draw_previews(step, stop_requested);
+  if (!were_complete && (!is_asked_to_stop || previews_->are_complete(step))) monitor_.record_previews(step);
   report(step, "running");
   return is_asked_to_stop;
 }

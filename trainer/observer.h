@@ -6,6 +6,7 @@
 
 #include "comm/communicator.h"
 #include "comm/watchdog.h"
+#include "monitoring/fact.h"
 #include "trainer/previews.h"
 #include "trainer/run_monitor.h"
 #include "trainer/run_parts.h"
@@ -18,7 +19,7 @@ class Observer {
   // must outlive the observer.
   Observer(const TrainConfig& config, RunParts& parts, RunMonitor& monitor, Previews* previews,
            comm::Communicator& world, comm::Communicator& sums_comm, comm::Watchdog& watchdog,
-           std::vector<std::string> plan);
+           std::vector<monitoring::Fact> plan);
 
   // (all ranks) Before the first look: a run that starts afresh forgets an earlier attempt's pictures.
   void prepare(int64_t first_step);
@@ -43,7 +44,7 @@ class Observer {
   comm::Communicator& world_;
   comm::Communicator& sums_comm_;
   comm::Watchdog& watchdog_;
-  std::vector<std::string> plan_;
+  std::vector<monitoring::Fact> plan_;
 };
 
 }  // namespace sdlora::trainer

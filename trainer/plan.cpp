@@ -1,7 +1,11 @@
 #include "trainer/plan.h"
 
+#include <algorithm>
+#include <array>
+
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace sdlora::trainer {
 namespace {
@@ -14,8 +18,8 @@ std::string batch_arithmetic(const TrainConfig& config, const RunParts& parts, c
   const double epochs = static_cast<double>(config.max_steps * config.batch_size) /
                         static_cast<double>(parts.split.training.size());
   return fmt::format(
-      "{} samples a step = {} rank(s) × {} micro-batch(es) of {}; {} steps to do of {} = {} samples in all = "
-      "{:.2f} epochs",
+      "{} samples a step = {} rank(s) × {} micro-batch(es) of {}\n"
+      "{} steps to do of {} = {} samples in all = {:.2f} epochs",
       config.batch_size, context.rank_count, share.slot_count / share.micro_batch_size,
       share.micro_batch_size, steps_left, config.max_steps, config.max_steps * config.batch_size, epochs);
 }
@@ -25,55 +29,86 @@ std::string batch_arithmetic(const TrainConfig& config, const RunParts& parts, c
 std::string memory_arithmetic(const RunParts& parts, int64_t base_parameter_count) {
   const auto mebibytes = [](double bytes) { return bytes / kMebibyte; };
   const double weight_bytes = static_cast<double>(c10::elementSize(parts.placement.dtype));
+  const double prepared_bytes = static_cast<double>(parts.placement.prepared_weights->byte_count());
   const double adapter_count = static_cast<double>(parts.adapter.parameter_count());
+  const bool is_fp32_on_cpu = parts.placement.dtype == at::kFloat && parts.placement.device.is_cpu();
+  double merged_bytes = 0;  // lora_projection.h
+  if (is_fp32_on_cpu)
+    for (const lora::Adapter::Module& module : parts.adapter.modules())
+      merged_bytes += weight_bytes * static_cast<double>(module.in_features * module.out_features);
   const data::Sample sample = parts.dataset.sample(0);
   const double data_bytes =
       static_cast<double>(parts.dataset.sample_count()) *
       static_cast<double>(2 * sample.latent_mean.nbytes() + sample.text_embedding.nbytes());
   return fmt::format(
-      "frozen UNet {:.0f} MiB{}, adapter with gradients and moments {:.1f} MiB, exact sum {:.1f} MiB, data "
-      "at most "
-      "{:.1f} MiB a rank, and the activations of one micro-batch",
+      "frozen UNet {:.0f} MiB{}{}\n"
+      "adapter with gradients and moments {:.1f} MiB, weights with it {:.1f} MiB, exact sum {:.1f} MiB, data "
+      "at most {:.1f} MiB a rank\n"
+      "and the activations of one micro-batch",
       mebibytes(static_cast<double>(base_parameter_count) * weight_bytes),
-      parts.placement.dtype == at::kFloat && parts.placement.device.is_cpu()
-          ? " (mapped: shared by the ranks of a host)"
-          : "",
-      mebibytes(4 * 4 * adapter_count), mebibytes(2 * 8 * adapter_count), mebibytes(data_bytes));
+      is_fp32_on_cpu ? " (mapped: shared by the ranks of a host)" : "",
+      prepared_bytes > 0 ? fmt::format(", and as the CPU kernels want it {:.0f} MiB (shared, too)",
+                                       mebibytes(prepared_bytes))
+                         : "",
+      mebibytes(4 * 4 * adapter_count), mebibytes(merged_bytes), mebibytes(2 * 8 * adapter_count),
+      mebibytes(data_bytes));
 }
 
 std::string data_in_words(const TrainConfig& config, const RunParts& parts) {
   std::string text = fmt::format("{}, {} samples of {}² pixels", config.data.string(),
                                  parts.dataset.sample_count(), parts.dataset.image_size());
   if (!parts.split.held_out.empty())
-    text += fmt::format("; {} to train on, {} held out", parts.split.training.size(),
+    text += fmt::format("\n{} to train on, {} held out", parts.split.training.size(),
                         parts.split.held_out.size());
   if (parts.validation)
-    text += fmt::format("; validation on {} samples at 4 timesteps each, every {} steps",
+    text += fmt::format("\nvalidation on {} samples at 4 timesteps each, every {} steps",
                         parts.validation->sample_count(), config.validation_every);
   return text;
 }
 
 }  // namespace
 
-std::vector<std::string> describe_plan(const TrainConfig& config, const RunParts& parts,
-                                       const PlanContext& context) {
+std::string describe_hosts(comm::Communicator& world) {
+  std::array<char, 256> own{};
+  gethostname(own.data(), own.size() - 1);
+  std::vector<std::pair<std::string, int>> rank_counts;  // in the order of the ranks
+  for (const std::string& host : world.gather(own.data())) {
+    const auto known = std::find_if(rank_counts.begin(), rank_counts.end(),
+                                    [&](const auto& entry) { return entry.first == host; });
+    if (known == rank_counts.end())
+      rank_counts.emplace_back(host, 1);
+    else
+      ++known->second;
+  }
+  std::string text;
+  for (const auto& [host, count] : rank_counts)
+    text += fmt::format("{}{} ({} rank{})", text.empty() ? "" : ", ", host, count, count == 1 ? "" : "s");
+  return text;
+}
+
+std::vector<monitoring::Fact> describe_plan(const TrainConfig& config, const RunParts& parts,
+                                            const PlanContext& context) {
   const int64_t base_parameter_count = parts.model_directory.parameter_count_of("unet");
   return {
-      fmt::format("model:     {}, UNet of {} parameters, frozen", config.model.string(),
-                  base_parameter_count),
-      "data:      " + data_in_words(config, parts),
-      "adapter:   " + lora::describe(parts.adapter, base_parameter_count),
-      "batch:     " + batch_arithmetic(config, parts, context),
-      fmt::format(
-          "optimiser: AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm clipped to {:g}",
-          config.learning_rate, config.learning_rate_schedule, config.warmup_steps, config.max_gradient_norm),
-      fmt::format("precision: {} (frozen model), fp32 (adapter, gradients, AdamW); reduction {}",
-                  at::toString(parts.placement.dtype), config.reduction),
-      fmt::format("devices:   {} rank(s) on {}, {} CPU thread(s) each", context.rank_count,
-                  context.device.str(), at::get_num_threads()),
-      "memory:    " + memory_arithmetic(parts, base_parameter_count),
-      fmt::format("output:    {}, a checkpoint every {} steps", config.output.string(),
-                  config.checkpoint_every),
+      {"model",
+       fmt::format("{}\nUNet of {} parameters, frozen", config.model.string(), base_parameter_count)},
+      {"data", data_in_words(config, parts)},
+      {"LoRA", lora::describe(parts.adapter, base_parameter_count)},
+      {"batch", batch_arithmetic(config, parts, context)},
+      {"optimiser",
+       fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm clipped to {:g}",
+                   config.learning_rate, config.learning_rate_schedule, config.warmup_steps,
+                   config.max_gradient_norm)},
+      {"precision", fmt::format("{} (frozen model), fp32 (adapter, gradients, AdamW); reduction {}",
+                                at::toString(parts.placement.dtype), config.reduction)},
+      {"devices", fmt::format("{} rank(s) on {}, {} CPU thread(s) each", context.rank_count,
+                              context.device.str(), at::get_num_threads())},
+      {"hosts", context.hosts},
+      {"memory", memory_arithmetic(parts, base_parameter_count)},
+      {"output", fmt::format("{}, {}", config.output.string(),
+                             config.checkpoint_every > 0
+                                 ? fmt::format("a checkpoint every {} steps", config.checkpoint_every)
+                                 : "a checkpoint at the end")},
   };
 }
 

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "comm/communicator.h"
+#include "monitoring/fact.h"
 #include "trainer/run_parts.h"
 
 namespace sdlora::trainer {
@@ -12,10 +14,14 @@ struct PlanContext {
   int rank_count;
   int64_t first_step;
   at::Device device;
+  std::string hosts;  // describe_hosts()
 };
 
-// "name: text" lines: model, data, adapter, batch arithmetic, optimiser, precision, devices, memory.
-std::vector<std::string> describe_plan(const TrainConfig& config, const RunParts& parts,
-                                       const PlanContext& context);
+// (all ranks) Where the ranks are: "n01 (4 ranks), n02 (4 ranks)".
+std::string describe_hosts(comm::Communicator& world);
+
+// Model, data, LoRA, batch arithmetic, optimiser, precision, devices, hosts, memory, output.
+std::vector<monitoring::Fact> describe_plan(const TrainConfig& config, const RunParts& parts,
+                                            const PlanContext& context);
 
 }  // namespace sdlora::trainer

@@ -38,6 +38,20 @@ Previews::Previews(fs::path directory, std::vector<std::string> prompts, int64_t
       marks_per_picture_(marks_per_picture),
       painter_(std::move(painter)) {}
 
+fs::path Previews::folder_of(int64_t step) const {
+  return directory_ / fmt::format("step-{:06}", step);
+}
+
+fs::path Previews::file_of(int64_t step, size_t prompt) const {
+  return folder_of(step) / fmt::format("{:02}.png", prompt);
+}
+
+bool Previews::are_complete(int64_t step) const {
+  for (size_t prompt = 0; prompt < prompts_.size(); ++prompt)
+    if (!fs::exists(file_of(step, prompt))) return false;
+  return true;
+}
+
 bool Previews::draw(int64_t step, const model::UNet& unet, const model::Placement& placement,
                     comm::Communicator& world, comm::Watchdog& watchdog,
                     const std::function<bool()>& stop_requested) {
@@ -51,7 +65,8 @@ bool Previews::draw(int64_t step, const model::UNet& unet, const model::Placemen
   const int64_t rank_count = world.size();
   const auto prompt_count = static_cast<int64_t>(prompts_.size());
   const int64_t pictures_a_rank = (prompt_count + rank_count - 1) / rank_count;
-  watchdog.progress("waiting for the previews of the other ranks", 1 + pictures_a_rank * marks_per_picture_);
+  watchdog.progress(comm::Section::kPreviews, "waiting for those of the other ranks",
+                    1 + pictures_a_rank * marks_per_picture_);
   const std::vector<std::string> stops = world.gather(stop_requested() ? "stop" : "");  // (all ranks)
   return std::find(stops.begin(), stops.end(), "stop") != stops.end();
 }
@@ -59,15 +74,15 @@ bool Previews::draw(int64_t step, const model::UNet& unet, const model::Placemen
 void Previews::draw_share(int64_t step, const model::UNet& unet, const model::Placement& placement,
                           const comm::Communicator& world, comm::Watchdog& watchdog,
                           const std::function<bool()>& stop_requested) const {
-  const fs::path folder = directory_ / fmt::format("step-{:06}", step);
+  const fs::path folder = folder_of(step);
   fs::create_directories(folder);
   if (world.rank() == 0)
     checkpoint::write_text_atomically(folder / "prompts.txt", fmt::format("{}\n", fmt::join(prompts_, "\n")));
   for (auto prompt = static_cast<size_t>(world.rank()); prompt < prompts_.size();
        prompt += static_cast<size_t>(world.size())) {
-    const fs::path file = folder / fmt::format("{:02}.png", prompt);
+    const fs::path file = file_of(step, prompt);
     if (stop_requested() || fs::exists(file)) continue;
-    const auto mark = [&] { watchdog.progress(fmt::format("preview {} after step {}", prompt, step)); };
+    const auto mark = [&] { watchdog.progress(comm::Section::kPreviews, fmt::format("picture {}", prompt)); };
     mark();
     painter_({.unet = unet, .placement = placement, .prompt = prompt, .file = file, .on_step = mark});
   }

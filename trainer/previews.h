@@ -39,6 +39,9 @@ class Previews {
   Previews(std::filesystem::path directory, std::vector<std::string> prompts, int64_t marks_per_picture,
            PreviewPainter painter);
 
+  // Whether every picture of that step is there.
+  bool are_complete(int64_t step) const;
+
   // (all ranks) The ranks share the prompts; pictures that are there already are kept. Returns whether a rank
   // was asked to stop meanwhile: then some may be missing.
   bool draw(int64_t step, const model::UNet& unet, const model::Placement& placement,
@@ -48,6 +51,9 @@ class Previews {
   void draw_share(int64_t step, const model::UNet& unet, const model::Placement& placement,
                   const comm::Communicator& world, comm::Watchdog& watchdog,
                   const std::function<bool()>& stop_requested) const;
+
+  std::filesystem::path folder_of(int64_t step) const;
+  std::filesystem::path file_of(int64_t step, size_t prompt) const;
 
   std::filesystem::path directory_;
   std::vector<std::string> prompts_;

@@ -1,11 +1,13 @@
 #include "trainer/run_checkpoint.h"
 
+#include <cmath>
 #include <cstdlib>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
+#include "model/kernels/cpu_kernels.h"
 
 namespace sdlora::trainer {
 
@@ -20,6 +22,12 @@ bool is_same_setting(const std::string& one, const std::string& other) {
   return one == other || (are_numbers && first == second);
 }
 
+bool is_possible(const RunState& state) {
+  return state.step >= 0 && state.consecutive_nonfinite >= 0 && state.micro_batch_size > 0 &&
+         state.cpu_threads > 0 && std::isfinite(state.loss_scaler.scale) && state.loss_scaler.scale > 0 &&
+         state.loss_scaler.steps_since_change >= 0;
+}
+
 }  // namespace
 
 std::string to_json(const RunState& state) {
@@ -30,6 +38,7 @@ std::string to_json(const RunState& state) {
                                     {"loss_scale_steps_since_change", state.loss_scaler.steps_since_change},
                                     {"micro_batch_size", state.micro_batch_size},
                                     {"cpu_threads", state.cpu_threads},
+                                    {"cpu_kernels", state.cpu_kernels},
                                     {"data_sha256", state.data_hash},
                                     {"model_sha256", state.model_hash},
                                     {"settings", state.settings}};
@@ -39,15 +48,20 @@ std::string to_json(const RunState& state) {
 RunState run_state_from_json(const std::string& json, const std::string& where) {
   try {
     const auto values = nlohmann::json::parse(json);
-    return {.step = values.at("step").get<int64_t>(),
-            .consecutive_nonfinite = values.at("consecutive_nonfinite").get<int64_t>(),
-            .loss_scaler = {.scale = values.at("loss_scale").get<double>(),
-                            .steps_since_change = values.at("loss_scale_steps_since_change").get<int64_t>()},
-            .micro_batch_size = values.at("micro_batch_size").get<int64_t>(),
-            .cpu_threads = values.at("cpu_threads").get<int64_t>(),
-            .data_hash = values.at("data_sha256").get<std::string>(),
-            .model_hash = values.at("model_sha256").get<std::string>(),
-            .settings = values.at("settings").get<std::map<std::string, std::string>>()};
+    RunState state{
+        .step = values.at("step").get<int64_t>(),
+        .consecutive_nonfinite = values.at("consecutive_nonfinite").get<int64_t>(),
+        .loss_scaler = {.scale = values.at("loss_scale").get<double>(),
+                        .steps_since_change = values.at("loss_scale_steps_since_change").get<int64_t>()},
+        .micro_batch_size = values.at("micro_batch_size").get<int64_t>(),
+        .cpu_threads = values.at("cpu_threads").get<int64_t>(),
+        // A checkpoint that does not say was written when ATen computed everything.
+        .cpu_kernels = values.value("cpu_kernels", describe(model::kernels::CpuKernels{})),
+        .data_hash = values.at("data_sha256").get<std::string>(),
+        .model_hash = values.at("model_sha256").get<std::string>(),
+        .settings = values.at("settings").get<std::map<std::string, std::string>>()};
+    if (!is_possible(state)) throw nlohmann::json::other_error::create(501, "an impossible number", &values);
+    return state;
   } catch (const nlohmann::json::exception& failure) {
     throw Error(ExitCode::kBadData, Problem{.what = "cannot read a checkpoint's state.json",
                                             .seen = failure.what(),
@@ -76,9 +90,14 @@ std::string check_resumable(const RunState& saved, const RunState& mine) {
   }
   compare("data", saved.data_hash, mine.data_hash);
   compare("model", saved.model_hash, mine.model_hash);
-  if (saved.cpu_threads != mine.cpu_threads)
-    warning += fmt::format("{}cpu-threads was {} and is {} now: sums may round differently from step {} on",
-                           warning.empty() ? "" : "; ", saved.cpu_threads, mine.cpu_threads, saved.step);
+  const auto warn_of_rounding = [&](const std::string& name, const std::string& saved_value,
+                                    const std::string& my_value) {
+    if (saved_value != my_value)
+      warning += fmt::format("{}{} was {} and is {} now: sums may round differently from step {} on",
+                             warning.empty() ? "" : "; ", name, saved_value, my_value, saved.step);
+  };
+  warn_of_rounding("cpu-threads", std::to_string(saved.cpu_threads), std::to_string(mine.cpu_threads));
+  warn_of_rounding("CPU kernels", saved.cpu_kernels, mine.cpu_kernels);
   if (!expected.empty())
     throw Error(ExitCode::kMismatch,
                 Problem{.what = "the checkpoint belongs to another run",

@@ -14,6 +14,7 @@ struct RunState {
   LossScaler::State loss_scaler;
   int64_t micro_batch_size = 0;
   int64_t cpu_threads = 0;                      // of each rank
+  std::string cpu_kernels;                      // what computes the frozen layers
   std::string data_hash;                        // SHA-256 of the cache's manifest
   std::string model_hash;                       // SHA-256 of the UNet
   std::map<std::string, std::string> settings;  // defining_settings()

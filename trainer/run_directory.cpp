@@ -4,11 +4,26 @@
 
 #include "checkpoint/atomic_file.h"
 #include "checkpoint/checkpoint_store.h"
+#include "comm/flight_record.h"
 #include "comm/program.h"
 #include "common/error.h"
 #include "common/log.h"
 
 namespace sdlora::trainer {
+
+void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& world) {
+  comm::agree(world, [&] {
+    if (config.resume != "none") return;
+    for (const char* name : {"metrics.jsonl", "lora_weights.pt"})
+      if (std::filesystem::exists(config.output / name))
+        throw Error(ExitCode::kUsage,
+                    Problem{.what = "the output directory already holds a run",
+                            .expected = "an unused directory, for --resume none",
+                            .seen = fmt::format("a {}", name),
+                            .where = config.output.string(),
+                            .advice = "choose another --output, or --resume auto to go on"});
+  });
+}
 
 void open_run_directory(const TrainConfig& config, comm::Communicator& world) {
   comm::agree(world, [&] {
@@ -21,7 +36,9 @@ void open_run_directory(const TrainConfig& config, comm::Communicator& world) {
                                          .advice = "choose another --output, or fix its permissions"});
     log::add_file(config.output /
                   (world.rank() == 0 ? "log.txt" : fmt::format("log-rank-{}.txt", world.rank())));
-    if (world.rank() == 0) checkpoint::remove_leftovers(config.output);
+    if (world.rank() != 0) return;
+    checkpoint::remove_leftovers(config.output);
+    comm::set_aside_flight_records(config.output);
   });
 }
 

@@ -6,6 +6,10 @@
 
 namespace sdlora::trainer {
 
+// (all ranks) With --resume none an output that holds a run is refused, Error(kUsage), before anything is
+// written.
+void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& world);
+
 // (all ranks) Creates the directory, tries to write in it, removes what dead attempts left, and appends the
 // log to log.txt (rank 0) or log-rank-N.txt. Throws Error(kIo) on every rank when rank 0 cannot write.
 void open_run_directory(const TrainConfig& config, comm::Communicator& world);

@@ -8,7 +8,9 @@
 #include "monitoring/metrics/targets.h"
 #include "monitoring/progress_bar.h"
 #include "monitoring/resident_memory.h"
+#include "monitoring/run_summary.h"
 #include "monitoring/step_log.h"
+#include "monitoring/tensorboard_log.h"
 
 namespace sdlora::trainer {
 // What every rank has, and what only rank 0 has.
@@ -25,8 +27,10 @@ struct RunMonitor::Outlets {
   size_t epoch_samples;
   RunMetrics metrics;
   monitoring::MetricsEndpoint endpoint;
-  std::unique_ptr<monitoring::StepLog> step_log;  // rank 0
-  std::unique_ptr<monitoring::ProgressBar> bar;   // rank 0
+  monitoring::RunSummary summary;
+  std::unique_ptr<monitoring::StepLog> step_log;            // rank 0
+  std::unique_ptr<monitoring::TensorboardLog> tensorboard;  // rank 0, with --tensorboard
+  std::unique_ptr<monitoring::ProgressBar> bar;             // rank 0
 };
 
 RunMonitor::RunMonitor(const TrainConfig& config, const RunParts& parts, comm::Communicator& world,
@@ -37,6 +41,8 @@ RunMonitor::RunMonitor(const TrainConfig& config, const RunParts& parts, comm::C
     if (world.rank() != 0) return;
     monitoring::write_metrics_targets(config.output, addresses);
     outlets_->step_log = std::make_unique<monitoring::StepLog>(config.output / "metrics.jsonl", first_step);
+    if (config.writes_tensorboard)
+      outlets_->tensorboard = std::make_unique<monitoring::TensorboardLog>(config.output, first_step);
     log::info(fmt::format("metrics:   http://{}/metrics", addresses.front()));
     outlets_->bar = std::make_unique<monitoring::ProgressBar>(
         config.max_steps, "training", "step", monitoring::ProgressBarOptions{.already_done = first_step});
@@ -61,17 +67,24 @@ void RunMonitor::record(int64_t step, const StepResult& result, double step_seco
       .samples_per_second = static_cast<double>(outlets_->config.batch_size) / step_seconds,
       .step_seconds = step_seconds};
   outlets_->metrics.record_step(record, result);
+  outlets_->summary.record_step(record, outlets_->config.batch_size);
   if (outlets_->step_log) outlets_->step_log->append(record);
+  if (outlets_->tensorboard) outlets_->tensorboard->record_step(record);
   if (outlets_->bar)
     outlets_->bar->update(step,
                           fmt::format("loss {:.4f}  grad norm {:.2e}", result.loss, result.gradient_norm));
 }
 
+void RunMonitor::flush() {
+  if (outlets_->step_log) outlets_->step_log->flush();
+}
+
 void RunMonitor::record_validation(const monitoring::ValidationRecord& record) {
   outlets_->metrics.validation.record(record);
+  outlets_->summary.record_validation(record);
+  if (outlets_->tensorboard) outlets_->tensorboard->record_validation(record);
   if (!outlets_->step_log) return;
   outlets_->step_log->add_validation(record);
-  hide_bar();
   log::info(
       fmt::format("validation after step {}: loss {:.5f} (by quarter of the timesteps {:.5f}), {:.1f} s",
                   record.step, record.loss, fmt::join(record.quarter_losses, ", "), record.seconds));
@@ -79,10 +92,6 @@ void RunMonitor::record_validation(const monitoring::ValidationRecord& record) {
 
 RunMetrics& RunMonitor::metrics() {
   return outlets_->metrics;
-}
-
-void RunMonitor::hide_bar() {
-  if (outlets_->bar) outlets_->bar->hide();
 }
 
 bool RunMonitor::has_validation_of(int64_t step, comm::Communicator& world) const {
@@ -93,7 +102,18 @@ bool RunMonitor::has_validation_of(int64_t step, comm::Communicator& world) cons
 }
 
 void RunMonitor::leave(comm::Communicator& world) {
-  if (world.rank() == 0) monitoring::remove_metrics_targets(outlets_->config.output);
+  if (world.rank() == 0) monitoring::empty_metrics_targets(outlets_->config.output);
+}
+
+void RunMonitor::record_previews(int64_t step) {
+  if (outlets_->tensorboard) outlets_->tensorboard->record_previews(step);
+}
+
+void RunMonitor::show_summary() {
+  if (!outlets_->bar) return;
+  outlets_->bar->finish();
+  for (const std::string& line : monitoring::table_of(outlets_->summary.facts(outlets_->config.output)))
+    log::info(line);
 }
 
 void RunMonitor::finish(comm::Communicator& world) {
@@ -108,6 +128,7 @@ void RunMonitor::finish(comm::Communicator& world) {
   if (world.rank() != 0) return;
   for (size_t rank = 0; rank < all.size(); ++rank)
     log::info(fmt::format("memory of rank {}: {}", rank, all[rank]));
+  show_summary();
 }
 
 }  // namespace sdlora::trainer

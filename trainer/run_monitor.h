@@ -1,4 +1,5 @@
-// What a run shows while it trains: progress bar, metrics.jsonl, Prometheus.
+// What a run shows while it trains: progress bar, metrics.jsonl, Prometheus, TensorBoard; and a summary at
+// its end.
 #pragma once
 
 #include <memory>
@@ -19,6 +20,9 @@ class RunMonitor {
   // (each rank for itself) `step` steps are done; the last one took `step_seconds`.
   void record(int64_t step, const StepResult& result, double step_seconds);
 
+  // (each rank for itself) All steps so far are in metrics.jsonl; else throws Error(kIo).
+  void flush();
+
   // (each rank for itself)
   void record_validation(const monitoring::ValidationRecord& record);
 
@@ -28,13 +32,16 @@ class RunMonitor {
   // (all ranks) Whether metrics.jsonl already holds the validation of `step`, the last one in it.
   bool has_validation_of(int64_t step, comm::Communicator& world) const;
 
-  // Before other lines on the terminal.
-  void hide_bar();
+  // (each rank for itself) The pictures of the previews after `step` steps are in their folder.
+  void record_previews(int64_t step);
 
-  // (each rank for itself) The run ends in order: rank 0 removes OUTPUT/metrics_targets.json.
+  // (each rank for itself) The run ends in order: rank 0 empties OUTPUT/metrics_targets.json.
   void leave(comm::Communicator& world);
 
-  // (all ranks) Ends the bar; rank 0 says how much memory every rank took.
+  // (each rank for itself) Ends the bar; rank 0 says what the run was like.
+  void show_summary();
+
+  // (all ranks) Ends the bar; rank 0 says how much memory every rank took, and what the run was like.
   void finish(comm::Communicator& world);
 
  private:

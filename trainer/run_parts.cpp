@@ -9,12 +9,6 @@
 namespace sdlora::trainer {
 namespace {
 
-at::ScalarType dtype_of(const std::string& mixed_precision) {
-  if (mixed_precision == "fp16") return at::kHalf;
-  if (mixed_precision == "bf16") return at::kBFloat16;
-  return at::kFloat;
-}
-
 data::Dataset open_cache(const std::filesystem::path& directory, const char* option) {
   if (!std::filesystem::is_directory(directory))
     throw Error(ExitCode::kUsage, Problem{.what = "the data directory does not exist",
@@ -67,6 +61,12 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
 
 }  // namespace
 
+at::ScalarType dtype_of(const std::string& mixed_precision) {
+  if (mixed_precision == "fp16") return at::kHalf;
+  if (mixed_precision == "bf16") return at::kBFloat16;
+  return at::kFloat;
+}
+
 void check_data_was_cached_with(const model::ModelDirectory& model, const data::Dataset& dataset,
                                 const std::filesystem::path& data_directory) {
   const auto compare = [&](const std::string& part, const std::string& cached_hash) {
@@ -101,7 +101,11 @@ BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, i
 
 RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at::Device device)
     : share(batch_share),
-      placement{.device = device, .dtype = dtype_of(config.mixed_precision)},
+      placement{.device = device,
+                .dtype = dtype_of(config.mixed_precision),
+                .cpu_kernels = model::kernels::choose_cpu_kernels(config.cpu_kernels, device,
+                                                                  dtype_of(config.mixed_precision)),
+                .prepared_weights = std::make_shared<model::kernels::PreparedWeights>()},
       dataset(open_dataset(config)),
       validation_dataset(open_validation_dataset(config)),
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation_split)),
@@ -115,8 +119,7 @@ RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at:
                  .weight_decay = config.weight_decay},
                 adapter.parameters()),
       loss_scaler(config.mixed_precision == "fp16"),
-      reducer(config.reduction == "exact" ? make_exact_reducer(adapter.parameter_count(), device)
-                                          : make_plain_reducer(adapter.parameter_count(), device)),
+      reducer(make_reducer(config.reduction, adapter.parameter_count(), device)),
       batches(dataset, split.training,
               {.run_seed = config.seed,
                .batch_size = config.batch_size,

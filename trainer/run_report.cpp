@@ -7,24 +7,10 @@ namespace {
 
 constexpr size_t kShownCaptions = 6;
 
-std::string trimmed(const std::string& text) {
-  const size_t begin = text.find_first_not_of(' ');
-  return begin == std::string::npos ? "" : text.substr(begin);
-}
-
-std::vector<monitoring::ReportFact> facts_of(const std::vector<std::string>& plan) {
-  std::vector<monitoring::ReportFact> facts;
-  for (const std::string& line : plan) {
-    const size_t colon = line.find(':');
-    facts.push_back({.name = line.substr(0, colon), .value = trimmed(line.substr(colon + 1))});
-  }
-  return facts;
-}
-
-std::vector<monitoring::ReportFact> facts_of(const RunParts& parts) {
+std::vector<monitoring::Fact> facts_of(const RunParts& parts) {
   const data::Dataset& dataset = parts.dataset;
   const at::IntArrayRef latent = dataset.sample(0).latent_mean.sizes();
-  std::vector<monitoring::ReportFact> facts{
+  std::vector<monitoring::Fact> facts{
       {"pictures",
        fmt::format("{}{}", dataset.picture_count(), dataset.has_flip() ? ", each also mirrored" : "")},
       {"trained on", fmt::format("{} samples", parts.split.training.size())},
@@ -52,7 +38,7 @@ std::vector<std::string> some_captions(const data::Dataset& dataset) {
 }  // namespace
 
 monitoring::RunReport describe_run(const TrainConfig& config, const RunParts& parts,
-                                   const std::vector<std::string>& plan, int64_t step,
+                                   const std::vector<monitoring::Fact>& plan, int64_t step,
                                    const std::string& state) {
   monitoring::RunReport report{.run_directory = config.output,
                                .state = state,
@@ -61,7 +47,7 @@ monitoring::RunReport describe_run(const TrainConfig& config, const RunParts& pa
                                .parameter_count = parts.adapter.parameter_count(),
                                .max_gradient_norm = config.max_gradient_norm,
                                .settings = {},
-                               .run_facts = facts_of(plan),
+                               .run_facts = plan,
                                .data_facts = facts_of(parts),
                                .captions = some_captions(parts.dataset)};
   for (const auto& [name, value] : config.settings) {

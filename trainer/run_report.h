@@ -6,9 +6,9 @@
 
 namespace sdlora::trainer {
 
-// `plan`: "name: text" lines of describe_plan(). `state`: running, finished, stopped, diverged, failed.
+// `plan`: of describe_plan(). `state`: running, finished, stopped, diverged, failed.
 monitoring::RunReport describe_run(const TrainConfig& config, const RunParts& parts,
-                                   const std::vector<std::string>& plan, int64_t step,
+                                   const std::vector<monitoring::Fact>& plan, int64_t step,
                                    const std::string& state);
 
 }  // namespace sdlora::trainer

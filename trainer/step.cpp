@@ -1,5 +1,6 @@
 #include "trainer/step.h"
 
+#include <chrono>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -18,11 +19,6 @@ at::Tensor sample_losses_of(const at::Tensor& prediction, const at::Tensor& targ
   return (prediction.detach().to(at::kFloat) - target).square().mean(at::IntArrayRef{1, 2, 3});
 }
 
-// A sum that is finite has only finite terms.
-bool is_finite(const at::Tensor& loss, const at::Tensor& gradients) {
-  return at::isfinite(loss + gradients.sum()).item<bool>();
-}
-
 }  // namespace
 
 StepResult train_step(int64_t step, const StepSettings& settings, const StepParts& parts,
@@ -32,6 +28,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   using monitoring::StepPhase;
   const BatchShare& share = settings.share;
   const at::ScalarType dtype = settings.placement.dtype;
+  const auto start = std::chrono::steady_clock::now();
   StepResult result{};
   reducer.reset();
   if (stop_requested) reducer.request_stop();
@@ -39,7 +36,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   // 1. This rank's micro-batches of the global batch
   for (int64_t slot = share.first_slot; slot < share.first_slot + share.slot_count;
        slot += share.micro_batch_size) {
-    watchdog.progress(fmt::format("step {}, sample {}", step + 1, slot));
+    watchdog.progress(comm::Section::kStep, fmt::format("sample {}", slot));
     clock.enter(StepPhase::kDataWait);
     const MicroBatch batch = batches.make(step, slot, share.micro_batch_size);
 
@@ -52,23 +49,25 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     trace.record_samples(step, batch, prediction);
 
     // 4. Loss and backward, into the flat gradient
-    const at::Tensor target = schedule.target(batch.latents, batch.noise, batch.timesteps);
+    const at::Tensor target = schedule.target(batch.latents, batch.noise, batch.timesteps);  // [B, 4, h, w]
     const at::Tensor loss = loss_of(prediction, target);
     result.sample_losses.push_back({batch.timesteps, sample_losses_of(prediction, target)});
     clock.enter(StepPhase::kBackward);
     adapter.gradients().zero_();
     (loss * loss_scaler.scale()).backward();
     adapter.gradients().mul_(1 / loss_scaler.scale());
-    reducer.add(adapter.gradients(), loss.detach());
-    if (!is_finite(loss, adapter.gradients()))
-      result.nonfinite_sources.insert(result.nonfinite_sources.end(), batch.sources.begin(),
-                                      batch.sources.end());
+    if (!reducer.add(adapter.gradients(), loss.detach()))
+      result.nonfinite.push_back(
+          describe_nonfinite(batch, prediction, result.sample_losses.back().losses, adapter.gradients()));
   }
 
+  result.own_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
   // 5. Reduce (all ranks): from here on every rank computes the same from the same
-  watchdog.progress(fmt::format("the reduction of step {}", step + 1));
+  watchdog.progress(comm::Section::kReduction, "gradients");
   clock.enter(StepPhase::kReduce);
   ReducedStep reduced = reducer.reduce(gradients_comm, share.micro_batch_count());
+  watchdog.progress(comm::Section::kStep, "update");  // never returns from a sum that was broken off
   result.loss = reduced.loss;
   result.stop_was_requested = reduced.stop_was_requested;
   result.loss_scale = loss_scaler.scale();

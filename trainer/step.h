@@ -10,6 +10,7 @@
 #include "trainer/learning_rate.h"
 #include "trainer/loss_scaler.h"
 #include "trainer/micro_batch.h"
+#include "trainer/nonfinite_record.h"
 #include "trainer/optimizer.h"
 #include "trainer/trace.h"
 
@@ -41,7 +42,8 @@ struct StepResult {
       is_loss_scale_search;  // skipped only because fp16's loss scale was too high: no fault of data or model
   bool stop_was_requested;
   std::vector<SampleLosses> sample_losses;     // of this rank, by micro-batch
-  std::vector<std::string> nonfinite_sources;  // this rank's pictures whose loss or gradient was not finite
+  double own_seconds;                          // of this rank's work before the reduction
+  std::vector<NonfiniteMicroBatch> nonfinite;  // this rank's
 };
 
 // Everything a step works on. The trainer owns the parts; their state is what a checkpoint holds.

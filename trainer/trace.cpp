@@ -2,12 +2,11 @@
 
 #include <fstream>
 
-#include <ATen/ATen.h>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
+#include "trainer/sample_file.h"
 
 namespace sdlora::trainer {
 
@@ -27,18 +26,8 @@ void Trace::record_adapter(const checkpoint::NamedTensors& adapter) const {
 
 void Trace::record_samples(int64_t step, const MicroBatch& batch, const at::Tensor& prediction) const {
   if (!is_on()) return;
-  for (size_t i = 0; i < batch.slots.size(); ++i) {
-    const auto row = static_cast<int64_t>(i);
-    checkpoint::write_safetensors(
-        directory_ / fmt::format("step-{:06}.sample-{:06}.safetensors", step + 1, batch.slots[i]),
-        {{"sample_index", at::scalar_tensor(batch.sample_indices[i], at::kLong)},
-         {"latents", batch.latents[row]},
-         {"noise", batch.noise[row]},
-         {"timestep", batch.timesteps[row]},
-         {"encoder_hidden_states", batch.captions[row]},
-         {"prediction", prediction[row].detach()}},
-        {{"source", batch.sources[i]}});
-  }
+  for (size_t row = 0; row < batch.slots.size(); ++row)
+    write_sample_file(directory_ / sample_file_name(step + 1, batch.slots[row]), batch, row, prediction);
 }
 
 void Trace::record_step(int64_t step, double loss, double gradient_norm, double learning_rate,

@@ -1,9 +1,8 @@
 // Records every step's inputs and results, enough to replay a run in another framework:
 //
-//   adapter-init.safetensors            A and B before the first step, named as in lora_weights.pt   (rank 0)
-//   step-000001.sample-000000.safetensors   one file per slot of the global batch                    (the
-//   rank that computed it) step.jsonl                          loss, gradient norm before clipping, learning
-//   rate           (rank 0)
+//   adapter-init.safetensors               A and B before the first step, as in lora_weights.pt (rank 0)
+//   step-000001.sample-000000.safetensors  one a slot of the global batch: see sample_file.h (its rank)
+//   step.jsonl                             loss, gradient norm before clipping, learning rate (rank 0)
 #pragma once
 
 #include <filesystem>

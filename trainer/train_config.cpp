@@ -17,9 +17,10 @@ void declare_options(CLI::App& app, TrainConfig& config) {
   const auto not_negative = CLI::NonNegativeNumber;
   app.option_defaults()->always_capture_default();
 
-  app.add_option("--model", config.model, "Stable Diffusion 1.5 in diffusers layout")->required();
-  app.add_option("--data", config.data, "directory written by cache_latents")->required();
-  app.add_option("--output", config.output, "run directory")->required();
+  const std::vector<CLI::Option*> needed_to_train{
+      app.add_option("--model", config.model, "Stable Diffusion 1.5 in diffusers layout")->required(),
+      app.add_option("--data", config.data, "directory written by cache_latents")->required(),
+      app.add_option("--output", config.output, "run directory")->required()};
   app.add_option("--device", config.device, "where to compute")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--img-size", config.image_size, "pixels; 0: what the data has, else refused if it differs")
@@ -62,13 +63,25 @@ void declare_options(CLI::App& app, TrainConfig& config) {
       ->check(CLI::IsMember({"exact", "fp32"}));
   app.add_option("--comm", config.comm, "what carries the gradients")
       ->check(CLI::IsMember({"auto", "mpi", "nccl"}));
-  app.add_option("--cpu-threads", config.cpu_threads,
-                 "intra-op threads of each rank; auto: cores / local ranks")
+  app.add_flag("--deterministic", config.is_deterministic,
+               "on a GPU: only kernels that give the same bytes every time, which are slower");
+  app.add_flag("--allow-gpu-sharing", config.allow_gpu_sharing,
+               "for tests: let several ranks take turns on one GPU");
+  app.add_option(
+         "--cpu-threads", config.cpu_threads,
+         "intra-op threads of each rank; auto: cores / local ranks, or what the resumed checkpoint used")
       ->transform(auto_is_zero)
       ->check(not_negative)
       ->default_str("auto");
 
+  app.add_option("--cpu-kernels", config.cpu_kernels,
+                 "what computes the frozen layers on the CPU; auto: the fastest measured on this kind of CPU")
+      ->check(CLI::IsMember({"auto", "onednn", "aten"}));
+
   app.add_option("--checkpoint-every", config.checkpoint_every, "steps; 0: only at the end")
+      ->check(not_negative);
+  app.add_option("--keep-checkpoints", config.keep_checkpoints,
+                 "the newest, older ones are removed after a save; 0: keep all")
       ->check(not_negative);
   app.add_option("--validation-every", config.validation_every,
                  "steps between validations, with one before the first and one at the end; 0: none")
@@ -89,24 +102,40 @@ void declare_options(CLI::App& app, TrainConfig& config) {
   app.add_option("--preview-seed", config.previews.seed, "of every preview's noise");
   app.add_option("--preview-size", config.previews.size, "pixels along a side; 0: what the data has")
       ->check(not_negative);
-  app.add_option("--resume", config.resume,
-                 "auto: newest valid checkpoint in the output; none: refuse a used output; or a checkpoint");
+  app.add_option(
+      "--resume", config.resume,
+      "auto: newest valid checkpoint in the output; none: refuse a used output; or a checkpoint to "
+      "begin at, as long as the output has no later one");
   app.add_option("--max-nonfinite-steps", config.max_nonfinite_steps,
                  "consecutive skipped steps before giving up")
       ->check(positive);
+  app.add_option("--log-format", config.log_format,
+                 "of the terminal and the log files: text, or json (lines)")
+      ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--metrics-port", config.metrics_port, "Prometheus port, + local rank; 0: a free one")
       ->check(CLI::Range(0, 65535));
   app.add_option("--metrics-address", config.metrics_address, "address the metrics are served on");
   app.add_option("--step-timeout", config.step_timeout_seconds,
                  "seconds without progress before a rank gives up")
       ->check(positive);
+  app.add_option("--startup-timeout", config.startup_timeout_seconds,
+                 "the same while it starts and loads the model")
+      ->check(positive);
+  app.add_flag("--tensorboard", config.writes_tensorboard,
+               "write event files for TensorBoard into OUTPUT/tensorboard");
   app.add_option("--trace-dir", config.trace_directory, "record every step's inputs and results here");
+  app.add_option("--replay", config.replay_directory,
+                 "OUTPUT/nonfinite-step-N: compute that step's samples again and compare, train nothing; the "
+                 "model is the recorded one unless --model is given")
+      ->each([needed_to_train](const std::string&) {
+        for (CLI::Option* option : needed_to_train) option->required(false);
+      });
   app.add_flag("--dry-run", config.is_dry_run, "check everything, print the plan, train nothing");
 }
 
 std::string text_of(const CLI::Option& option) {
   if (option.count() == 0) return option.get_default_str();
-  if (option.get_expected_max() == 0) return "true";  // a flag
+  if (option.get_expected_max() == 0) return option.as<bool>() ? "true" : "false";  // a flag
   return option.results().back();
 }
 
@@ -184,7 +213,10 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "output",
                                             "device",
                                             "comm",
+                                            "deterministic",
+                                            "allow-gpu-sharing",
                                             "cpu-threads",
+                                            "cpu-kernels",
                                             "resume",
                                             "dry-run",
                                             "max-nonfinite-steps",
@@ -193,7 +225,9 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "trace-dir",
                                             "img-size",
                                             "checkpoint-every",
+                                            "keep-checkpoints",
                                             "step-timeout",
+                                            "startup-timeout",
                                             "validation-every",
                                             "validation-data",
                                             "preview-every",
@@ -201,10 +235,28 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "preview-steps",
                                             "preview-guidance-scale",
                                             "preview-seed",
-                                            "preview-size"};
+                                            "preview-size",
+                                            "replay",
+                                            "log-format",
+                                            "tensorboard"};
   std::map<std::string, std::string> defining(config.settings.begin(), config.settings.end());
   std::erase_if(defining, [](const auto& setting) { return others.contains(setting.first); });
   return defining;
+}
+
+comm::Patience patience_of(const TrainConfig& config) {
+  return {.start_up = std::chrono::seconds(config.startup_timeout_seconds),
+          .step = std::chrono::seconds(config.step_timeout_seconds)};
+}
+
+std::map<std::string, std::string> settings_of_all_ranks(const TrainConfig& config) {
+  static const std::set<std::string> own{
+      "model",        "data",         "validation-data", "output",          "preview-prompts",
+      "resume",       "trace-dir",    "device",          "cpu-threads",     "img-size",
+      "metrics-port", "step-timeout", "startup-timeout", "metrics-address", "micro-batch-size"};
+  std::map<std::string, std::string> shared(config.settings.begin(), config.settings.end());
+  std::erase_if(shared, [](const auto& setting) { return own.contains(setting.first); });
+  return shared;
 }
 
 }  // namespace sdlora::trainer

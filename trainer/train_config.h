@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "comm/watchdog.h"
 #include "common/command_line.h"
 #include "lora/lora_config.h"
 
@@ -49,9 +50,13 @@ struct TrainConfig {
   std::string mixed_precision = "no";  // no, fp16, bf16
   std::string reduction = "exact";     // exact, fp32
   std::string comm = "auto";           // auto, mpi, nccl
+  bool is_deterministic = false;       // on a GPU: only kernels that give the same bytes every time
+  bool allow_gpu_sharing = false;      // several ranks on one GPU, for tests
   int cpu_threads = 0;                 // per rank; 0: cores / local ranks
+  std::string cpu_kernels = "auto";    // auto, onednn, aten
 
   int64_t checkpoint_every = 100;         // steps; 0: only at the end
+  int64_t keep_checkpoints = 0;           // the newest; 0: all
   int64_t validation_every = 0;           // steps; 0: never
   std::filesystem::path validation_data;  // another cache, to validate on; or:
   double validation_split = 0;            // fraction of the data's pictures held out of the training
@@ -59,10 +64,14 @@ struct TrainConfig {
   std::string resume = "auto";  // auto, none, or a checkpoint directory
   int64_t max_nonfinite_steps = 10;
 
+  std::string log_format = "text";  // text, json
+  bool writes_tensorboard = false;
   int metrics_port = 9400;  // + local rank; 0: a free port
   std::string metrics_address = "127.0.0.1";
   int64_t step_timeout_seconds = 300;
+  int64_t startup_timeout_seconds = 600;
   std::filesystem::path trace_directory;
+  std::filesystem::path replay_directory;  // of a non-finite step: show it again, train nothing
   bool is_dry_run = false;
 
   // Every option's long name and its value as text, in the order of the declaration.
@@ -83,5 +92,12 @@ std::string to_toml(const TrainConfig& config);
 // The settings that decide what the run computes. Two runs with equal ones (and equal data and model) give
 // equal adapters; the others say where files go, how often to save, what to watch.
 std::map<std::string, std::string> defining_settings(const TrainConfig& config);
+
+// What --step-timeout and --startup-timeout say.
+comm::Patience patience_of(const TrainConfig& config);
+
+// The settings that every rank must have been given alike: what they compute and what they do together. Left
+// out are places, whose contents are compared, and what concerns one rank alone. Before "auto" is decided.
+std::map<std::string, std::string> settings_of_all_ranks(const TrainConfig& config);
 
 }  // namespace sdlora::trainer

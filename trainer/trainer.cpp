@@ -3,15 +3,14 @@
 #include <chrono>
 
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
 #include <fmt/format.h>
 
 #include "comm/metered_communicator.h"
 #include "comm/program.h"
+#include "comm/shared_memory.h"
 #include "comm/watchdog.h"
 #include "common/error.h"
 #include "common/log.h"
-#include "common/version.h"
 #include "lora/adapter_file.h"
 #include "trainer/handshake.h"
 #include "trainer/plan.h"
@@ -21,19 +20,26 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Where a run that is to begin at a given checkpoint goes on: there, or at a later one that it has saved
+// since, so that repeating the command repeats no work (and works when the given one is gone by then).
+checkpoint::NewestCheckpoint begin_at(const std::filesystem::path& directory,
+                                      const std::filesystem::path& output) {
+  checkpoint::NewestCheckpoint own, given{.directory = directory};
+  own = checkpoint::load_newest_checkpoint(output);  // throws when all are bad: no fresh start unasked
+  try {
+    given.checkpoint = checkpoint::load_checkpoint(directory);
+  } catch (const Error& error) {
+    if (!own.checkpoint) throw;
+    own.skipped_reasons.emplace_back(error.what());
+    return own;
+  }
+  return own.checkpoint && own.checkpoint->step > given.checkpoint->step ? own : given;
+}
+
 // The checkpoint that --resume asks for, or none.
 checkpoint::NewestCheckpoint find_checkpoint(const TrainConfig& config) {
   if (config.resume == "auto") return checkpoint::load_newest_checkpoint(config.output);
-  if (config.resume != "none")
-    return {.checkpoint = checkpoint::load_checkpoint(config.resume),
-            .directory = config.resume,
-            .skipped_reasons = {}};
-  if (std::filesystem::exists(config.output / "metrics.jsonl") ||
-      std::filesystem::exists(config.output / "lora_weights.pt"))
-    throw Error(ExitCode::kUsage, Problem{.what = "the output directory already holds a run",
-                                          .expected = "an unused directory, for --resume none",
-                                          .where = config.output.string(),
-                                          .advice = "choose another --output, or --resume auto to go on"});
+  if (config.resume != "none") return begin_at(config.resume, config.output);
   return {};
 }
 
@@ -48,43 +54,59 @@ bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::
 
 }  // namespace
 
-Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device device)
-    : config_(config), world_(world), device_(device) {
-  resume();
-  auto facts = defining_settings(config_);
-  facts["build"] = kVersion;
-  facts["data"] = parts_->dataset.manifest_sha256();
-  facts["model"] = model_hash_;
-  facts["adapter layout"] = lora::describe(parts_->adapter, 0);
-  facts["resumed step"] = std::to_string(step_);
-  facts["device type"] = c10::DeviceTypeName(device_.type());
-  facts["gradients over"] = config_.comm;
-  facts["CPU capability"] = at::get_cpu_capability();
-  facts["CPU threads"] = std::to_string(at::get_num_threads());
-  if (parts_->validation_dataset) facts["validation data"] = parts_->validation_dataset->manifest_sha256();
-  // What all ranks do together must be due on all at once.
-  for (const auto& [name, value] : config_.settings)
-    if (name.ends_with("-every") || name == "max-nonfinite-steps") facts[name] = value;
-  compare_ranks(world_, facts);
-  bool over_nccl = false;
-  comm::agree(world_, [&] { over_nccl = wants_nccl(config_, world_, device_); });
-  if (over_nccl) nccl_ = comm::make_nccl_communicator(world_, device_.index());
+struct Trainer::Saved {
+  checkpoint::NewestCheckpoint found;
+  RunState state;
+};
+
+Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device device, comm::Watchdog& watchdog)
+    : config_(config),
+      world_(world),
+      device_(device),
+      watchdog_(watchdog),
+      guard_(config, world),
+      saver_(config.output, config.keep_checkpoints, world),
+      straggler_watch_(world) {
+  const Saved saved = find_saved();
+  load_parts();
+  compare_parts(world_, *parts_, model_hash_, defining_settings(config_));
+  restore(saved);
+  compare_parameters(world_, *parts_, step_);
+  hosts_ = describe_hosts(world_);
+  open_nccl();
 }
 
-Trainer::~Trainer() = default;
+Trainer::~Trainer() {
+  watchdog_.on_expiry({});  // it would call what is gone
+}
 
-void Trainer::resume() {
-  checkpoint::NewestCheckpoint found;
-  RunState saved;
+Trainer::Saved Trainer::find_saved() {
+  watchdog_.progress(comm::Section::kStartUp, "looking for a checkpoint");
+  Saved saved;
   comm::agree(world_, [&] {
-    found = find_checkpoint(config_);
-    if (!found.checkpoint) return;
-    saved = run_state_from_json(found.checkpoint->state_json, found.directory.string());
-    if (config_.micro_batch_size == 0) config_.micro_batch_size = saved.micro_batch_size;
+    saved.found = find_checkpoint(config_);
+    if (!saved.found.checkpoint) return;
+    saved.state = run_state_from_json(saved.found.checkpoint->state_json, saved.found.directory.string());
+    if (saved.state.step != saved.found.checkpoint->step)
+      throw Error(ExitCode::kBadData,
+                  Problem{.what = "a checkpoint's state.json is of another step",
+                          .expected = fmt::format("step {}", saved.found.checkpoint->step),
+                          .seen = fmt::format("step {}", saved.state.step),
+                          .where = saved.found.directory.string(),
+                          .advice = "remove this checkpoint to go on from an older one"});
+    if (config_.micro_batch_size == 0) config_.micro_batch_size = saved.state.micro_batch_size;
+    if (config_.cpu_threads == 0) {  // another number may round differently
+      at::set_num_threads(static_cast<int>(saved.state.cpu_threads));
+      config_.resolve("cpu-threads", std::to_string(saved.state.cpu_threads));
+    }
   });
-  for (const std::string& reason : found.skipped_reasons)
+  for (const std::string& reason : saved.found.skipped_reasons)
     if (world_.rank() == 0) log::warning("skipped a checkpoint: " + reason);
+  return saved;
+}
 
+void Trainer::load_parts() {
+  watchdog_.progress(comm::Section::kStartUp, "loading the model and the data");
   comm::agree(world_, [&] {
     const BatchShare share =
         share_batch(config_.batch_size, config_.micro_batch_size, world_.rank(), world_.size());
@@ -93,97 +115,131 @@ void Trainer::resume() {
     parts_ = std::make_unique<RunParts>(config_, share, device_);
     config_.image_size = parts_->dataset.image_size();
     config_.resolve("img-size", std::to_string(config_.image_size));
-    if (world_.rank() == 0) {
-      model_hash_ = parts_->model_directory.hash_of("unet");
-      check_data_was_cached_with(parts_->model_directory, parts_->dataset, config_.data);
-      if (parts_->validation_dataset)
-        check_data_was_cached_with(parts_->model_directory, *parts_->validation_dataset,
-                                   config_.validation_data);
-    }
   });
-  world_.broadcast(model_hash_, /*root=*/0);
-
+  share_prepared_weights();
+  watchdog_.progress(comm::Section::kStartUp, "hashing the model");
+  model_hash_ = hash_model_once_a_host(world_, parts_->model_directory);
   comm::agree(world_, [&] {
-    if (!found.checkpoint) return;
-    const std::string warning = check_resumable(saved, run_state());
-    if (!warning.empty() && world_.rank() == 0) log::warning(warning);
-    parts_->adapter.load(found.checkpoint->adapter);
-    parts_->optimizer.load(found.checkpoint->optimizer);
-    parts_->loss_scaler.load(saved.loss_scaler);
-    step_ = saved.step;
-    saved_step_ = saved.step;
-    consecutive_nonfinite_ = saved.consecutive_nonfinite;
-    if (world_.rank() == 0)
-      log::info(fmt::format("resuming after step {} from {}", step_, found.directory.string()));
+    if (world_.rank() != 0) return;
+    check_data_was_cached_with(parts_->model_directory, parts_->dataset, config_.data);
+    if (parts_->validation_dataset)
+      check_data_was_cached_with(parts_->model_directory, *parts_->validation_dataset,
+                                 config_.validation_data);
   });
 }
 
-std::vector<std::string> Trainer::plan() const {
-  return describe_plan(config_, *parts_,
-                       {.rank_count = world_.size(), .first_step = step_, .device = device_});
+// What the kernels make of the frozen weights is larger than the weights: once a host, and each rank makes
+// its part of it. A rank alone makes each when it is first used.
+void Trainer::share_prepared_weights() {
+  model::kernels::PreparedWeights& prepared = *parts_->placement.prepared_weights;
+  if (world_.size() == 1 || prepared.byte_count() == 0) return;
+  watchdog_.progress(comm::Section::kStartUp, "preparing the kernels' weights");
+  const auto memory = comm::share_memory_on_host(world_, static_cast<size_t>(prepared.byte_count()));
+  if (memory == nullptr) return;
+  prepared.move_to(memory, world_.local_rank(), world_.local_size());
+  world_.barrier();  // nobody computes with what another rank has not made yet
+}
+
+void Trainer::restore(const Saved& saved) {
+  watchdog_.progress(comm::Section::kStartUp, "restoring the checkpoint");
+  comm::agree(world_, [&] {
+    if (!saved.found.checkpoint) return;
+    const std::string warning = check_resumable(saved.state, run_state());
+    if (!warning.empty() && world_.rank() == 0) log::warning(warning);
+    parts_->adapter.load(saved.found.checkpoint->adapter);
+    parts_->optimizer.load(saved.found.checkpoint->optimizer);
+    parts_->loss_scaler.load(saved.state.loss_scaler);
+    step_ = saved.state.step;
+    saved_step_ = saved.state.step;
+    guard_.restore(saved.state.consecutive_nonfinite);
+    if (world_.rank() == 0)
+      log::info(fmt::format("resuming after step {} from {}", step_, saved.found.directory.string()));
+  });
+}
+
+void Trainer::open_nccl() {
+  bool is_wanted = false;
+  comm::agree(world_, [&] { is_wanted = wants_nccl(config_, world_, device_); });
+  if (!is_wanted) return;
+  watchdog_.progress(comm::Section::kStartUp, "connecting the GPUs");
+  nccl_ = comm::make_nccl_communicator(world_, device_.index(), config_.allow_gpu_sharing);
+  watchdog_.on_expiry([this] { nccl_->abort(); });
+}
+
+std::vector<monitoring::Fact> Trainer::plan() const {
+  return describe_plan(
+      config_, *parts_,
+      {.rank_count = world_.size(), .first_step = step_, .device = device_, .hosts = hosts_});
 }
 
 RunState Trainer::run_state() const {
   return {.step = step_,
-          .consecutive_nonfinite = consecutive_nonfinite_,
+          .consecutive_nonfinite = guard_.consecutive_count(),
           .loss_scaler = parts_->loss_scaler.state(),
           .micro_batch_size = parts_->share.micro_batch_size,
           .cpu_threads = at::get_num_threads(),
+          .cpu_kernels = describe(parts_->placement.cpu_kernels),
           .data_hash = parts_->dataset.manifest_sha256(),
           .model_hash = model_hash_,
           .settings = defining_settings(config_)};
 }
 
 void Trainer::run(const std::function<bool()>& stop_requested) {
-  comm::Watchdog watchdog(comm::place_of(world_), std::chrono::seconds(config_.step_timeout_seconds));
-  RunMonitor monitor(config_, *parts_, world_, watchdog, step_);
+  RunMonitor monitor(config_, *parts_, world_, watchdog_, step_);
   if (step_ == 0 && world_.rank() == 0) parts_->trace.record_adapter(parts_->adapter.named_tensors());
   const auto sums_comm = comm::make_metered_communicator(
       nccl_ ? *nccl_ : world_,
       [&](int64_t bytes, double seconds) { monitor.metrics().record_sum(bytes, seconds); });
   Observer observer(config_, *parts_, monitor, previews_ ? &*previews_ : nullptr, world_, *sums_comm,
-                    watchdog, plan());
+                    watchdog_, plan());
   observer.prepare(step_);
   try {
-    train(observer, monitor, *sums_comm, watchdog, stop_requested);
+    train(observer, monitor, *sums_comm, stop_requested);
     observer.report(step_, "finished");
   } catch (const Error& error) {
-    if (error.exit_code() == ExitCode::kStopped) monitor.leave(world_);
-    observer.report(step_, error.exit_code() == ExitCode::kStopped    ? "stopped"
-                           : error.exit_code() == ExitCode::kDiverged ? "diverged"
-                                                                      : "failed");
+    const bool is_stopped = error.exit_code() == ExitCode::kStopped;
+    const bool is_diverged = error.exit_code() == ExitCode::kDiverged;
+    watchdog_.progress(comm::Section::kFinish, "reporting the end");
+    if (is_stopped) monitor.leave(world_);
+    observer.report(step_, is_stopped ? "stopped" : is_diverged ? "diverged" : "failed");
+    monitor.show_summary();
+    // All ranks are here, and shall leave together: those without a report to write wait for rank 0.
+    if (is_stopped || is_diverged) world_.barrier();
     throw;
   }
+  watchdog_.progress(comm::Section::kFinish, "collecting the ranks' last figures");
   monitor.leave(world_);
   monitor.finish(world_);
 }
 
 void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
-                    comm::Watchdog& watchdog, const std::function<bool()>& stop_requested) {
+                    const std::function<bool()>& stop_requested) {
   const StepSettings settings = parts_->step_settings(config_);
-  const StepParts step_parts = parts_->step_parts(watchdog, monitor.metrics().step_clock);
+  const StepParts step_parts = parts_->step_parts(watchdog_, monitor.metrics().step_clock);
   bool is_asked_to_stop = step_ < config_.max_steps && observer.look(step_, stop_requested);
   while (step_ < config_.max_steps && !is_asked_to_stop) {
     const Clock::time_point start = Clock::now();
+    watchdog_.at_step(step_ + 1);
     const StepResult result = train_step(step_, settings, step_parts, sums_comm, stop_requested());
     ++step_;
     monitor.record(step_, result, std::chrono::duration<double>(Clock::now() - start).count());
     if (world_.rank() == 0)
       parts_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
                                 result.is_skipped);
-    guard(result);
+    straggler_watch_.add(step_, result.own_seconds);
+    guard_.check(step_, result, *parts_, model_hash_, watchdog_);
 
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
     if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 &&
-        consecutive_nonfinite_ == 0) {
-      save_checkpoint(monitor.metrics(), watchdog);
+        guard_.consecutive_count() == 0) {
+      save_checkpoint(monitor, /*is_last=*/false);
       observer.report(step_, "running");
     }
     if (step_ < config_.max_steps)
       is_asked_to_stop = result.stop_was_requested || observer.look(step_, stop_requested);
   }
 
-  if (saved_step_ != step_) save_checkpoint(monitor.metrics(), watchdog);
+  if (saved_step_ != step_) save_checkpoint(monitor, /*is_last=*/true);
   if (step_ == config_.max_steps) {
     write_adapter();
     is_asked_to_stop = observer.look(step_, stop_requested);
@@ -195,39 +251,31 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
                             step_));
 }
 
-void Trainer::guard(const StepResult& result) {
-  if (!result.is_skipped) consecutive_nonfinite_ = 0;
-  if (!result.is_skipped || result.is_loss_scale_search) return;
-  ++consecutive_nonfinite_;
-  for (const std::string& source : result.nonfinite_sources)  // (each rank for its own)
-    log::warning(fmt::format("step {}: loss or gradient of {} is not finite", step_, source));
-  if (world_.rank() == 0)
-    log::warning(fmt::format("step {} is not finite (loss {}): skipped on all ranks", step_, result.loss));
-  if (consecutive_nonfinite_ >= config_.max_nonfinite_steps)
-    throw Error(
-        ExitCode::kDiverged,
-        Problem{
-            .what = "the training has diverged",
-            .expected = fmt::format("fewer than {} non-finite steps in a row", config_.max_nonfinite_steps),
-            .seen = fmt::format("{} steps up to step {}", consecutive_nonfinite_, step_),
-            .where = config_.output.string(),
-            .advice = "lower --learning-rate or check the data; the newest checkpoint is still good"});
-}
-
-void Trainer::save_checkpoint(RunMetrics& metrics, comm::Watchdog& watchdog) {
+void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
+  RunMetrics& metrics = monitor.metrics();
   const monitoring::Timing timing(metrics.phases.checkpoint);
-  watchdog.progress("saving a checkpoint");
+  watchdog_.progress(comm::Section::kCheckpoint, "saving");
+  compare_parameters(world_, *parts_, step_);
+  const auto contents = [&] {
+    monitor.flush();  // a checkpoint is never ahead of metrics.jsonl
+    checkpoint::Checkpoint state{.step = step_,
+                                 .adapter = parts_->adapter.named_tensors(),
+                                 .optimizer = parts_->optimizer.state(),
+                                 .state_json = to_json(run_state())};
+    check_finite(state.adapter, config_.output.string());
+    check_finite(state.optimizer, config_.output.string());
+    return state;
+  };
+  bool is_saved = false;
   try {
-    comm::agree(world_, [&] {  // (rank 0 writes)
-      if (world_.rank() != 0) return;
-      checkpoint::save_checkpoint(config_.output, {.step = step_,
-                                                   .adapter = parts_->adapter.named_tensors(),
-                                                   .optimizer = parts_->optimizer.state(),
-                                                   .state_json = to_json(run_state())});
-    });
+    is_saved = saver_.save(contents, is_last);
   } catch (const Error&) {
     metrics.checkpoints.record_failure();
     throw;
+  }
+  if (!is_saved) {
+    metrics.checkpoints.record_failure();
+    return;
   }
   metrics.checkpoints.record(step_, config_.output / fmt::format("checkpoint-step-{}", step_));
   saved_step_ = step_;
@@ -236,10 +284,11 @@ void Trainer::save_checkpoint(RunMetrics& metrics, comm::Watchdog& watchdog) {
 void Trainer::write_adapter() {
   comm::agree(world_, [&] {  // (rank 0 writes)
     if (world_.rank() != 0) return;
-    lora::write_adapter(config_.output / "lora_weights.pt", {.tensors = parts_->adapter.named_tensors(),
-                                                             .config = config_.lora,
-                                                             .step = step_,
-                                                             .base_model_hash = model_hash_});
+    const checkpoint::NamedTensors tensors = parts_->adapter.named_tensors();
+    check_finite(tensors, config_.output.string());
+    lora::write_adapter(
+        config_.output / "lora_weights.pt",
+        {.tensors = tensors, .config = config_.lora, .step = step_, .base_model_hash = model_hash_});
   });
 }
 

@@ -6,10 +6,13 @@
 #include <optional>
 
 #include "comm/communicator.h"
+#include "trainer/checkpoint_saver.h"
+#include "trainer/nonfinite_guard.h"
 #include "trainer/observer.h"
 #include "trainer/previews.h"
 #include "trainer/run_monitor.h"
 #include "trainer/run_parts.h"
+#include "trainer/straggler_watch.h"
 
 namespace sdlora::trainer {
 
@@ -17,14 +20,15 @@ class Trainer {
  public:
   // (all ranks) Loads everything, resumes where there is a checkpoint, and checks that the ranks agree.
   // Errors reach every rank. `config` gets its "auto" settings resolved.
-  Trainer(TrainConfig& config, comm::Communicator& world, at::Device device);
+  // `watchdog` and `world` must outlive it.
+  Trainer(TrainConfig& config, comm::Communicator& world, at::Device device, comm::Watchdog& watchdog);
   ~Trainer();
 
   // Before run(): pictures to draw while it trains. Without them there are none.
   void show_previews(Previews previews) { previews_.emplace(std::move(previews)); }
 
-  // The run in words: model, data, adapter, batch arithmetic, precision, memory. One line each.
-  std::vector<std::string> plan() const;
+  // The run in words: model, data, LoRA, batch arithmetic, precision, devices, hosts, memory.
+  std::vector<monitoring::Fact> plan() const;
 
   // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once a step on
   // every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:
@@ -33,23 +37,32 @@ class Trainer {
   void run(const std::function<bool()>& stop_requested);
 
  private:
-  void resume();                                                        // (all ranks)
-  void save_checkpoint(RunMetrics& metrics, comm::Watchdog& watchdog);  // (all ranks) rank 0 writes
-  void write_adapter();                                                 // (all ranks) rank 0 writes
-  void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm, comm::Watchdog& watchdog,
+  struct Saved;  // the checkpoint to go on from
+
+  Saved find_saved();                                       // (all ranks)
+  void load_parts();                                        // (all ranks)
+  void share_prepared_weights();                            // (all ranks)
+  void restore(const Saved& saved);                         // (all ranks)
+  void open_nccl();                                         // (all ranks)
+  void save_checkpoint(RunMonitor& monitor, bool is_last);  // (all ranks) rank 0 writes
+  void write_adapter();                                     // (all ranks) rank 0 writes
+  void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
              const std::function<bool()>& stop_requested);  // (all ranks)
-  void guard(const StepResult& result);  // (all ranks) counts and reports steps that were skipped
   RunState run_state() const;
 
   TrainConfig& config_;
   comm::Communicator& world_;
   at::Device device_;
+  comm::Watchdog& watchdog_;
   std::unique_ptr<RunParts> parts_;
   std::unique_ptr<comm::Communicator> nccl_;  // where gradients go over NCCL
   std::string model_hash_;
+  std::string hosts_;
   std::optional<Previews> previews_;
   int64_t step_ = 0;  // steps done
-  int64_t consecutive_nonfinite_ = 0;
+  NonfiniteGuard guard_;
+  CheckpointSaver saver_;
+  StragglerWatch straggler_watch_;
   int64_t saved_step_ = -1;  // of the newest checkpoint
 };
 

@@ -4,6 +4,7 @@
 //   mpirun -np 2 trainer --model sd15 --data cache --output runs/ink          two ranks, the same bytes
 //   mpirun -np 8 trainer --config run.toml --mixed-precision bf16             options from a file, flags win
 //   trainer --config run.toml --dry-run                                       check everything, train nothing
+//   trainer --replay runs/ink/nonfinite-step-000123                           see a NaN again
 //
 // Run the same command again after an interruption: it goes on from the newest checkpoint.
 #include "comm/program.h"
@@ -13,6 +14,8 @@
 #include "launcher/device_binding.h"
 #include "launcher/directory_lock.h"
 #include "launcher/stop_signals.h"
+#include "trainer/handshake.h"
+#include "trainer/replay.h"
 #include "trainer/run_directory.h"
 #include "trainer/trainer.h"
 
@@ -39,25 +42,36 @@ sdlora::trainer::Previews make_previews(const sdlora::trainer::TrainConfig& conf
 }  // namespace
 
 int main(int argc, char** argv) {
+  sdlora::launcher::watch_stop_signals();  // before anything that takes time
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
     namespace trainer = sdlora::trainer;
     namespace launcher = sdlora::launcher;
 
-    launcher::watch_stop_signals();
     trainer::TrainConfig config;
     if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
-    const at::Device device = launcher::bind_device(config.device, world.local_rank(), world.local_size());
+    if (config.log_format == "json") sdlora::log::set_format(sdlora::log::Format::kJson);
+    sdlora::comm::Watchdog watchdog(sdlora::comm::place_of(world), world.log(), trainer::patience_of(config),
+                                    config.is_dry_run || config.output.empty()
+                                        ? ""
+                                        : config.output / sdlora::comm::flight_record_name(world.rank()));
+    trainer::compare_builds_and_settings(world, config);
+    trainer::refuse_a_used_directory(config, world);
+    const at::Device device = launcher::bind_device({.device = config.device,
+                                                     .is_deterministic = config.is_deterministic,
+                                                     .allow_gpu_sharing = config.allow_gpu_sharing},
+                                                    world);
     config.resolve("cpu-threads", std::to_string(launcher::set_cpu_threads(config.cpu_threads, world)));
+    if (!config.replay_directory.empty()) return trainer::replay(config, world, device, watchdog);
     std::unique_ptr<launcher::DirectoryLock> ownership;
     if (!config.is_dry_run) {
       ownership = launcher::own_run_directory(config.output, world);
       trainer::open_run_directory(config, world);
     }
 
-    trainer::Trainer run(config, world, device);
+    trainer::Trainer run(config, world, device, watchdog);
     if (config.previews.every > 0) run.show_previews(make_previews(config, device));
     if (world.rank() == 0)
-      for (const std::string& line : run.plan()) sdlora::log::info(line);
+      for (const std::string& line : sdlora::monitoring::table_of(run.plan())) sdlora::log::info(line);
     if (config.is_dry_run) return;
 
     trainer::write_resolved_config(config, world);

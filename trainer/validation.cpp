@@ -58,12 +58,14 @@ ValidationResult Validation::run(const model::UNet& unet, comm::Communicator& su
       break;
     }
     const int64_t first = group * micro_batch_size_;
-    watchdog.progress(fmt::format("validation, pair {} of {}", first, pair_count));
+    watchdog.progress(comm::Section::kValidation, fmt::format("pair {} of {}", first, pair_count));
     add_losses(unet, first, std::min(micro_batch_size_, pair_count - first));
   }
-  watchdog.progress("the reduction of the validation losses");
-  sums_comm.all_reduce_sum(sum_.words());  // (all ranks)
-  return result();
+  watchdog.progress(comm::Section::kValidation, "summing the losses");
+  sums_comm.all_reduce_sum(sum_.words());                   // (all ranks)
+  const ValidationResult summed = result();                 // waits for the device
+  watchdog.progress(comm::Section::kValidation, "summed");  // never returns from a sum that was broken off
+  return summed;
 }
 
 void Validation::add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count) {

@@ -2,14 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/error.h"
 #include "monitoring/replace_file.h"
 
 namespace sdlora::monitoring {
-namespace {
-
-constexpr const char* kFileName = "metrics_targets.json";
-
-}  // namespace
 
 void write_metrics_targets(const std::filesystem::path& run_directory,
                            const std::vector<std::string>& addresses) {
@@ -20,12 +16,15 @@ void write_metrics_targets(const std::filesystem::path& run_directory,
     if (!addresses[rank].empty())
       groups.push_back({{"targets", {addresses[rank]}},
                         {"labels", {{"job", "sdlora"}, {"run", run}, {"rank", std::to_string(rank)}}}});
-  replace_file(run_directory / kFileName, groups.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  replace_file(run_directory / kMetricsTargetsFile,
+               groups.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-void remove_metrics_targets(const std::filesystem::path& run_directory) {
-  std::error_code ignored;
-  std::filesystem::remove(run_directory / kFileName, ignored);
+void empty_metrics_targets(const std::filesystem::path& run_directory) {
+  try {
+    write_metrics_targets(run_directory, {});
+  } catch (const Error&) {
+  }
 }
 
 }  // namespace sdlora::monitoring

@@ -1,5 +1,5 @@
-// metrics_targets.json: tells Prometheus which endpoints a run has (file_sd_configs). It is there while the
-// run lives, and stays when it dies, so that a run which ended in order does not look like a dead one.
+// metrics_targets.json: tells Prometheus which endpoints a run has (file_sd_configs). It stays as it is when
+// the run dies, which then is missed, and a run that ends in order takes its endpoints back.
 #pragma once
 
 #include <filesystem>
@@ -8,13 +8,16 @@
 
 namespace sdlora::monitoring {
 
+inline constexpr const char* kMetricsTargetsFile = "metrics_targets.json";
+
 // (rank 0 only) Writes [{"targets":["127.0.0.1:9400"],"labels":{"job":"sdlora","run":"ink","rank":"0"}}, …]
 // complete or not at all, since Prometheus reads it at any moment. `run` is the name of the directory.
 // `addresses`: by rank; a rank without one is left out. Throws Error(kIo).
 void write_metrics_targets(const std::filesystem::path& run_directory,
                            const std::vector<std::string>& addresses);
 
-// (rank 0 only) A file that cannot be removed is left: at worst an alert that nobody needs.
-void remove_metrics_targets(const std::filesystem::path& run_directory);
+// (rank 0 only) The run has ended in order: an empty list, since Prometheus keeps the targets of a file that
+// it cannot read any more, as behind a link. A failure is ignored: at worst an alert that nobody needs.
+void empty_metrics_targets(const std::filesystem::path& run_directory);
 
 }  // namespace sdlora::monitoring

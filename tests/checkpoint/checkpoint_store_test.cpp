@@ -226,6 +226,15 @@ TEST(CheckpointStore, PrefersTheReplacementToWhatWasMovedAside) {
   EXPECT_THAT(run.names(), ElementsAre("checkpoint-step-4"));
 }
 
+TEST(CheckpointStore, KeepsTheNewestCheckpointsAndThoseItDidNotMake) {
+  const TemporaryFolder run;
+  for (const int64_t step : {2, 9, 10, 11, 40}) save_checkpoint(run.path(), checkpoint_of(step));
+  write_bytes(run / "checkpoint-step-1.old", "x");
+  remove_old_checkpoints(run.path(), /*newest_step=*/11, /*keep_count=*/2);
+  EXPECT_THAT(run.names(), UnorderedElementsAre("checkpoint-step-10", "checkpoint-step-11",
+                                                "checkpoint-step-40", "checkpoint-step-1.old"));
+}
+
 TEST(CheckpointStore, RemovesLeftoversAndNothingElse) {
   const TemporaryFolder run;
   save_checkpoint(run.path(), checkpoint_of(4));

@@ -14,10 +14,28 @@ namespace {
 
 class CommunicatorContract : public testing::Test {
  protected:
-  std::unique_ptr<Communicator> world_ = make_communicator_under_test();
-  int64_t rank_ = world_->rank();
-  int64_t size_ = world_->size();
-  int64_t sum_of_ranks_ = size_ * (size_ - 1) / 2;
+  void SetUp() override {
+    if (const std::string reason = reason_to_skip(); !reason.empty()) GTEST_SKIP() << reason;
+    world_ = make_communicator_under_test();
+    rank_ = world_->rank();
+    size_ = world_->size();
+    sum_of_ranks_ = size_ * (size_ - 1) / 2;
+  }
+
+  // Sums it over the ranks where the communicator under test wants its tensors; the result on the host.
+  at::Tensor sum_over_ranks(const at::Tensor& tensor) {
+    at::Tensor sum =
+        tensor.to(device_under_test(), tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+    const void* memory = sum.data_ptr();
+    world_->all_reduce_sum(sum);
+    EXPECT_EQ(sum.data_ptr(), memory) << "not in place";
+    return sum.cpu();
+  }
+
+  std::unique_ptr<Communicator> world_;
+  int64_t rank_ = 0;
+  int64_t size_ = 1;
+  int64_t sum_of_ranks_ = 0;
 };
 
 ExitCode exit_code_of(const std::function<void()>& call) {
@@ -41,46 +59,39 @@ TEST_F(CommunicatorContract, RanksAreNumberedFromZero) {
 }
 
 TEST_F(CommunicatorContract, SumsIntegersExactlyAndInPlace) {
-  at::Tensor tensor = at::arange(100'000, at::kLong) + rank_;
-  const void* memory = tensor.data_ptr();
-  world_->all_reduce_sum(tensor);
-  EXPECT_TRUE(tensor.equal(at::arange(100'000, at::kLong) * size_ + sum_of_ranks_));
-  EXPECT_EQ(tensor.data_ptr(), memory);
+  const at::Tensor sum = sum_over_ranks(at::arange(100'000, at::kLong) + rank_);
+  EXPECT_TRUE(sum.equal(at::arange(100'000, at::kLong) * size_ + sum_of_ranks_));
 }
 
 TEST_F(CommunicatorContract, SumsFloatsAndDoubles) {
   for (const auto type : {at::kFloat, at::kDouble}) {
-    at::Tensor tensor = at::full({3, 5}, 0.5, type) + rank_;
-    world_->all_reduce_sum(tensor);
-    EXPECT_TRUE(tensor.equal(
+    const at::Tensor sum = sum_over_ranks(at::full({3, 5}, 0.5, type) + rank_);
+    EXPECT_TRUE(sum.equal(
         at::full({3, 5}, 0.5 * static_cast<double>(size_) + static_cast<double>(sum_of_ranks_), type)));
   }
 }
 
 TEST_F(CommunicatorContract, IntegersWrapAround) {
   const int64_t largest = std::numeric_limits<int64_t>::max();
-  at::Tensor tensor = at::full({2}, largest, at::kLong);
-  world_->all_reduce_sum(tensor);
-  EXPECT_EQ(tensor[0].item<int64_t>(),
+  const at::Tensor sum = sum_over_ranks(at::full({2}, largest, at::kLong));
+  EXPECT_EQ(sum[0].item<int64_t>(),
             static_cast<int64_t>(static_cast<uint64_t>(largest) * static_cast<uint64_t>(size_)));
 }
 
 TEST_F(CommunicatorContract, NotANumberOnOneRankReachesAll) {
   at::Tensor tensor = at::zeros({2});
   if (rank_ == size_ - 1) tensor[1] = std::numeric_limits<float>::quiet_NaN();
-  world_->all_reduce_sum(tensor);
-  EXPECT_EQ(tensor[0].item<float>(), 0.0F);
-  EXPECT_TRUE(std::isnan(tensor[1].item<float>()));
+  const at::Tensor sum = sum_over_ranks(tensor);
+  EXPECT_EQ(sum[0].item<float>(), 0.0F);
+  EXPECT_TRUE(std::isnan(sum[1].item<float>()));
 }
 
 TEST_F(CommunicatorContract, SumsNothingWithoutComplaint) {
-  at::Tensor tensor = at::empty({0}, at::kLong);
-  world_->all_reduce_sum(tensor);
-  EXPECT_EQ(tensor.numel(), 0);
+  EXPECT_EQ(sum_over_ranks(at::empty({0}, at::kLong)).numel(), 0);
 }
 
 TEST_F(CommunicatorContract, SumsAViewWithoutTouchingItsNeighbours) {
-  at::Tensor whole = at::ones({9});
+  at::Tensor whole = at::ones({9}, device_under_test());
   at::Tensor part = whole.narrow(0, 3, 3);
   world_->all_reduce_sum(part);
   EXPECT_EQ(whole.sum().item<float>(), static_cast<float>(6 + 3 * size_));
@@ -120,6 +131,39 @@ TEST_F(CommunicatorContract, GathersTextsOfDifferentLengthByRank) {
   ASSERT_EQ(static_cast<int64_t>(texts.size()), size_);
   for (int64_t rank = 0; rank < size_; ++rank)
     EXPECT_EQ(texts[rank], std::string(rank * 1000, static_cast<char>('a' + rank)));
+}
+
+TEST_F(CommunicatorContract, EveryHostHasTheBytesOfItsFirstRank) {
+  std::string bytes = "from rank " + std::to_string(rank_);
+  const std::string own = bytes;
+  world_->broadcast_on_host(bytes);
+  EXPECT_THAT(bytes, testing::StartsWith("from rank "));
+  EXPECT_TRUE(world_->local_rank() != 0 || bytes == own) << bytes;
+  EXPECT_TRUE(world_->local_size() != size_ || bytes == "from rank 0") << bytes;
+}
+
+TEST_F(CommunicatorContract, LogsEachCollectiveOnce) {
+  const int64_t before = world_->log().entries().count;
+  world_->barrier();
+  sum_over_ranks(at::ones({3}, at::kLong));
+  std::string bytes = "four";
+  world_->broadcast(bytes, 0);
+  world_->gather("x");
+  world_->broadcast_on_host(bytes);
+  const CollectiveLog::Entries entries = world_->log().entries();
+  EXPECT_EQ(entries.count, before + 5);
+  const CollectiveLog::Entry& sum = entries.items[static_cast<size_t>(before + 1)];
+  EXPECT_THAT(sum.operation, testing::HasSubstr("all_reduce_sum"));
+  EXPECT_EQ(sum.bytes, 24);
+  EXPECT_GE(sum.left_ns, sum.entered_ns);
+}
+
+TEST_F(CommunicatorContract, SeesHowFarTheRanksOfItsHostAre) {
+  world_->barrier();
+  const CollectiveLog& log = world_->log();
+  EXPECT_TRUE(size_ == 1 || static_cast<int>(log.host_ranks().size()) == world_->local_size());
+  for (const HostRank& other : log.host_ranks())
+    EXPECT_GE(other.progress->entered.load(), 1) << "rank " << other.rank;
 }
 
 TEST_F(CommunicatorContract, MixesCallsInAnyOrder) {

@@ -70,6 +70,43 @@ TEST(ExactSum, DoesNotDependOnHowRanksShareTheTerms) {
   }
 }
 
+TEST(ExactSum, DoesNotDependOnHowTheTermsAreGrouped) {
+  const std::vector<at::Tensor> terms = gradients(24, 2000);
+  const ExactSum reference = sum_of(terms);
+  std::mt19937 random(5);
+  for (int trial = 0; trial < 10;
+       ++trial) {  // any tree: two random partial sums become one until one is left
+    std::vector<ExactSum> partial_sums;
+    for (const at::Tensor& term : terms) partial_sums.push_back(sum_of({term}));
+    while (partial_sums.size() > 1) {
+      std::shuffle(partial_sums.begin(), partial_sums.end(), random);
+      partial_sums[partial_sums.size() - 2].words().add_(partial_sums.back().words());
+      partial_sums.pop_back();
+    }
+    ASSERT_TRUE(partial_sums.front().totals().equal(reference.totals()));
+  }
+}
+
+TEST(ExactSum, IsTheExactSumRoundedOnceAtEveryMagnitude) {
+  // Terms from 2^-57 to 2^16 side by side, half of them cancelled by others: 128 bits hold their sum exactly.
+  __extension__ using Int128 = __int128;
+  std::mt19937_64 random(7);
+  std::uniform_real_distribution<float> mantissa(1, 2);
+  for (int trial = 0; trial < 2000; ++trial) {
+    std::vector<float> terms;
+    for (int i = 0; i < 16; ++i) {
+      const float term =
+          std::ldexp(mantissa(random), static_cast<int>(random() % 72) - 57) * (i % 2 ? 1.0F : -1.0F);
+      terms.push_back(term);
+      if (random() % 2 == 0) terms.push_back(-std::nextafter(term, 0.0F));
+    }
+    std::shuffle(terms.begin(), terms.end(), random);
+    Int128 quanta = 0;
+    for (const float term : terms) quanta += static_cast<Int128>(std::ldexp(static_cast<double>(term), 80));
+    ASSERT_EQ(total_of(terms), std::ldexp(static_cast<float>(quanta), -80)) << "trial " << trial;
+  }
+}
+
 TEST(ExactSum, DoesNotDependOnTheNumberOfThreads) {
   const int threads_before = at::get_num_threads();
   const std::vector<at::Tensor> terms = gradients(3, 200'001);

@@ -10,6 +10,14 @@ std::unique_ptr<Communicator> make_communicator_under_test() {
   return make_mpi_communicator();
 }
 
+at::Device device_under_test() {
+  return at::kCPU;
+}
+
+std::string reason_to_skip() {
+  return "";
+}
+
 TEST(MpiCommunicator, KnowsTheRanksThatMpirunStarted) {
   const auto world = make_mpi_communicator();
   EXPECT_EQ(world->size(), std::atoi(std::getenv("OMPI_COMM_WORLD_SIZE")));

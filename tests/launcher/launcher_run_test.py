@@ -201,6 +201,17 @@ class AStandIn(ARun):
         self.finish(process, programs.STOPPED)
         self.assertEqual(len(self.attempts()), 1)
 
+    def test_does_not_listen_is_killed_at_the_second_interrupt(self):
+        process = self.start_script("trap '' TERM INT HUP; echo on > $output/log.txt; sleep 600 & wait; sleep 600")
+        runs.wait_for(lambda: (self.output / "log.txt").exists(), "a start")
+        for number in (signal.SIGINT, signal.SIGINT):
+            process.send_signal(number)
+            asked_at = time.monotonic()
+            time.sleep(0.2)
+        self.finish(process, 128 + signal.SIGINT)
+        self.assertLess(time.monotonic() - asked_at, 5)
+        print(f"a second interrupt ended everything after {time.monotonic() - asked_at:.1f} s")
+
     def test_is_not_started_again_when_a_signal_comes_during_the_pause(self):
         process = self.start_script("exit 74")  # a pause of five to ten seconds
         runs.wait_for(lambda: (self.output / "attempts.jsonl").exists(), "a first attempt")

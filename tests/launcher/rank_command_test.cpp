@@ -34,17 +34,17 @@ TEST(RankCommand, StartsSrunWithPmixAndItsCoresPerRank) {
 }
 
 TEST(OptionsToGoOn, ResumeFromTheNewestCheckpointInPlaceOfWhereTheRunBegan) {
-  EXPECT_THAT(options_to_go_on({"--seed", "1"}, true), ElementsAre("--seed", "1"));
-  EXPECT_THAT(options_to_go_on({"--resume", "none"}, false), ElementsAre("--resume", "auto"));
+  EXPECT_THAT(options_to_go_on({"--seed", "1"}, false), ElementsAre("--seed", "1"));
+  EXPECT_THAT(options_to_go_on({"--resume", "none"}, true), ElementsAre("--resume", "auto"));
   EXPECT_THAT(options_to_go_on({"--resume=none", "--seed", "1"}, true),
               ElementsAre("--resume=auto", "--seed", "1"));
-  EXPECT_THAT(options_to_go_on({"--resume", "other/checkpoint-step-9"}, true),
-              ElementsAre("--resume", "auto"));
-}
-
-TEST(OptionsToGoOn, BeginAgainAtAGivenCheckpointWhileTheRunHasNone) {
   EXPECT_THAT(options_to_go_on({"--resume", "other/checkpoint-step-9"}, false),
               ElementsAre("--resume", "other/checkpoint-step-9"));
+}
+
+TEST(OptionsToGoOn, OverruleAConfigFileThatBeginsAfresh) {
+  EXPECT_THAT(options_to_go_on({"--config", "run.toml"}, true),
+              ElementsAre("--config", "run.toml", "--resume", "auto"));
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ TEST(Adapter, TrainsOnlyItself) {
   predict(unet).square().mean().backward();
   EXPECT_GT(adapter.gradients().norm().item<double>(), 0);
   unet.visit_projections([](const std::string& path, model::ProjectionSlot& slot) {
-    EXPECT_FALSE(slot->weight().requires_grad()) << path;
+    EXPECT_FALSE(slot->base().weight.requires_grad()) << path;
   });
 }
 

@@ -77,6 +77,43 @@ TEST(LoraProjection, AddsUpTheGradientsOfSeveralBackwards) {
   EXPECT_LT(relative_error(layer.tensors.b_gradient, 2 * once), 1e-6);
 }
 
+TEST(LoraProjection, SeesAnUpdateOfTheFlatBufferThatItsTensorsAreViewsOf) {
+  Layer layer;
+  at::Tensor flat = random_values({kRank * kIn + kOut * kRank}, 7);
+  layer.tensors.a = flat.narrow(0, 0, kRank * kIn).view({kRank, kIn});
+  layer.tensors.b = flat.narrow(0, kRank * kIn, kOut * kRank).view({kOut, kRank});
+  const LoraProjection projection = layer.projection();
+  const at::Tensor x = random_values({3, kIn}, 5);
+  const at::Tensor before = projection.forward(x).detach();
+  flat.mul_(1.5);
+  const at::Tensor after = projection.forward(x).detach();
+  const at::Tensor expected =
+      at::matmul(x, (layer.weight + kScale * at::mm(layer.tensors.b, layer.tensors.a.detach())).t()) +
+      layer.bias;
+  EXPECT_GT(relative_error(after, before), 1e-2);
+  EXPECT_LT(relative_error(after, expected), 1e-6);
+}
+
+TEST(LoraProjection, RefusesABackwardAfterAnUpdate) {
+  Layer layer;
+  const LoraProjection projection = layer.projection();
+  const at::Tensor y = projection.forward(random_values({3, kIn}, 5));
+  layer.tensors.b.mul_(1.5);
+  EXPECT_THROW(y.backward(random_values({3, kOut}, 6)), c10::Error);
+}
+
+TEST(LoraProjection, PassesTheGradientOnAlsoWhenItIsNotTrainedItself) {
+  Layer trained, applied;
+  applied.tensors.a = applied.tensors.a.detach();
+  applied.tensors.a_gradient = applied.tensors.b_gradient = at::Tensor();
+  const at::Tensor x = random_values({3, kIn}, 5).set_requires_grad(true),
+                   x2 = x.detach().clone().set_requires_grad(true);
+  const at::Tensor dy = random_values({3, kOut}, 6);
+  trained.projection().forward(x).backward(dy);
+  applied.projection().forward(x2).backward(dy);
+  EXPECT_TRUE(at::equal(x.grad(), x2.grad()));
+}
+
 TEST(LoraProjection, TrainsAlsoWhereTheInputWantsNoGradient) {
   Layer layer;
   layer.projection().forward(random_values({3, kIn}, 5)).backward(random_values({3, kOut}, 6));

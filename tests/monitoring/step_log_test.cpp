@@ -203,18 +203,25 @@ TEST(StepLog, WhatCannotBeWrittenIsAnIoErrorThatNamesTheFile) {
   }
 }
 
-TEST(StepLog, AFullDiskIsAnIoErrorAtTheStepThatMeetsIt) {
+TEST(StepLog, KeepsWhatAFullDiskDoesNotTakeUntilThereIsRoom) {
   const TemporaryFolder folder;
   StepLog log(folder / "metrics.jsonl", 0);
   log.append(record_of(1));
-  rlimit before{};
-  getrlimit(RLIMIT_FSIZE, &before);
+  const std::string before = text_of(folder / "metrics.jsonl");
+  rlimit unlimited{};
+  getrlimit(RLIMIT_FSIZE, &unlimited);
   const auto handler_before = std::signal(SIGXFSZ, SIG_IGN);
-  const rlimit full{.rlim_cur = 200, .rlim_max = before.rlim_max};
+  const rlimit full{.rlim_cur = before.size() + 20, .rlim_max = unlimited.rlim_max};
   setrlimit(RLIMIT_FSIZE, &full);
-  EXPECT_THROW(log.append(record_of(2)), Error);
-  setrlimit(RLIMIT_FSIZE, &before);
+  log.append(record_of(2));
+  log.append(record_of(3));
+  EXPECT_THROW(log.flush(), Error);
+  EXPECT_EQ(text_of(folder / "metrics.jsonl"), before) << "no half line";
+  setrlimit(RLIMIT_FSIZE, &unlimited);
   std::signal(SIGXFSZ, handler_before);
+  log.append(record_of(4));
+  EXPECT_NO_THROW(log.flush());
+  EXPECT_THAT(steps_in(folder / "metrics.jsonl"), testing::ElementsAre(1, 2, 3, 4));
 }
 
 }  // namespace

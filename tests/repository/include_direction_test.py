@@ -28,6 +28,7 @@ ROOMS = {
     r"opencv2/": {"data", "inference"},
     r"spdlog/": {"common"},
     r"CLI/": {"common"},
+    r"dnnl\.hpp": {"model"},
 }
 MAX_LINES, MAX_HEADER_LINES, MAX_MAIN_LINES = 400, 150, 80
 BANNED_NAMES = re.compile(r"util|misc|helper", re.IGNORECASE)

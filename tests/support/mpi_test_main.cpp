@@ -17,17 +17,22 @@ class FailurePrinter : public testing::EmptyTestEventListener {
  public:
   explicit FailurePrinter(int rank) : rank_(rank) {}
 
+  // Remembered, since asking for the current test while a result arrives waits for GoogleTest's own lock for
+  // ever.
+  void OnTestStart(const testing::TestInfo& test) override {
+    test_ = std::string(test.test_suite_name()) + "." + test.name();
+  }
+
   void OnTestPartResult(const testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    std::cout << "[rank " << rank_ << "] "
-              << (test ? std::string(test->test_suite_name()) + "." + test->name() : "") << " failed at "
+    std::cout << "[rank " << rank_ << "] " << test_ << " failed at "
               << (result.file_name() ? result.file_name() : "?") << ":" << result.line_number() << "\n"
               << result.message() << std::endl;
   }
 
  private:
   int rank_;
+  std::string test_;
 };
 
 void speak_only_of_failures(int rank) {

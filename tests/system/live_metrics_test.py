@@ -118,14 +118,14 @@ class WholeRuns(unittest.TestCase):
     def test_a_run_that_ends_in_order_is_no_target_any_more(self):
         result = programs.train(self.run_directory, ranks=2)
         self.assertEqual(result.exit_code, 0, result.output)
-        self.assertFalse((self.run_directory / "metrics_targets.json").exists())
+        self.assertEqual((self.run_directory / "metrics_targets.json").read_text(), "[]\n")
 
     def test_a_run_that_is_asked_to_stop_is_no_target_until_it_goes_on(self):
         process = self.start_training()
         self.assertEqual(len(scrapes.targets_of(self.run_directory)), 2)
         process.send_signal(signal.SIGUSR1)
         self.assertEqual(process.wait(timeout=60), programs.STOPPED)
-        self.assertFalse((self.run_directory / "metrics_targets.json").exists())
+        self.assertEqual(scrapes.targets_of(self.run_directory), [])
         self.start_training()
         self.assertEqual(len(scrapes.targets_of(self.run_directory)), 2)
 

@@ -80,6 +80,15 @@ class ARunOverTwoHosts(unittest.TestCase):
         self.hosts.mend("node2")
         self.finish("a host lost its link", cut_at)
 
+    def test_rides_out_a_break_of_its_link_that_loses_packets_for_two_seconds(self):
+        self.hosts.cut("node2")
+        time.sleep(2)
+        self.hosts.mend("node2")
+        output, _ = self.process.communicate(timeout=150)
+        self.assertEqual(self.process.returncode, 0, output)
+        self.assertEqual([attempt["exit_code"] for attempt in self.attempts()], [0])
+        runs.assert_equal_results(self, self.output, self.reference, STEPS)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -16,6 +16,8 @@ import runs
 import slurm_cluster
 
 STEPS = 20
+COPIES = 40  # of the small set of pictures, so that caching them takes a few seconds
+AS_ROOT = {name: value for name, value in programs.ENVIRONMENT.items() if name.startswith("OMPI_ALLOW")}
 TRAIN = ROOT / "slurm/train_lora.sh"
 CACHE = ROOT / "slurm/cache_latents.sh"
 
@@ -116,6 +118,26 @@ class AJob(unittest.TestCase):
         end = self.finish(job, "FAILED")
         self.assertEqual((end["ExitCode"], end["Restarts"]), (f"{programs.STOPPED}:0", "0"))
         self.assertIn("submit it again to go on", self.text())
+
+    def test_that_caches_and_is_preempted_is_queued_again_and_ends_in_the_same_bytes(self):
+        pictures = self.directory / "many-pictures"
+        pictures.mkdir()
+        for copy in range(COPIES):
+            for file in pathlib.Path(f"{programs.TINY_CACHE}-pictures").iterdir():
+                if file.suffix != ".jsonl":
+                    (pictures / f"{copy:02}-{file.name}").symlink_to(file)
+        options = ["--model", programs.TINY_MODEL, "--images", pictures, "--img-size", 64, "--shard-size", 200]
+        alone = self.directory / "many-alone"
+        result = programs.run("cache_latents", *options, "--output", alone)
+        self.assertEqual(result.exit_code, 0, result.output)
+        job = self.submit(CACHE, *options, "--output", self.output, settings={**AS_ROOT, "SDLORA_STARTER": "mpirun"})
+        runs.wait_for(lambda: "encoding" in self.text() or self.cluster.job(job)["JobState"] == "FAILED", "pictures that are encoded")
+        self.cluster.run("scancel", "--batch", "--signal=USR1", job)
+        end = self.finish(job)
+        self.assertEqual(end["Restarts"], "1", self.text())
+        self.assertIn(f"cache_latents left with {programs.STOPPED}", self.text())
+        for file in sorted(alone.glob("*.h5")):
+            self.assertEqual((self.output / file.name).read_bytes(), file.read_bytes(), file.name)
 
     def test_caches_what_cache_latents_alone_does(self):
         pictures = pathlib.Path(f"{programs.TINY_CACHE}-pictures")

@@ -62,6 +62,16 @@ TEST_P(EveryReducer, CountsLossesThatAreNotFinite) {
   EXPECT_FALSE(std::isfinite(reduced.loss));
 }
 
+TEST_P(EveryReducer, TellsAtOnceWhatWillBeSkipped) {
+  const at::Tensor one = at::scalar_tensor(1.0f, at::kFloat);
+  at::Tensor poisoned = gradient(1);
+  poisoned[17] = -std::numeric_limits<float>::infinity();
+  EXPECT_TRUE(reducer->add(gradient(0), one));
+  EXPECT_FALSE(reducer->add(poisoned, one));
+  EXPECT_FALSE(
+      reducer->add(gradient(0), at::scalar_tensor(std::numeric_limits<float>::quiet_NaN(), at::kFloat)));
+}
+
 TEST_P(EveryReducer, CarriesAStopRequestAndForgetsItAtReset) {
   reducer->reset();
   reducer->add(gradient(0), at::scalar_tensor(1.0f, at::kFloat));
@@ -74,6 +84,18 @@ TEST_P(EveryReducer, CarriesAStopRequestAndForgetsItAtReset) {
 
 INSTANTIATE_TEST_SUITE_P(Reductions, EveryReducer, testing::Values("exact", "fp32"),
                          [](const auto& reduction) { return std::string(reduction.param); });
+
+TEST(ExactReducer, TakesALossThatIsTooLargeToBeSummedForOneThatIsNotFinite) {
+  const auto alone = comm::make_single_process_communicator();
+  const auto reducer = make_exact_reducer(kParameters, at::kCPU);
+  reducer->reset();
+  EXPECT_TRUE(reducer->add(gradient(0), at::scalar_tensor(1.0f, at::kFloat)));
+  EXPECT_FALSE(reducer->add(gradient(0), at::scalar_tensor(1e5f, at::kFloat)));
+  const ReducedStep reduced = reducer->reduce(*alone, 2);
+  EXPECT_FALSE(reduced.is_finite);
+  EXPECT_EQ(reduced.nonfinite_loss_count, 1);
+  EXPECT_TRUE(std::isnan(reduced.loss)) << "the mean of the rest would pass for the loss";
+}
 
 TEST(ExactReducer, GivesTheSameBytesInAnyOrder) {
   const auto alone = comm::make_single_process_communicator();

@@ -33,6 +33,14 @@ TEST(AdamW, FollowsAlgorithm2OfLoshchilovAndHutter) {
   EXPECT_LT(((parameters - reference).norm() / reference.norm()).item<double>(), 1e-6);
 }
 
+TEST(AdamW, CountsAsAChangeOfTheViewsOfItsParameters) {
+  at::Tensor parameters = random_values(100, 1);
+  const at::Tensor view = parameters.narrow(0, 0, 10);
+  const int64_t version = view._version();
+  AdamW(kConfig, parameters).step(random_values(100, 2), 1e-2);
+  EXPECT_GT(view._version(), version);
+}
+
 TEST(AdamW, GoesOnFromItsSavedStateToTheBit) {
   at::Tensor straight = random_values(333, 2);
   AdamW first(kConfig, straight);

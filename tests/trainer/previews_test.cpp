@@ -34,7 +34,8 @@ class PreviewsOfTwoPrompts : public testing::Test {
   model::Placement placement_{.device = at::kCPU, .dtype = at::kFloat};
   model::UNet unet_ = model::ModelDirectory(std::getenv("SDLORA_TINY_MODEL")).load_unet(placement_);
   std::unique_ptr<comm::Communicator> world_ = comm::make_single_process_communicator();
-  comm::Watchdog watchdog_{"a test", std::chrono::seconds(60)};
+  comm::Watchdog watchdog_{
+      "a test", world_->log(), {std::chrono::seconds(60), std::chrono::seconds(60)}, /*record_file=*/{}};
 };
 
 TEST_F(PreviewsOfTwoPrompts, AreFilesByStepAndPromptWithTheirPrompts) {

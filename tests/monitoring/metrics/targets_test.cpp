@@ -48,11 +48,14 @@ TEST_F(MetricsTargets, InADirectoryThatDoesNotExistAreAnError) {
   EXPECT_THROW(write_metrics_targets(folder_ / "absent", {}), Error);
 }
 
-TEST_F(MetricsTargets, AreRemovedWhereThereAreSome) {
+TEST_F(MetricsTargets, OfARunThatEndedInOrderAreAnEmptyList) {
   write_metrics_targets(run("ink"), {"n1:9400"});
-  remove_metrics_targets(folder_ / "ink");
-  remove_metrics_targets(folder_ / "ink");
-  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "ink"));
+  empty_metrics_targets(folder_ / "ink");
+  EXPECT_EQ(text_of(folder_ / "ink/metrics_targets.json"), "[]\n");
+}
+
+TEST_F(MetricsTargets, OfADirectoryThatIsGoneAreNoErrorInTheEnd) {
+  EXPECT_NO_THROW(empty_metrics_targets(folder_ / "absent"));
 }
 
 }  // namespace

@@ -1,0 +1,206 @@
+"""Training steps of Stable Diffusion 1.5 side by side: ours, and diffusers + PEFT as its example script runs it and well tuned.
+
+    bench/compare.py --latents 64 --batch 1 --targets attn               about 15 minutes on 2 cores, 8 GB of memory
+    bench/compare.py --latents 32 --rows script,tuned,onednn --rounds 3
+
+All rows train on the same full-size random model (tests/support/make_model.py), pictures, seeds and settings. A first run of ours
+records its inputs; the peers train on them, and their losses and gradient norms must agree with ours before anything is timed. Then
+the rows take turns: in every round each runs in a fresh process, alone, first some steps that are not counted. The peak of the CPU
+is measured in every round, too. Writes a table and a plot into bench/results/.
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests/support")]
+import comparison_report
+import programs
+
+TCMALLOC = "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4"
+TOLERANCE = 1e-4  # between losses and gradient norms of the same step
+
+
+class Row:
+    """One way to train: its name in the table, what it runs, and what it measured in all rounds."""
+
+    def __init__(self, name, peer_options=None, kernels=None, environment=None):
+        self.name, self.peer_options, self.kernels, self.environment = name, peer_options, kernels, environment or {}
+        self.step_seconds, self.peak_bytes, self.start_seconds = [], 0, []
+
+    @property
+    def is_ours(self):
+        return self.kernels is not None
+
+
+ROWS = {
+    "script": Row("diffusers + PEFT, as its script", []),
+    "tuned": Row("diffusers + PEFT, channels last, fused AdamW, tcmalloc", ["--channels-last", "--fused"], environment={"LD_PRELOAD": TCMALLOC}),
+    "compile": Row("the same with torch.compile", ["--channels-last", "--fused", "--compile"], environment={"LD_PRELOAD": TCMALLOC}),
+    "aten": Row("sdlora, --cpu-kernels aten", kernels="aten"),
+    "onednn": Row("sdlora, --cpu-kernels onednn", kernels="onednn"),
+    "auto": Row("sdlora", kernels="auto"),
+}
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--latents", type=int, default=64, help="cells along a side; pictures have 8 times as many pixels")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--targets", choices=["attn", "attn-mlp"], default="attn")
+    parser.add_argument("--rows", default="script,tuned,aten,auto", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=3, help="timed steps of a row in a round")
+    parser.add_argument("--warmup", type=int, default=1, help="steps before them")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=pathlib.Path, default=programs.BUILD / "bench", help="caches and runs")
+    parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
+    return parser.parse_args()
+
+
+def run_and_watch(command, environment, log=None):
+    """Returns (output, most bytes resident, seconds until `log` had a first line or None). The command's failure is ours."""
+    start, first_line_after = time.monotonic(), None
+    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               env=os.environ | environment)
+    output = []
+    reader = threading.Thread(target=lambda: output.append(process.stdout.read()))
+    reader.start()
+    while log and first_line_after is None and reader.is_alive():
+        time.sleep(0.01)
+        if log.exists() and log.stat().st_size > 0:
+            first_line_after = time.monotonic() - start
+    reader.join()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{output[0]}")
+    return output[0], usage.ru_maxrss * 1024, first_line_after
+
+
+def make_inputs(case):
+    """The model and a cache of as many pictures as a batch has, both made once."""
+    model = subprocess.run([sys.executable, ROOT / "tests/support/make_model.py", "--size", "full", "--cache"], check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.split()[-1]
+    cache = case.work / f"cache-{case.latents}-{case.batch}"
+    pictures = case.work / f"pictures-{case.batch}"
+    if not (cache / "manifest.json").exists():
+        subprocess.run([sys.executable, ROOT / "demo/draw.py", "--style", "photograph", "--count", str(case.batch), "--seed", "0",
+                        "--out", pictures], check=True)
+        run_and_watch([programs.BUILD / "bin/cache_latents", "--model", model, "--images", pictures, "--output", cache, "--img-size",
+                       8 * case.latents], {})
+    return model, cache
+
+
+def our_command(case, model, cache, output, steps, kernels, *extra):
+    return [programs.BUILD / "bin/trainer", *programs.train_options(
+        output, model=model, data=cache, batch_size=case.batch, micro_batch_size=case.batch, max_steps=steps, warmup_steps=0,
+        lr_schedule="constant", learning_rate="1e-4", lora_targets=case.targets, cpu_threads=case.threads, cpu_kernels=kernels,
+        checkpoint_every=0, resume="none", step_timeout=3600), *extra]
+
+
+def metrics_of(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def fresh(directory):
+    subprocess.run(["rm", "-rf", directory], check=True)
+    return directory
+
+
+def run_peer(case, model, trace, row, steps, warmup):
+    command = [sys.executable, ROOT / "bench/peer.py", "--model", model, "--trace", trace, "--targets", case.targets, "--batch", case.batch,
+               "--threads", case.threads, "--steps", steps, "--warmup", warmup, *row.peer_options]
+    spawned_at = time.time()
+    output, peak_bytes, _ = run_and_watch(command, row.environment)
+    result = json.loads(output.splitlines()[-1])
+    return result, peak_bytes, result["first_step_at"] - spawned_at
+
+
+def prove_equal_work(case, model, cache, rows):
+    """Two steps of ours, recorded; every peer must find the same losses and gradient norms. Returns the trace."""
+    trace, run = fresh(case.work / "trace"), fresh(case.work / "proof")
+    run_and_watch(our_command(case, model, cache, run, 2, "auto", "--trace-dir", trace), {})
+    ours = metrics_of(run)
+    for row in rows:
+        if row.is_ours:
+            fresh(case.work / "proof")
+            run_and_watch(our_command(case, model, cache, run, 2, row.kernels), {})
+            theirs = {name: [step[key] for step in metrics_of(run)] for name, key in (("losses", "loss"), ("grad_norms", "grad_norm"))}
+        else:
+            theirs, _, _ = run_peer(case, model, trace, row, 2, 0)
+        for name, key in (("losses", "loss"), ("grad_norms", "grad_norm")):
+            for step, (mine, other) in enumerate(zip([step[key] for step in ours], theirs[name], strict=True)):
+                difference = abs(mine - other) / abs(mine)
+                print(f"  {row.name}: step {step + 1}, {key} {other:.7g}, relative difference {difference:.1e}", flush=True)
+                if not difference < TOLERANCE:
+                    sys.exit(f"{row.name} does other work than sdlora: {key} {other} is not {mine}")
+    return trace
+
+
+def measure(case, model, cache, trace, rows):
+    """Lets the rows take turns; returns the peak of the CPU in each round, in GFLOP/s."""
+    peaks = []
+    for round_number in range(case.rounds):
+        peak, _, _ = run_and_watch([programs.BUILD / "bench/peak", "--cells", case.latents, "--batch", case.batch, "--threads", case.threads], {})
+        peaks.append(float(peak.split()[-2]))
+        for row in rows:
+            if row.is_ours:
+                run = fresh(case.work / "run")
+                _, peak_bytes, first_line_after = run_and_watch(our_command(case, model, cache, run, case.warmup + case.steps, row.kernels), {},
+                                                                log=run / "metrics.jsonl")
+                seconds = [step["step_seconds"] for step in metrics_of(run)]
+                start_seconds, seconds = first_line_after - seconds[0], seconds[case.warmup:]
+            else:
+                result, peak_bytes, start_seconds = run_peer(case, model, trace, row, case.steps, case.warmup)
+                seconds = result["step_seconds"]
+            row.step_seconds += seconds
+            row.start_seconds.append(start_seconds)
+            row.peak_bytes = max(row.peak_bytes, peak_bytes)
+            print(f"  round {round_number + 1}, {row.name}: {', '.join(f'{s:.2f}' for s in seconds)} s, "
+                  f"{start_seconds:.1f} s before the first step, at most {row.peak_bytes / 2**30:.1f} GiB", flush=True)
+    return peaks
+
+
+def operations_of_a_sample(case, model):
+    """Floating-point operations of forward and backward with a frozen base, as PyTorch counts them."""
+    counted = subprocess.run([sys.executable, ROOT / "bench/count_operations.py", "--model", model, "--latents", str(case.latents),
+                              "--targets", case.targets], check=True, text=True, stdout=subprocess.PIPE).stdout
+    return float(counted.split()[-1])
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def main():
+    case = options()
+    rows = [ROWS[name] for name in case.rows.split(",")]
+    case.work.mkdir(parents=True, exist_ok=True)
+    model, cache = make_inputs(case)
+    print("equal work:", flush=True)
+    trace = prove_equal_work(case, model, cache, rows)
+    load_before = os.getloadavg()
+    peaks = measure(case, model, cache, trace, rows)
+    comparison_report.write(
+        case.results, f"step-{case.latents}-{case.batch}-{case.targets}", rows,
+        operations_per_step=case.batch * operations_of_a_sample(case, model), peak_gflops=statistics.median(peaks),
+        facts={"command": f"bench/compare.py --latents {case.latents} --batch {case.batch} --targets {case.targets} --rows {case.rows} "
+                          f"--rounds {case.rounds} --steps {case.steps} --warmup {case.warmup} --threads {case.threads}",
+               "date": time.strftime("%Y-%m-%d"), "CPU": f"{processor()}, {case.threads} threads",
+               "load average (1, 5, 15 minutes)": f"{' '.join(f'{x:.1f}' for x in load_before)} before, "
+                                                  f"{' '.join(f'{x:.1f}' for x in os.getloadavg())} after",
+               "peak of oneDNN on the model's shapes": f"{', '.join(f'{p:.0f}' for p in peaks)} GFLOP/s in the rounds"})
+
+
+if __name__ == "__main__":
+    main()

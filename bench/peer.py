@@ -1,0 +1,88 @@
+"""One peer's training steps: diffusers' UNet with a LoRA adapter by PEFT, as diffusers' example script
+(examples/text_to_image/train_text_to_image_lora.py) trains it, on inputs that `trainer --trace-dir` recorded.
+
+    peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--compile]
+
+Prints one JSON line: when the first step began (seconds since 1970), step_seconds, losses, grad_norms (before clipping).
+"""
+import argparse
+import json
+import pathlib
+import time
+
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from peft import LoraConfig
+from safetensors.torch import load_file
+
+TARGETS = {
+    "attn": ["to_k", "to_q", "to_v", "to_out.0"],
+    "attn-mlp": ["to_k", "to_q", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"],
+}
+
+
+def arguments_of_the_command_line():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--trace", type=pathlib.Path, required=True)
+    parser.add_argument("--targets", choices=TARGETS, default="attn")
+    parser.add_argument("--steps", type=int, required=True, help="timed steps")
+    parser.add_argument("--warmup", type=int, default=1, help="steps before them")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--fused", action="store_true", help="AdamW's fused update")
+    parser.add_argument("--compile", action="store_true")
+    return parser.parse_args()
+
+
+def build(arguments):
+    unet = UNet2DConditionModel.from_pretrained(arguments.model, subfolder="unet").requires_grad_(False)
+    unet.add_adapter(LoraConfig(r=16, lora_alpha=1, init_lora_weights="gaussian", target_modules=TARGETS[arguments.targets]))
+    initial = load_file(arguments.trace / "adapter-init.safetensors")
+    names = {f"{path}.lora_{which}.default.weight": f"{path}.lora_{which}" for path in
+             {name.rpartition(".")[0] for name in initial} for which in "AB"}
+    unet.load_state_dict({theirs: initial[ours] for theirs, ours in names.items()}, strict=False)
+    trained = {name: parameter for name, parameter in unet.named_parameters() if parameter.requires_grad}
+    assert set(trained) == set(names), "the peer trains other modules than we do"
+    if arguments.channels_last:
+        unet = unet.to(memory_format=torch.channels_last)
+    return unet, trained, names
+
+
+def batches(arguments):
+    for step in range(arguments.warmup + arguments.steps):
+        samples = [load_file(arguments.trace / f"step-{step % 2 + 1:06}.sample-{slot:06}.safetensors")
+                   for slot in range(arguments.batch)]
+        yield {name: torch.stack([sample[name] for sample in samples])
+               for name in ("latents", "noise", "timestep", "encoder_hidden_states")}
+
+
+def main():
+    arguments = arguments_of_the_command_line()
+    torch.set_num_threads(arguments.threads)
+    unet, trained, names = build(arguments)
+    scheduler = DDPMScheduler.from_pretrained(arguments.model, subfolder="scheduler")
+    optimizer = torch.optim.AdamW(trained.values(), lr=arguments.learning_rate, weight_decay=1e-2,
+                                  **({"fused": True} if arguments.fused else {}))
+    model = torch.compile(unet) if arguments.compile else unet
+    unet.train()
+    seconds, losses, norms = [], [], []
+    first_step_at = time.time()
+    for batch in batches(arguments):
+        start = time.perf_counter()
+        noisy = scheduler.add_noise(batch["latents"], batch["noise"], batch["timestep"])
+        prediction = model(noisy, batch["timestep"], batch["encoder_hidden_states"], return_dict=False)[0]
+        loss = torch.nn.functional.mse_loss(prediction.float(), batch["noise"].float(), reduction="mean")
+        loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(trained.values(), 1.0).item())
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        seconds.append(time.perf_counter() - start)
+    print(json.dumps({"first_step_at": first_step_at, "step_seconds": seconds[arguments.warmup:], "losses": losses, "grad_norms": norms}))
+
+
+if __name__ == "__main__":
+    main()

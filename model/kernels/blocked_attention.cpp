@@ -1,0 +1,106 @@
+#include "model/kernels/blocked_attention.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "model/kernels/attention_tile.h"
+#include "model/kernels/hand_written_backward.h"
+
+namespace sdlora::model::kernels {
+namespace {
+
+// Rows must be contiguous in themselves.
+at::Tensor with_dense_rows(const at::Tensor& x) {
+  return x.stride(2) == 1 ? x : x.contiguous();
+}
+
+// The head's part of [B, N, C].
+float* head_of(const at::Tensor& x, int64_t batch, int64_t head, int64_t head_count) {
+  return x.data_ptr<float>() + batch * x.stride(0) + head * (x.size(2) / head_count);
+}
+
+struct Heads {
+  at::Tensor q, k, v;
+  int64_t head_count;
+  AttentionTile tile;
+
+  int64_t count() const { return q.size(0) * head_count; }
+
+  AttentionHead at(int64_t index) const {
+    const int64_t batch = index / head_count, head = index % head_count;
+    const int64_t channels = q.size(2) / head_count;
+    return {.queries = q.size(1),
+            .keys = k.size(1),
+            .channels = channels,
+            .q = head_of(q, batch, head, head_count),
+            .k = head_of(k, batch, head, head_count),
+            .v = head_of(v, batch, head, head_count),
+            .q_stride = q.stride(1),
+            .kv_stride = k.stride(1),
+            .scale = 1 / std::sqrt(static_cast<float>(channels))};
+  }
+
+  // Calls work(head, batch, number of the head in it, scratch) for every head, on all threads.
+  template <typename Work>
+  void for_each(const Work& work) const {
+    at::parallel_for(0, count(), /*grain_size=*/1, [&](int64_t begin, int64_t end) {
+      const at::Tensor scratch = at::empty({tile.scratch_floats(at(begin))}, at::kFloat);
+      for (int64_t i = begin; i < end; ++i)
+        work(at(i), i / head_count, i % head_count, scratch.data_ptr<float>());
+    });
+  }
+};
+
+std::vector<at::Tensor> gradients_of(const Heads& heads, const at::Tensor& out, const at::Tensor& log_sums,
+                                     const at::Tensor& output_gradient) {
+  const at::Tensor dout = with_dense_rows(output_gradient);
+  const at::Tensor dq = at::empty(heads.q.sizes(), heads.q.options());
+  const at::Tensor dk = at::empty(heads.k.sizes(), heads.k.options()), dv = at::empty_like(dk);
+  heads.for_each([&](const AttentionHead& head, int64_t batch, int64_t number, float* scratch) {
+    const auto place = [&](const at::Tensor& x) { return head_of(x, batch, number, heads.head_count); };
+    heads.tile.backward(
+        head,
+        {.out = place(out),
+         .dout = place(dout),
+         .log_sums = log_sums.data_ptr<float>() + (batch * heads.head_count + number) * head.queries,
+         .dq = place(dq),
+         .dk = place(dk),
+         .dv = place(dv),
+         .out_stride = out.stride(1),
+         .dout_stride = dout.stride(1),
+         .dq_stride = dq.stride(1),
+         .dkv_stride = dk.stride(1)},
+        scratch);
+  });
+  return {dq, dk, dv};
+}
+
+}  // namespace
+
+at::Tensor blocked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             int64_t head_count, int lanes) {
+  TORCH_CHECK(lanes == 8 || lanes == 16, "there is blocked attention of 8 and of 16 lanes, not of ", lanes);
+  Heads heads{.q = with_dense_rows(q.detach()),
+              .k = with_dense_rows(k.detach()),
+              .v = with_dense_rows(v.detach()),
+              .head_count = head_count,
+              .tile = lanes == 16 ? attention_tile_of_16_lanes() : attention_tile_of_8_lanes()};
+  if (heads.k.stride(1) != heads.v.stride(1)) {
+    heads.k = heads.k.contiguous();
+    heads.v = heads.v.contiguous();
+  }
+  at::Tensor out = at::empty(q.sizes(), heads.q.options());
+  const at::Tensor log_sums = at::empty({q.size(0), head_count, q.size(1)}, heads.q.options());
+  heads.for_each([&](const AttentionHead& head, int64_t batch, int64_t number, float* scratch) {
+    heads.tile.forward(head, head_of(out, batch, number, head_count), out.stride(1),
+                       log_sums.data_ptr<float>() + (batch * head_count + number) * head.queries, scratch);
+  });
+  if (!wants_backward({q, k, v})) return out;
+  return with_backward(out, {q, k, v}, [heads, kept = out.detach(), log_sums](const at::Tensor& dout) {
+    return gradients_of(heads, kept, log_sums, dout);
+  });
+}
+
+}  // namespace sdlora::model::kernels

@@ -1,0 +1,15 @@
+// Multi-head attention on the CPU in blocks that stay in the cache, forward and backward: faster than ATen's
+// where heads are narrow (40 channels at 64×64 cells), which is where most of the attention's time goes.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace sdlora::model::kernels {
+
+// q [B, N, C], k and v [B, M, C], fp32; rows may be apart (views of one product). `lanes`: floats a vector of
+// this CPU, 8 or 16. Keeps q, k, v, the result and a number for each query and head for the backward.
+// → [B, N, C]
+at::Tensor blocked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             int64_t head_count, int lanes);
+
+}  // namespace sdlora::model::kernels

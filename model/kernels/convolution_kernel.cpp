@@ -1,0 +1,21 @@
+#include "model/kernels/convolution_kernel.h"
+
+#include "model/kernels/packed_convolution.h"
+#include "model/kernels/winograd_convolution.h"
+
+namespace sdlora::model::kernels {
+
+std::shared_ptr<ConvolutionKernel> make_convolution_kernel(const at::Tensor& weight, const at::Tensor& bias,
+                                                           int64_t stride, int64_t padding, bool by_onednn,
+                                                           PreparedWeights* prepared) {
+  constexpr int64_t kFewChannels = 16;  // transforming tiles costs more than it saves
+  if (weight.size(2) == 3 && stride == 1 && padding == 1 && weight.size(0) >= kFewChannels &&
+      weight.size(1) >= kFewChannels) {
+    auto kernel = std::make_shared<WinogradConvolution>(weight, bias, by_onednn);
+    if (prepared != nullptr) prepared->add(kernel->transformed_weight());
+    return kernel;
+  }
+  return std::make_shared<PackedConvolution>(weight, bias, stride, padding);
+}
+
+}  // namespace sdlora::model::kernels

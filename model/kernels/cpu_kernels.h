@@ -1,0 +1,24 @@
+// Which code computes the frozen layers on the CPU. The choice is part of what a run computes: another one
+// rounds otherwise, so ranks compare it and checkpoints remember it.
+#pragma once
+
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+namespace sdlora::model::kernels {
+
+struct CpuKernels {
+  bool packs_convolutions = false;    // Winograd or oneDNN, channels last, weights prepared once
+  bool multiplies_by_onednn = false;  // matrix products by oneDNN; else ATen's (MKL)
+  int attention_lanes = 0;  // blocked attention of our own, fp32 numbers a vector: 8, 16; else ATen's
+};
+
+// `wish`: aten, onednn, or auto, which is what was measured to be fastest on this kind of CPU
+// (bench/results). All ATen where the model is not computed in fp32 on a CPU with AVX2.
+CpuKernels choose_cpu_kernels(const std::string& wish, at::Device device, at::ScalarType dtype);
+
+// "convolution Winograd and oneDNN, product ATen, attention own with 8 lanes"
+std::string describe(const CpuKernels& kernels);
+
+}  // namespace sdlora::model::kernels

@@ -1,0 +1,48 @@
+// Frozen weights in the form that a kernel wants. A model's are several gigabytes: the ranks of a host may
+// hold them once between them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace sdlora::model::kernels {
+
+// Made from the plain weight when it is first used, or put into memory that several processes share. The
+// plain weight is let go then. Not for use by several threads at once.
+class PreparedWeight {
+ public:
+  using Fill = std::function<void(float* place)>;  // writes all floats, always the same ones
+
+  PreparedWeight(int64_t float_count, Fill fill) : float_count_(float_count), fill_(std::move(fill)) {}
+
+  int64_t float_count() const { return float_count_; }
+
+  float* data();
+
+  // Keeps it at `place` from now on. Only one of the processes that share the memory fills it.
+  void move_to(std::shared_ptr<float> place, bool fills);
+
+ private:
+  int64_t float_count_;
+  Fill fill_;
+  std::shared_ptr<float> place_;
+};
+
+// All of a model's.
+class PreparedWeights {
+ public:
+  void add(std::shared_ptr<PreparedWeight> weight) { weights_.push_back(std::move(weight)); }
+
+  int64_t byte_count() const;
+
+  // Puts all of them into `memory` of byte_count() bytes; of those that `sharers` processes share it, this is
+  // number `sharer`, and fills its part. None may compute before all have done so.
+  void move_to(const std::shared_ptr<void>& memory, int sharer, int sharers);
+
+ private:
+  std::vector<std::shared_ptr<PreparedWeight>> weights_;
+};
+
+}  // namespace sdlora::model::kernels

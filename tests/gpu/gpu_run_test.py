@@ -1,0 +1,58 @@
+"""Training over NCCL on a machine with a GPU: the same bytes on one and two ranks, and no job that hangs. Two ranks share one GPU, as no
+training should. Where there is no GPU every test is skipped, with that as the reason."""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+import programs
+import runs
+
+STEPS, TIMEOUT_SECONDS = 6, 10
+GPU_COUNT = len(list(pathlib.Path("/dev").glob("nvidia[0-9]*")))
+
+
+@unittest.skipIf(GPU_COUNT == 0, "this machine has no GPU")
+class TrainingOnAGpu(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-gpu-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def options(self, name, **more):
+        return [*programs.train_options(self.directory / name, device="cuda", comm="nccl", **{"max_steps": STEPS, **more}), "--deterministic"]
+
+    def test_writes_the_same_bytes_on_one_and_two_ranks_over_nccl(self):
+        for name, ranks, flags in (("one", 1, []), ("two", 2, ["--allow-gpu-sharing"])):
+            result = programs.run("trainer", *self.options(name), *flags, ranks=ranks)
+            self.assertEqual(result.exit_code, 0, result.output)
+        runs.assert_equal_results(self, self.directory / "two", self.directory / "one", STEPS)
+
+    def test_does_not_hang_when_a_rank_is_stopped(self):
+        run = self.directory / "run"
+        options = [*self.options("run", checkpoint_every=2, step_timeout=TIMEOUT_SECONDS, max_steps=4000), "--allow-gpu-sharing"]
+        process = subprocess.Popen(programs.command("trainer", *options, ranks=2), env=programs.ENVIRONMENT, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(process.kill)
+        runs.wait_for(lambda: (run / "checkpoint-step-4").is_dir(), "step 4")
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(max(map(int, children)), signal.SIGSTOP)
+        stopped = time.monotonic()
+        output, _ = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, programs.INTERNAL, output)
+        self.assertLess(time.monotonic() - stopped, TIMEOUT_SECONDS + 10)
+
+    @unittest.skipIf(GPU_COUNT > 1, "this machine has a GPU for each of two ranks")
+    def test_is_refused_when_two_ranks_would_share_a_gpu(self):
+        result = programs.run("trainer", *self.options("run"), ranks=2)
+        self.assertEqual(result.exit_code, programs.MISMATCH, result.output)
+        self.assertIn("ranks 0 and 1 on one", result.output)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,47 @@
+#include "model/kernels/convolution_kernel.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "common/seeds.h"
+
+namespace sdlora::model::kernels {
+namespace {
+
+at::Tensor random_values(at::IntArrayRef shape, uint64_t seed) {
+  return at::randn(shape, generator_for(seed), at::kFloat);
+}
+
+struct Shape {
+  int64_t in, out, kernel_size, stride, padding;
+};
+
+class AnyConvolutionKernel : public testing::TestWithParam<Shape> {};
+
+TEST_P(AnyConvolutionKernel, ComputesWhatAtenComputesInBothDirections) {
+  const Shape shape = GetParam();
+  const at::Tensor weight = random_values({shape.out, shape.in, shape.kernel_size, shape.kernel_size}, 1);
+  const at::Tensor bias = random_values({shape.out}, 2);
+  const auto kernel = make_convolution_kernel(weight, bias, shape.stride, shape.padding,
+                                              /*by_onednn=*/shape.kernel_size == 3);
+  for (const auto& [batch, height, width] : {std::tuple{1, 9, 8}, std::tuple{2, 8, 8}, std::tuple{1, 9, 8}}) {
+    const at::Tensor x = random_values({batch, shape.in, height, width}, 3).set_requires_grad(true);
+    const at::Tensor expected = at::conv2d(x, weight, bias, shape.stride, shape.padding);
+    const at::Tensor y = kernel->forward(x.detach());
+    EXPECT_TRUE(at::allclose(y, expected, 1e-4, 1e-4)) << (y - expected).abs().max();
+    EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
+
+    const at::Tensor dy = random_values(y.sizes(), 4);
+    expected.backward(dy);
+    const at::Tensor dx = kernel->input_gradient(dy, x.sizes());
+    EXPECT_TRUE(at::allclose(dx, x.grad(), 1e-4, 1e-4)) << (dx - x.grad()).abs().max();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, AnyConvolutionKernel,
+                         testing::Values(Shape{4, 32, 3, 1, 1}, Shape{32, 32, 3, 1, 1},
+                                         Shape{24, 40, 3, 2, 1}, Shape{32, 16, 1, 1, 0},
+                                         Shape{20, 4, 3, 1, 1}));
+
+}  // namespace
+}  // namespace sdlora::model::kernels

@@ -1,0 +1,179 @@
+"""Signals. USR1 and USR2: every rank saves and leaves after the same step with 75, whatever it is doing, and no work is lost. TERM, INT
+and HUP: it ends now, and the newest checkpoint is whole. Whatever came, the run ends in the same bytes."""
+import pathlib
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+import background
+import programs
+import runs
+
+STEPS = 24
+SEED = 5
+
+
+class ASignal(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-signals-"))
+        cls.addClassCleanup(shutil.rmtree, cls.directory)
+        cls.reference = cls.directory / "reference"
+        result = programs.train(cls.reference, max_steps=STEPS)
+        assert result.exit_code == 0, result.output
+
+    def setUp(self):
+        self.output = self.directory / self._testMethodName
+
+    def start(self, ranks=2, **more):
+        options = programs.train_options(self.output, **{"max_steps": STEPS, **more})
+        return background.Program(self, programs.command("trainer", *options, ranks=ranks))
+
+    def assert_stopped_without_loss(self, process):
+        output, seconds = process.finish(programs.STOPPED)
+        step = int(re.search(r"stopped by a signal after step (\d+)", output).group(1))
+        self.assertEqual(runs.last_step(self.output), step)
+        self.assertTrue((self.output / f"checkpoint-step-{step}").is_dir(), "no step may be lost")
+        return step, seconds
+
+    def assert_ends_in_the_same_bytes(self, **more):
+        process = self.start(**more)
+        output, _ = process.finish(0)
+        runs.assert_equal_results(self, self.output, self.reference, STEPS)
+        return output
+
+
+class USR1(ASignal):
+    def test_while_the_run_starts_stops_it_after_its_first_step(self):
+        process = self.start()
+        process.wait_for((self.output / "log.txt").exists, "a log, which is opened before the model is loaded")
+        process.send(signal.SIGUSR1)
+        step, _ = self.assert_stopped_without_loss(process)
+        self.assertEqual(step, 1)
+        self.assert_ends_in_the_same_bytes()
+
+    def test_before_mpi_is_up_is_remembered(self):
+        """By a rank that listens already; the one that does not dies, which `launcher run` counts as stopped."""
+        process = self.start(ranks=1)
+        process.wait_for(lambda: process.ranks(), "a rank")
+        [rank] = process.ranks()
+
+        def listens():
+            caught = re.search(r"SigCgt:\s*([0-9a-f]+)", pathlib.Path(f"/proc/{rank}/status").read_text()).group(1)
+            return int(caught, 16) & 1 << (signal.SIGUSR1 - 1)
+
+        process.wait_for(listens, "a handler of USR1")
+        os.kill(rank, signal.SIGUSR1)
+        step, _ = self.assert_stopped_without_loss(process)
+        self.assertEqual(step, 1)
+
+    def test_to_one_rank_stops_all_after_the_same_step(self):
+        process = self.start(ranks=3, batch_size=6)
+        process.wait_for_step(self.output, 2)
+        os.kill(process.ranks()[1], signal.SIGUSR1)
+        step, seconds = self.assert_stopped_without_loss(process)
+        print(f"USR1 to one of three ranks: all left after step {step}, {seconds:.1f} s later, 0 steps lost")
+
+    def test_to_all_ranks_twice_is_as_good_as_once(self):
+        process = self.start()
+        process.wait_for_step(self.output, 2)
+        process.send(signal.SIGUSR1)
+        time.sleep(0.01)
+        process.send(signal.SIGUSR2)
+        self.assert_stopped_without_loss(process)
+        self.assert_ends_in_the_same_bytes(ranks=1)
+
+    def test_during_a_preview_does_not_wait_for_it(self):
+        prompts = self.directory / "prompts.txt"
+        prompts.write_text("a red circle\n" * 4)
+        previews = {"preview_every": 4, "preview_prompts": prompts, "preview_steps": 200}
+        process = self.start(**previews)
+        drawing = self.output / "previews"
+        process.wait_for(lambda: drawing.exists(), "a preview that has begun")
+        process.send(signal.SIGUSR1)
+        _, seconds = process.finish(programs.STOPPED)
+        self.assertLess(seconds, 15)
+        print(f"USR1 during a preview: left after {seconds:.1f} s")
+        previews["preview_steps"] = 2
+        process = self.start(**previews)
+        process.finish(0)
+        runs.assert_equal_results(self, self.output, self.reference, STEPS)
+
+    def test_while_latents_are_cached_keeps_what_is_encoded(self):
+        pictures = f"{programs.TINY_CACHE}-pictures"
+        many = self.directory / "pictures"
+        many.mkdir()
+        for copy in range(12):
+            for file in pathlib.Path(pictures).iterdir():
+                if file.suffix in (".png", ".jpg", ".txt"):
+                    (many / f"{copy:02}-{file.name}").symlink_to(file)
+        options = ["--model", programs.TINY_MODEL, "--images", many, "--img-size", 64, "--cpu-threads", 1, "--shard-size", 100]
+        undisturbed = self.directory / "cache"
+        result = programs.run("cache_latents", *options, "--output", undisturbed)
+        self.assertEqual(result.exit_code, 0, result.output)
+        cache = background.Program(self, programs.command("cache_latents", *options, "--output", self.output, ranks=2))
+        cache.wait_for(lambda: list(self.output.glob("*.h5")) or "encoding" in cache.output(), "pictures that are encoded")
+        cache.send(signal.SIGUSR1)
+        output, seconds = cache.finish(programs.STOPPED)
+        self.assertIn("run the same command again to go on", output)
+        self.assertFalse((self.output / "manifest.json").exists(), "it is not finished")
+        again = programs.run("cache_latents", *options, "--output", self.output)
+        self.assertEqual(again.exit_code, 0, again.output)
+        for file in undisturbed.iterdir():
+            if file.suffix in (".h5", ".json"):
+                self.assertEqual((self.output / file.name).read_bytes(), file.read_bytes(), file.name)
+        print(f"USR1 while caching: left after {seconds:.1f} s; the run that went on said: {again.output.strip().splitlines()[-1]}")
+
+
+class TERM(ASignal):
+    def test_and_int_and_hup_at_random_times_end_it_at_once_and_leave_the_checkpoint_whole(self):
+        """Nine ends of one run, at times drawn from a fixed seed; then it finishes."""
+        chance = random.Random(SEED)
+        slowest = 0
+        for turn in range(9):
+            process = self.start(ranks=1, checkpoint_every=1)
+            step = runs.last_step(self.output)
+            if turn % 3:
+                process.wait_for_step(self.output, min(step + 1, STEPS - 1))
+            time.sleep(chance.uniform(0, 0.4))
+            number = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP][turn // 3]
+            for rank in process.ranks():
+                os.kill(rank, number)
+            asked_at = time.monotonic()
+            process.finish(0, 1, 128 + number, -number)
+            slowest = max(slowest, time.monotonic() - asked_at)
+        self.assertLess(slowest, 10)
+        self.assert_ends_in_the_same_bytes()
+        print(f"9 ends by TERM, INT and HUP: gone after at most {slowest:.1f} s, the same bytes in the end")
+
+
+class ResumeFromAPath(ASignal):
+    def test_goes_on_from_the_newest_when_it_is_repeated(self):
+        first = self.directory / "first"
+        result = programs.train(first, max_steps=STEPS, checkpoint_every=4)
+        self.assertEqual(result.exit_code, 0, result.output)
+        start = first / "checkpoint-step-4"
+        process = self.start(ranks=1, resume=start, checkpoint_every=4)
+        process.wait_for(lambda: (self.output / "checkpoint-step-12").is_dir(), "a checkpoint")
+        process.send(signal.SIGKILL)
+        for rank in process.ranks():
+            os.kill(rank, signal.SIGKILL)
+        output, _ = self.start(ranks=1, resume=start).finish(0)
+        self.assertRegex(output, r"resuming after step (12|16|20|24) from .*goes_on_from_the_newest")
+        for name in ("lora_weights.pt", f"checkpoint-step-{STEPS}/optimizer.safetensors"):
+            self.assertEqual((self.output / name).read_bytes(), (self.reference / name).read_bytes(), name)
+        shutil.rmtree(first)
+        output, _ = self.start(ranks=1, resume=start).finish(0)
+        self.assertIn("skipped a checkpoint", output)
+        self.assertIn(f"resuming after step {STEPS}", output)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

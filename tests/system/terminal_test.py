@@ -1,0 +1,133 @@
+"""What a person sees of a run: a bar on a terminal, also a narrow one, plain lines in a pipe and under mpirun, tables, and the log files."""
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+import programs
+
+LINE = re.compile(r"\d\d:\d\d:\d\d [IWE] ")
+
+
+def on_a_terminal(columns, *words):
+    """Runs a command with a terminal as its standard error; returns what it wrote there."""
+    reader, writer = pty.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(words, env=programs.ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=writer)
+    os.close(writer)
+    content = b""
+    try:
+        while chunk := os.read(reader, 65536):
+            content += chunk
+    except OSError:  # the terminal's last writer has left
+        pass
+    os.close(reader)
+    assert process.wait() == 0, content.decode()
+    return content.decode()
+
+
+def screen_lines(content):
+    """The lines a terminal shows: a carriage return with an erased line begins it anew."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", content)
+    return [line.split("\r\x1b[K")[-1] for line in plain.replace("\r\n", "\n").split("\n")]
+
+
+class TestOfARun(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-terminal-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.run_directory = self.directory / "run"
+
+    def train(self, ranks=None, **options):
+        result = programs.train(self.run_directory, ranks=ranks, **options)
+        self.assertEqual(result.exit_code, 0, result.output)
+        return result.output
+
+
+class OnATerminal(TestOfARun):
+    def contents(self, columns):
+        return on_a_terminal(columns, *programs.command("trainer", *programs.train_options(self.run_directory)))
+
+    def test_there_is_a_bar_with_loss_rate_and_time_left(self):
+        frames = [frame.split("\r\n")[0] for frame in self.contents(120).split("\r\x1b[K") if frame.startswith("training")]
+        self.assertTrue(any(re.search(r"\d/6 step .* step/s .* left  loss \d\.\d+", frame) for frame in frames), frames)
+        self.assertIn("6/6 step", frames[-1])
+
+    def test_the_bar_fits_forty_columns(self):
+        frames = [frame.split("\r\n")[0] for frame in self.contents(40).split("\r\x1b[K") if "/6 step" in frame]
+        self.assertTrue(frames)
+        for frame in frames:
+            self.assertLess(len(frame), 40)
+
+    def test_lines_of_the_log_do_not_cut_through_the_bar(self):
+        for line in screen_lines(self.contents(100)):
+            if "training" in line and "/6 step" in line:
+                self.assertTrue(line.startswith("training"), line)
+            elif line:
+                self.assertRegex(line, LINE)
+
+    def test_the_log_file_has_plain_lines(self):
+        self.contents(100)
+        self.assertIn("training: 6/6 step (100 %)", (self.run_directory / "log.txt").read_text())
+
+
+class InAPipe(TestOfARun):
+    def test_there_are_plain_lines_with_time_and_level(self):
+        output = self.train()
+        self.assertNotIn("\r", output)
+        self.assertNotIn("\x1b", output)
+        for line in output.splitlines():
+            self.assertRegex(line, LINE)
+        self.assertIn("training: 6/6 step (100 %)", output)
+
+    def test_only_rank_zero_speaks_and_every_rank_has_a_file(self):
+        output = self.train(ranks=2)
+        self.assertIn("I [rank 0] ", output)
+        self.assertNotIn("[rank 1]", output)
+        self.assertEqual(output.count("training: 6/6 step"), 1)
+        self.assertTrue((self.run_directory / "log.txt").exists())
+        self.assertTrue((self.run_directory / "log-rank-1.txt").exists())
+
+    def test_json_lines_on_request(self):
+        output = self.train(log_format="json")
+        for text in (output, (self.run_directory / "log.txt").read_text()):
+            lines = [json.loads(line) for line in text.splitlines()]
+            for line in lines:
+                self.assertEqual(set(line), {"time", "level", "rank", "message"})
+            self.assertTrue(any(line["message"].startswith("training: 6/6 step") for line in lines))
+
+
+class TheTables(TestOfARun):
+    def facts(self, output):
+        """The text of each first line, by name."""
+        lines = [line.split("] ", 1)[1] for line in output.splitlines() if "I [rank 0] " in line]
+        return dict(re.match(r"(\w+) {2,}(.*)", line).groups() for line in lines if re.match(r"\w+ {2,}\S", line))
+
+    def test_say_what_the_run_is_and_what_it_was(self):
+        facts = self.facts(self.train(ranks=2))
+        self.assertIn(str(programs.TINY_MODEL), facts["model"])
+        self.assertIn("24 samples", facts["data"])
+        self.assertIn("rank 16", facts["LoRA"])
+        self.assertEqual(facts["batch"], "4 samples a step = 2 rank(s) × 2 micro-batch(es) of 1")
+        self.assertIn("Float", facts["precision"])
+        self.assertIn("2 rank(s) on cpu", facts["devices"])
+        self.assertIn("(2 ranks)", facts["hosts"])
+        self.assertIn("in 6 steps", facts["time"])
+        self.assertRegex(facts["speed"], r"\d samples/s over all ranks")
+        self.assertRegex(facts["loss"], r"best \d\.\d+ after step \d")
+        self.assertEqual(facts["skipped"], "no step")
+        self.assertEqual(facts["files"], str(self.run_directory))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,124 @@
+#include "trainer/replay.h"
+
+#include <cmath>
+#include <set>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "checkpoint/safetensors.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "model/model_directory.h"
+#include "trainer/nonfinite_record.h"
+#include "trainer/run_parts.h"
+#include "trainer/sample_file.h"
+
+namespace sdlora::trainer {
+namespace {
+
+struct Computed {
+  double loss;
+  double gradient_norm;  // of its part in the micro-batch's mean
+  bool is_usable;        // as the step's sum over the ranks sees it: finite and not too large
+};
+
+// The recorded step's model with its adapter.
+class Replayer {
+ public:
+  Replayer(const std::filesystem::path& directory, const NonfiniteRecord& record,
+           const std::filesystem::path& model, at::Device device)
+      : directory_(directory),
+        record_(record),
+        placement_{.device = device,
+                   .dtype = dtype_of(record.mixed_precision),
+                   .cpu_kernels = model::kernels::choose_cpu_kernels(record.cpu_kernels, device,
+                                                                     dtype_of(record.mixed_precision))},
+        model_directory_(model),
+        unet_(model_directory_.load_unet(placement_)),
+        schedule_(model_directory_.load_noise_schedule()),
+        adapter_(unet_, record.lora, /*run_seed=*/0, device),
+        reducer_(make_reducer(record.reduction, adapter_.parameter_count(), device)) {
+    adapter_.load(checkpoint::read_safetensors(directory / "adapter.safetensors"));
+    if (model_directory_.hash_of("unet") != record.model_hash)
+      log::warning("the UNet in " + model.string() + " is not the one that the step was recorded with");
+  }
+
+  // Forward and backward of one sample, scaled as in its micro-batch (step.cpp, 2 to 4).
+  Computed compute(const NonfiniteSample& sample) {
+    const MicroBatch batch =
+        read_sample_file(directory_ / sample_file_name(record_.step, sample.slot), placement_.device);
+    const at::Tensor noisy =
+        schedule_.add_noise(batch.latents, batch.noise, batch.timesteps);  // [1, 4, h, w]
+    const at::Tensor prediction =
+        unet_.forward(noisy.to(placement_.dtype), batch.timesteps, batch.captions.to(placement_.dtype));
+    const at::Tensor loss = at::mse_loss(prediction.to(at::kFloat),
+                                         schedule_.target(batch.latents, batch.noise, batch.timesteps));
+    adapter_.gradients().zero_();
+    (loss * (record_.loss_scale / static_cast<double>(record_.micro_batch_size))).backward();
+    adapter_.gradients().mul_(1 / record_.loss_scale);
+    reducer_->reset();
+    return {.loss = loss.item<double>(),
+            .gradient_norm = adapter_.gradients().norm().item<double>(),
+            .is_usable = reducer_->add(adapter_.gradients(), loss.detach())};
+  }
+
+ private:
+  std::filesystem::path directory_;
+  const NonfiniteRecord& record_;
+  model::Placement placement_;
+  model::ModelDirectory model_directory_;
+  model::UNet unet_;
+  model::NoiseSchedule schedule_;
+  lora::Adapter adapter_;
+  std::unique_ptr<GradientReducer> reducer_;
+};
+
+// NaN, infinity and numbers are three kinds; a number may differ in its last digits on another machine.
+std::string kind_of(const std::string& loss) {
+  return loss == "nan" || loss.ends_with("inf") ? loss : "finite";
+}
+
+}  // namespace
+
+void replay(const TrainConfig& config, const comm::Communicator& world, at::Device device,
+            comm::Watchdog& watchdog) {
+  const std::filesystem::path& directory = config.replay_directory;
+  if (world.size() > 1)
+    throw Error(ExitCode::kUsage, Problem{.what = "--replay is a job for one rank",
+                                          .seen = fmt::format("{} ranks", world.size()),
+                                          .advice = "run it without mpirun"});
+  const NonfiniteRecord record = read_nonfinite_record(directory);
+  Replayer replayer(directory, record, config.model.empty() ? record.model : config.model, device);
+  log::info(fmt::format("replay of step {}: {} sample(s), recorded with {} CPU thread(s) a rank", record.step,
+                        record.samples.size(), record.cpu_threads));
+  std::set<int64_t> unexplained;  // micro-batches
+  std::vector<std::string> differences;
+  for (const NonfiniteSample& sample : record.samples) unexplained.insert(sample.micro_batch);
+  for (const NonfiniteSample& sample : record.samples) {
+    watchdog.progress(comm::Section::kStep, fmt::format("sample of slot {}", sample.slot));
+    const Computed computed = replayer.compute(sample);
+    const std::string loss = loss_text(computed.loss);
+    log::info(fmt::format("slot {:4}  sample {:6}  {}: loss {} (recorded {}), gradient norm {}: {}",
+                          sample.slot, sample.sample_index, sample.source, loss, sample.loss,
+                          loss_text(computed.gradient_norm),
+                          computed.is_usable ? "usable" : "not finite or too large to be summed"));
+    if (!computed.is_usable) unexplained.erase(sample.micro_batch);
+    if (kind_of(loss) != kind_of(sample.loss))
+      differences.push_back(fmt::format("slot {}: loss {}, recorded {}", sample.slot, loss, sample.loss));
+  }
+  for (const int64_t slot : unexplained)
+    differences.push_back(fmt::format("micro-batch of slot {}: every loss and gradient can be used", slot));
+  if (!differences.empty())
+    throw Error(ExitCode::kMismatch,
+                Problem{.what = fmt::format("step {} is not reproduced here", record.step),
+                        .expected = "what is not finite in " + (directory / "step.json").string(),
+                        .seen = fmt::format("{}", fmt::join(differences, "; ")),
+                        .where = device.str(),
+                        .advice = "replay on the machine, device and build that recorded it; if it is finite "
+                                  "there too, suspect its hardware"});
+  log::info(fmt::format("step {} is reproduced as recorded", record.step));
+}
+
+}  // namespace sdlora::trainer
