@@ -18,17 +18,17 @@ sys.path.insert(0, str(HERE.parents[1] / "tests/support"))
 import programs
 
 RECORDED = HERE / "recorded.json"
-STEPS = 4
+FEW, MANY = 2, 4  # steps: what the two runs differ by is the steps', without what the first one sets up
 GROWTH = 1.10
 ALLOCATORS = re.compile(r"^(malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign)$")
 
 
-def profile(folder):
-    """callgrind's file of the steps alone: it counts while train_step is on the stack."""
+def profile(folder, steps):
+    """callgrind's file of a run of so many steps. Instructions count while train_step is on the stack, calls always do."""
     file = folder / "callgrind.out"
     done = subprocess.run(["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=sdlora::trainer::train_step(*",
                            f"--callgrind-out-file={file}",
-                           *programs.command("trainer", *programs.train_options(folder / "run", max_steps=STEPS, batch_size=1))],
+                           *programs.command("trainer", *programs.train_options(folder / "run", max_steps=steps, batch_size=1))],
                           env=programs.ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
     return file.read_text(errors="replace")
@@ -51,9 +51,13 @@ def allocations(text):
 
 
 def measure():
-    with tempfile.TemporaryDirectory(prefix="sdlora-regress-") as folder:
-        text = profile(pathlib.Path(folder))
-    return {"instructions_per_step": instructions(text) // STEPS, "allocations_per_step": allocations(text) // STEPS}
+    totals = []
+    for steps in (FEW, MANY):
+        with tempfile.TemporaryDirectory(prefix="sdlora-regress-") as folder:
+            text = profile(pathlib.Path(folder), steps)
+        totals.append((instructions(text), allocations(text)))
+    of_a_step = [(many - few) // (MANY - FEW) for few, many in zip(*totals)]
+    return dict(zip(("instructions_per_step", "allocations_per_step"), of_a_step))
 
 
 def main():
