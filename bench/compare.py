@@ -47,6 +47,12 @@ ROWS = {
     "aten": Row("sdlora, --cpu-kernels aten", kernels="aten"),
     "onednn": Row("sdlora, --cpu-kernels onednn", kernels="onednn"),
     "auto": Row("sdlora", kernels="auto"),
+    "auto-tcmalloc": Row("sdlora with tcmalloc", kernels="auto", environment={"LD_PRELOAD": TCMALLOC}),
+    "auto-thp": Row("sdlora, THP_MEM_ALLOC_ENABLE", kernels="auto", environment={"THP_MEM_ALLOC_ENABLE": "1"}),
+    "auto-heap": Row("sdlora, one heap", kernels="auto", environment={
+        "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=9000000000000000000"}),
+    "auto-huge": Row("sdlora, one heap of huge pages", kernels="auto", environment={
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=9000000000000000000"}),
 }
 
 
@@ -153,7 +159,7 @@ def measure(case, model, cache, trace, rows):
         for row in rows:
             if row.is_ours:
                 run = fresh(case.work / "run")
-                _, peak_bytes, first_line_after = run_and_watch(our_command(case, model, cache, run, case.warmup + case.steps, row.kernels), {},
+                _, peak_bytes, first_line_after = run_and_watch(our_command(case, model, cache, run, case.warmup + case.steps, row.kernels), row.environment,
                                                                 log=run / "metrics.jsonl")
                 seconds = [step["step_seconds"] for step in metrics_of(run)]
                 start_seconds, seconds = first_line_after - seconds[0], seconds[case.warmup:]

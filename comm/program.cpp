@@ -9,6 +9,7 @@
 #include "comm/mpi_session.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/recycled_memory.h"
 
 namespace sdlora::comm {
 namespace {
@@ -38,6 +39,7 @@ int close_after_failure(MpiSession& session, const Failure& failure) {
 int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
+  recycle_tensor_memory();
   std::optional<MpiSession> session;
   std::unique_ptr<Communicator> world;  // outlives the handler: freeing it may wait for the other ranks
   try {

@@ -127,7 +127,7 @@ class Run {
 
   // Always fp32: it takes a small part of the time, and fp16 may overflow in it.
   const model::Vae& vae() {
-    if (!vae_) vae_ = directory_.load_vae({.device = device_, .dtype = at::kFloat});
+    if (!vae_) vae_ = directory_.load_vae(model::fp32_on(device_, options_.cpu_kernels));
     return *vae_;
   }
 

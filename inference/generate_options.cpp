@@ -73,7 +73,7 @@ void declare_options(CLI::App& app, GenerateOptions& options) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   app.add_option("--cpu-kernels", options.cpu_kernels,
-                 "what computes the UNet on the CPU; auto: the fastest measured on this kind of CPU")
+                 "what computes UNet and VAE on the CPU; auto: the fastest measured on this kind of CPU")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "onednn", "aten"}));
 }

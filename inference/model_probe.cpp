@@ -48,8 +48,9 @@ void probe_unet(const ProbeRequest& request, const model::ModelDirectory& direct
                    input(inputs, "unet.encoder_hidden_states", 3, at::kFloat));
 }
 
-void probe_vae(const model::ModelDirectory& directory, const NamedTensors& inputs, NamedTensors& outputs) {
-  const model::Vae vae = directory.load_vae({});
+void probe_vae(const ProbeRequest& request, const model::ModelDirectory& directory,
+               const NamedTensors& inputs, NamedTensors& outputs) {
+  const model::Vae vae = directory.load_vae(model::fp32_on(at::kCPU, request.cpu_kernels));
   if (inputs.contains("vae.pixels")) {
     const model::Posterior posterior = vae.encode(input(inputs, "vae.pixels", 4, at::kFloat));
     outputs["vae.mean"] = posterior.mean;
@@ -87,7 +88,8 @@ void run_probe(const ProbeRequest& request) {
   const NamedTensors inputs =
       request.inputs.empty() ? NamedTensors() : checkpoint::read_safetensors(request.inputs);
   if (inputs.contains("unet.sample")) probe_unet(request, directory, inputs, outputs);
-  if (inputs.contains("vae.pixels") || inputs.contains("vae.latents")) probe_vae(directory, inputs, outputs);
+  if (inputs.contains("vae.pixels") || inputs.contains("vae.latents"))
+    probe_vae(request, directory, inputs, outputs);
   if (inputs.contains("text.input_ids"))
     outputs["text.hidden"] =
         directory.load_text_encoder({}).encode(input(inputs, "text.input_ids", 2, at::kLong));

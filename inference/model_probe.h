@@ -13,7 +13,7 @@ struct ProbeRequest {
   std::filesystem::path prompts;  // empty: none
   std::filesystem::path lora;     // empty: none
   double lora_scale = 1;
-  std::string cpu_kernels = "auto";  // of the UNet
+  std::string cpu_kernels = "auto";  // of the UNet and the VAE
 };
 
 // Loads only the parts that the inputs ask for, in fp32 on the CPU. Throws Error(kUsage) when nothing is

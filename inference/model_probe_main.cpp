@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
     app.add_option("--prompts", request.prompts, "UTF-8 text, one prompt a line, to tokenize");
     app.add_option("--lora", request.lora, "adapter to attach to the UNet");
     app.add_option("--lora-scale", request.lora_scale, "multiplies alpha / rank")->capture_default_str();
-    app.add_option("--cpu-kernels", request.cpu_kernels, "what computes the UNet: auto, onednn or aten")
+    app.add_option("--cpu-kernels", request.cpu_kernels, "what computes UNet and VAE: auto, onednn or aten")
         ->check(CLI::IsMember({"auto", "onednn", "aten"}))
         ->capture_default_str();
     if (sdlora::parse_command_line(app, argc, argv) == sdlora::ParseResult::kLeave) return;

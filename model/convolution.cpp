@@ -8,6 +8,7 @@ Convolution::Convolution(const WeightSource& weights, int64_t in, int64_t out, i
                          int64_t stride_cells, int64_t padding_cells)
     : weight(weights.tensor("weight", {out, in, kernel_size, kernel_size})),
       bias(weights.tensor("bias", {out})),
+      in_channels(in),
       stride(stride_cells),
       padding(padding_cells) {
   const kernels::CpuKernels& chosen = weights.placement().cpu_kernels;

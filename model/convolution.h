@@ -12,6 +12,7 @@ namespace sdlora::model {
 struct Convolution {
   at::Tensor weight;  // [out, in, k, k]; undefined where a kernel of ours computes
   at::Tensor bias;    // [out]
+  int64_t in_channels = 0;
   int64_t stride = 1;
   int64_t padding = 0;
 

@@ -74,7 +74,8 @@ class Soak:
 
     def start_launcher(self, run):
         ranks = self.chance.randint(1, MAXIMUM_RANKS)
-        words = [programs.BUILD / "bin/launcher", "run", "--np", ranks, "--first-pause", 1, "--", *self.options(run, self.arguments.step_timeout)]
+        words = [programs.BUILD / "bin/launcher", "run", "--np", ranks, "--first-pause", 1, "--stall-timeout", self.arguments.stall_timeout,
+                 "--", *self.options(run, self.arguments.step_timeout)]
         log = open(run.with_suffix(".output"), "ab")
         return subprocess.Popen(list(map(str, words)), stdout=log, stderr=log, env=programs.ENVIRONMENT)
 
@@ -186,7 +187,7 @@ def table(soak, minutes):
     lines = [f"# Soak of {minutes:.0f} minutes", "",
              f"{datetime.date.today()}, commit {commit}, {os.cpu_count()} cores of {processor} (load {os.getloadavg()[1]:.1f} over five minutes), the tests' "
              f"small model, 1 to {MAXIMUM_RANKS} ranks, {arguments.steps} steps of {BATCH} samples a run, a checkpoint every {arguments.checkpoint_every} "
-             f"steps, a step timeout of {arguments.step_timeout} s, a fault every {arguments.every} s on average, seed {arguments.seed}.", "",
+             f"steps, a step timeout of {arguments.step_timeout} s, a stall timeout of {arguments.stall_timeout} s, a fault every {arguments.every} s on average, seed {arguments.seed}.", "",
              "```", f"python bench/soak/soak.py --minutes {arguments.minutes:g} --every {arguments.every:g} --seed {arguments.seed}", "```", "",
              "| | |", "|---|---|",
              f"| runs that ended in the bytes of the undisturbed one | {tally.finished - len({name.split(':')[0] for name in tally.different})} of {tally.finished} |",
@@ -211,6 +212,7 @@ def main():
     parser.add_argument("--steps", type=int, default=100, help="of each run (default 100)")
     parser.add_argument("--checkpoint-every", type=int, default=10, help="steps (default 10)")
     parser.add_argument("--step-timeout", type=int, default=5, help="seconds (default 5)")
+    parser.add_argument("--stall-timeout", type=int, default=15, help="seconds: who notices a rank that is alone and stopped (default 15)")
     parser.add_argument("--seed", type=int, default=1, help="of the faults; what they hit depends on time, too (default 1)")
     parser.add_argument("--record", type=pathlib.Path, help="write the table to this file, too")
     arguments = parser.parse_args()
@@ -220,9 +222,10 @@ def main():
         soak = Soak(arguments, pathlib.Path(folder))
         soak.undisturbed()
         start, number = time.monotonic(), 0
-        while time.monotonic() - start < 60 * arguments.minutes:
+        strike_until = start + 60 * arguments.minutes
+        while time.monotonic() < strike_until:
             number += 1
-            soak.disturbed(number)
+            soak.disturbed(number, strike_until)
         text = table(soak, (time.monotonic() - start) / 60)
         print(text)
         if arguments.record:

@@ -10,7 +10,7 @@
 
 namespace sdlora::model::kernels {
 
-// Prepares the weight when it is first used; not for use by several threads at once.
+// Prepares the weight when it is first used. For use by any number of threads.
 class ConvolutionKernel {
  public:
   virtual ~ConvolutionKernel() = default;

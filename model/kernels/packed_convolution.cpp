@@ -1,6 +1,7 @@
 #include "model/kernels/packed_convolution.h"
 
 #include <map>
+#include <mutex>
 
 #include <ATen/ATen.h>
 #include <dnnl.hpp>
@@ -29,7 +30,7 @@ struct PackedConvolution::State {
   at::Tensor weight, bias;  // [out, in, k, k], [out]
   memory::dims strides, padding;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream{engine};
+  std::mutex mutex;                              // for what follows
   std::vector<memory> packed;                    // the weight, once for each layout asked for
   std::map<std::vector<int64_t>, Plan> forward;  // by input shape
   std::map<std::vector<int64_t>, Plan> backward;
@@ -39,6 +40,7 @@ struct PackedConvolution::State {
       if (have.get_desc() == wanted) return have;
     memory plain(layout(weight.sizes(), Tag::abcd), engine, weight.data_ptr());
     memory fitting(wanted, engine);
+    dnnl::stream stream(engine);
     dnnl::reorder(plain, fitting).execute(stream, plain, fitting);
     stream.wait();
     packed.push_back(fitting);
@@ -69,7 +71,9 @@ struct PackedConvolution::State {
     return attributes;
   }
 
-  Plan& forward_plan(at::IntArrayRef input_shape) {
+  // Plans stay where they are: the others of a map do not move when one is added.
+  const Plan& forward_plan(at::IntArrayRef input_shape) {
+    const std::lock_guard lock(mutex);
     const auto known = forward.find(input_shape.vec());
     if (known != forward.end()) return known->second;
     const auto descriptor = forward_descriptor(input_shape);
@@ -81,7 +85,8 @@ struct PackedConvolution::State {
                                          .output_shape = descriptor.dst_desc().get_dims()};
   }
 
-  Plan& backward_plan(at::IntArrayRef input_shape) {
+  const Plan& backward_plan(at::IntArrayRef input_shape) {
+    const std::lock_guard lock(mutex);
     const auto known = backward.find(input_shape.vec());
     if (known != backward.end()) return known->second;
     const auto hint = forward_descriptor(input_shape);
@@ -102,6 +107,7 @@ struct PackedConvolution::State {
     const at::Tensor out = at::empty(plan.output_shape, in.options(), at::MemoryFormat::ChannelsLast);
     const at::Tensor scratch =
         at::empty({static_cast<int64_t>(plan.scratch.get_size())}, in.options().dtype(at::kByte));
+    dnnl::stream stream(engine);
     plan.primitive.execute(stream,
                            {{input_argument, memory(plan.input, engine, in.data_ptr())},
                             {DNNL_ARG_WEIGHTS, plan.weight},

@@ -1,6 +1,6 @@
 #include "model/kernels/prepared_weights.h"
 
-#include <c10/core/impl/alloc_cpu.h>
+#include <ATen/ATen.h>
 
 namespace sdlora::model::kernels {
 namespace {
@@ -14,14 +14,20 @@ int64_t padded(int64_t float_count) {
 }  // namespace
 
 float* PreparedWeight::data() {
+  const std::lock_guard lock(mutex_);
   if (!place_) {
-    void* const memory = c10::alloc_cpu(static_cast<size_t>(float_count_) * sizeof(float));
-    move_to({static_cast<float*>(memory), [](float* p) { c10::free_cpu(p); }}, /*fills=*/true);
+    const at::Tensor own = at::empty({float_count_}, at::kFloat);
+    place_at({own.data_ptr<float>(), [own](float*) {}}, /*fills=*/true);
   }
   return place_.get();
 }
 
 void PreparedWeight::move_to(std::shared_ptr<float> place, bool fills) {
+  const std::lock_guard lock(mutex_);
+  place_at(std::move(place), fills);
+}
+
+void PreparedWeight::place_at(std::shared_ptr<float> place, bool fills) {
   place_ = std::move(place);
   if (fills) fill_(place_.get());
   fill_ = nullptr;  // and with it the plain weight

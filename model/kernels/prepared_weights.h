@@ -5,12 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace sdlora::model::kernels {
 
 // Made from the plain weight when it is first used, or put into memory that several processes share. The
-// plain weight is let go then. Not for use by several threads at once.
+// plain weight is let go then. For use by any number of threads.
 class PreparedWeight {
  public:
   using Fill = std::function<void(float* place)>;  // writes all floats, always the same ones
@@ -25,7 +26,10 @@ class PreparedWeight {
   void move_to(std::shared_ptr<float> place, bool fills);
 
  private:
+  void place_at(std::shared_ptr<float> place, bool fills);
+
   int64_t float_count_;
+  std::mutex mutex_;
   Fill fill_;
   std::shared_ptr<float> place_;
 };

@@ -21,6 +21,8 @@ Convolution convolution(int64_t out_channels) {
   Convolution layer;
   layer.weight = values({out_channels, kChannels, 3, 3}, 1) / 24;
   layer.bias = values({out_channels}, 2);
+  layer.in_channels = kChannels;
+  layer.padding = 1;
   return layer;
 }
 
@@ -60,6 +62,8 @@ TEST(RowBands, NormalizeByTheStatisticsOfTheWholePicture) {
   const at::Tensor x = values({2, kChannels, kHeight, kWidth}, 3) * ramp + ramp;
   const at::Tensor expected = at::conv2d(at::silu(norm.forward(x)), layer.weight, layer.bias, 1, 1);
   EXPECT_LT(relative_error(convolve_normalized(norm, layer, x), expected), 2e-6);
+  const at::Tensor channels_last = x.contiguous(at::MemoryFormat::ChannelsLast);
+  EXPECT_LT(relative_error(convolve_normalized(norm, layer, channels_last), expected), 2e-6);
 }
 
 TEST(RowBands, UpsampleAsTheWholePicture) {

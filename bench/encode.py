@@ -1,0 +1,73 @@
+"""Pictures to latents: cache_latents, and diffusers' VAE over the same pictures one by one, as most caching scripts do.
+
+    bench/encode.py --pixels 512 --pictures 12
+
+Full-size random model. Start-up of each program counts apart: both are run with half of the pictures and with all, and the difference is the
+time of the other half. Writes bench/results/encode.md.
+"""
+import argparse
+import pathlib
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests/support")]
+import compare
+import programs
+
+PEER = """
+import pathlib, sys, numpy, torch
+from diffusers import AutoencoderKL
+from PIL import Image
+model, folder, count, side, threads = sys.argv[1], pathlib.Path(sys.argv[2]), *map(int, sys.argv[3:])
+torch.set_num_threads(threads)
+vae = AutoencoderKL.from_pretrained(model, subfolder="vae")
+with torch.no_grad():
+    for file in sorted(folder.glob("*.png"))[:count]:
+        picture = Image.open(file).convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
+        pixels = torch.from_numpy(numpy.asarray(picture).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        vae.encode(pixels).latent_dist.mean
+"""
+
+
+def seconds(command):
+    start = time.monotonic()
+    compare.run_and_watch(command, {})
+    return time.monotonic() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pixels", type=int, default=512)
+    parser.add_argument("--pictures", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=pathlib.Path, default=programs.BUILD / "bench")
+    case = parser.parse_args()
+    case.work.mkdir(parents=True, exist_ok=True)
+    model = subprocess.run([sys.executable, ROOT / "tests/support/make_model.py", "--size", "full", "--cache"], check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.split()[-1]
+    folders = {}
+    for count in (case.pictures // 2, case.pictures):
+        folders[count] = case.work / f"encode-{count}"
+        if not folders[count].exists():
+            subprocess.run([sys.executable, ROOT / "demo/draw.py", "--style", "photograph", "--count", str(count), "--seed", "0", "--out",
+                            folders[count]], check=True)
+    times = {"cache_latents": {}, "diffusers": {}}
+    for count, folder in folders.items():
+        times["cache_latents"][count] = seconds([programs.BUILD / "bin/cache_latents", "--model", model, "--images", folder, "--output",
+                                                 compare.fresh(case.work / "encode-cache"), "--img-size", case.pixels])
+        times["diffusers"][count] = seconds([sys.executable, "-c", PEER, model, folder, count, case.pixels, case.threads])
+    half, whole = sorted(folders)
+    each = {name: (of[whole] - of[half]) / (whole - half) for name, of in times.items()}
+    text = (f"# Pictures of {case.pixels}² to latents\n\n- command: bench/encode.py --pixels {case.pixels} --pictures {case.pictures}\n"
+            f"- date: {time.strftime('%Y-%m-%d')}\n- CPU: {compare.processor()}, {case.threads} threads\n\n"
+            "| | s a picture | × | whole command, s |\n|---|---|---|---|\n")
+    for name, title in (("diffusers", "diffusers' VAE, one by one"), ("cache_latents", "cache_latents, captions and hashes included")):
+        text += f"| {title} | {each[name]:.2f} | {each['diffusers'] / each[name]:.2f} | {times[name][whole]:.1f} for {whole} |\n"
+    (ROOT / "bench/results/encode.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
