@@ -47,12 +47,6 @@ ROWS = {
     "aten": Row("sdlora, --cpu-kernels aten", kernels="aten"),
     "onednn": Row("sdlora, --cpu-kernels onednn", kernels="onednn"),
     "auto": Row("sdlora", kernels="auto"),
-    "auto-tcmalloc": Row("sdlora with tcmalloc", kernels="auto", environment={"LD_PRELOAD": TCMALLOC}),
-    "auto-thp": Row("sdlora, THP_MEM_ALLOC_ENABLE", kernels="auto", environment={"THP_MEM_ALLOC_ENABLE": "1"}),
-    "auto-heap": Row("sdlora, one heap", kernels="auto", environment={
-        "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=9000000000000000000"}),
-    "auto-huge": Row("sdlora, one heap of huge pages", kernels="auto", environment={
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=9000000000000000000"}),
 }
 
 

@@ -52,7 +52,7 @@ at::Tensor Transformer::forward(const at::Tensor& x, const at::Tensor& caption) 
   tokens = proj_in_->forward(tokens);
   for (const TransformerBlock& block : blocks_) tokens = block.forward(tokens, caption);
   tokens = proj_out_->forward(tokens);
-  return x + tokens.transpose(1, 2).reshape({batch, channels, height, width});
+  return x + tokens.view({batch, height, width, channels}).permute({0, 3, 1, 2});  // channels last, as x is
 }
 
 void Transformer::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
