@@ -68,7 +68,7 @@ void agree(Communicator& world, const std::function<void()>& body) {
   for (const std::string& text : world.gather(report)) {
     if (text.empty()) continue;
     const size_t space = text.find(' ');
-    throw Error(static_cast<ExitCode>(std::stoi(text.substr(0, space))), text.substr(space + 1));
+    throw CommonError(static_cast<ExitCode>(std::stoi(text.substr(0, space))), text.substr(space + 1));
   }
 }
 

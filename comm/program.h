@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "comm/communicator.h"
+#include "common/error.h"
 
 namespace sdlora::comm {
 
@@ -15,8 +16,13 @@ namespace sdlora::comm {
 // rank's exit code.
 int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body);
 
-// (all ranks) Runs `body` on every rank; if it throws on any, every rank throws the Error of the lowest such
-// rank, which says whose it is. For checks at start-up, so that no rank is left waiting in a collective.
+// What every rank throws at the same place.
+struct CommonError : Error {
+  using Error::Error;
+};
+
+// (all ranks) Runs `body` on every rank; if it throws on any, every rank throws the CommonError of the lowest
+// such rank, which says whose it is. For checks at start-up, so that no rank is left waiting in a collective.
 // `body` must not communicate.
 void agree(Communicator& world, const std::function<void()>& body);
 

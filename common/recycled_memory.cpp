@@ -14,22 +14,25 @@ namespace sdlora {
 namespace {
 
 constexpr size_t kSmallest = 1 << 20;  // smaller ones are glibc's
-constexpr size_t kHugePage = 2 << 20;
+constexpr size_t kHugePage = 2 << 20, kPage = 4096;
 
 size_t rounded_up(size_t bytes, size_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
 
 struct Block {
-  void* memory;
-  size_t bytes;
+  void* memory = nullptr;
+  size_t bytes = 0;
 };
 
-// Whole huge pages, so that none is shared with a neighbour.
+// From the start of a huge page to the end of one, where that wastes no more than an eighth. Without memory
+// where the system has none.
 Block map_block(size_t bytes) {
-  const size_t whole = rounded_up(bytes, kHugePage), reserved = whole + kHugePage;
+  size_t whole = rounded_up(bytes, kHugePage);
+  if (whole - bytes > bytes / 8) whole = rounded_up(bytes, kPage);
+  const size_t reserved = whole + kHugePage;
   void* const place = ::mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  TORCH_CHECK(place != MAP_FAILED, "out of memory: ", bytes, " bytes for a tensor");
+  if (place == MAP_FAILED) return {};
   auto* const begin = static_cast<std::byte*>(place);
   const size_t before =
       rounded_up(reinterpret_cast<uintptr_t>(place), kHugePage) - reinterpret_cast<uintptr_t>(place);
@@ -59,6 +62,12 @@ class RecyclingAllocator final : public c10::Allocator {
     std::memcpy(to, from, count);
   }
 
+  void release() {
+    const std::lock_guard lock(mutex_);
+    release_beyond(0);
+    most_in_use_ = in_use_;
+  }
+
   RecycledMemory memory() {
     const std::lock_guard lock(mutex_);
     return {in_use_, kept_};
@@ -74,13 +83,16 @@ class RecyclingAllocator final : public c10::Allocator {
     const std::lock_guard lock(mutex_);
     const auto fitting = kept_blocks_.lower_bound(bytes);
     Block block{};
-    if (fitting != kept_blocks_.end() && fitting->first <= rounded_up(bytes + bytes / 8, kHugePage)) {
+    if (fitting != kept_blocks_.end() && fitting->first <= bytes + bytes / 8) {
       block = {fitting->second, fitting->first};
       ages_.remove(fitting);
       kept_blocks_.erase(fitting);
       kept_ -= block.bytes;
     } else {
       block = map_block(bytes);
+      if (block.memory == nullptr) release_beyond(0);
+      if (block.memory == nullptr) block = map_block(bytes);
+      TORCH_CHECK(block.memory != nullptr, "out of memory: ", bytes, " bytes for a tensor");
     }
     used_blocks_[block.memory] = block.bytes;
     in_use_ += block.bytes;
@@ -137,6 +149,10 @@ void RecyclingAllocator::give_back(void* memory) {
 
 void recycle_tensor_memory() {
   c10::SetCPUAllocator(&allocator(), /*priority=*/1);
+}
+
+void release_recycled_memory() {
+  allocator().release();
 }
 
 RecycledMemory recycled_memory() {

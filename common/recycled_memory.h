@@ -12,6 +12,10 @@ namespace sdlora {
 // For the whole process; called once, at its start.
 void recycle_tensor_memory();
 
+// Gives the kept blocks back, and forgets how much was ever in use: after what is not done again, such as
+// loading a model.
+void release_recycled_memory();
+
 // Of this process, in bytes: in tensors, and kept for others.
 struct RecycledMemory {
   size_t in_use, kept;

@@ -38,7 +38,7 @@ bool CheckpointSaver::save(const std::function<checkpoint::Checkpoint()>& conten
   ++failure_count_;
   ++failures_in_a_row_;
   if (is_last || failures_in_a_row_ == kMostFailuresInARow)
-    throw Error(
+    throw comm::CommonError(
         ExitCode::kIo,
         fmt::format("{}\n  after: {} failed save(s) in a row; the newest checkpoint is intact: run the "
                     "same command again to go on from it",

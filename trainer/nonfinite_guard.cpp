@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "comm/program.h"
 #include "common/error.h"
 #include "common/log.h"
 
@@ -37,14 +38,15 @@ void NonfiniteGuard::check(int64_t step, const StepResult& result, const RunPart
                            result.nonfinite, parts.adapter, world_);
   }
   if (consecutive_count_ >= config_.max_nonfinite_steps)
-    throw Error(ExitCode::kDiverged,
-                Problem{.what = "the training has diverged",
-                        .expected = fmt::format("fewer than {} non-finite steps in a row",
-                                                config_.max_nonfinite_steps),
-                        .seen = fmt::format("{} steps up to step {}", consecutive_count_, step),
-                        .where = config_.output.string(),
-                        .advice = "lower --learning-rate or check the data; the newest checkpoint is still "
-                                  "good"});
+    throw comm::CommonError(
+        ExitCode::kDiverged,
+        Problem{
+            .what = "the training has diverged",
+            .expected = fmt::format("fewer than {} non-finite steps in a row", config_.max_nonfinite_steps),
+            .seen = fmt::format("{} steps up to step {}", consecutive_count_, step),
+            .where = config_.output.string(),
+            .advice = "lower --learning-rate or check the data; the newest checkpoint is still "
+                      "good"});
 }
 
 void check_finite(const checkpoint::NamedTensors& tensors, const std::string& where) {

@@ -43,7 +43,7 @@ RunMonitor::RunMonitor(const TrainConfig& config, const RunParts& parts, comm::C
     outlets_->step_log = std::make_unique<monitoring::StepLog>(config.output / "metrics.jsonl", first_step);
     if (config.writes_tensorboard)
       outlets_->tensorboard = std::make_unique<monitoring::TensorboardLog>(config.output, first_step);
-    log::info(fmt::format("metrics:   http://{}/metrics", addresses.front()));
+    log::info(fmt::format("metrics    http://{}/metrics", addresses.front()));
     outlets_->bar = std::make_unique<monitoring::ProgressBar>(
         config.max_steps, "training", "step", monitoring::ProgressBarOptions{.already_done = first_step});
   });

@@ -11,6 +11,7 @@
 #include "comm/watchdog.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/recycled_memory.h"
 #include "lora/adapter_file.h"
 #include "trainer/handshake.h"
 #include "trainer/plan.h"
@@ -132,8 +133,11 @@ void Trainer::load_parts() {
 // its part of it. A rank alone makes each when it is first used.
 void Trainer::share_prepared_weights() {
   model::kernels::PreparedWeights& prepared = *parts_->placement.prepared_weights;
-  if (world_.size() == 1 || prepared.byte_count() == 0) return;
+  if (world_.size() == 1) return;
   watchdog_.progress(comm::Section::kStartUp, "preparing the kernels' weights");
+  const std::string own_size = std::to_string(prepared.byte_count());
+  for (const std::string& size : world_.gather(own_size))
+    if (size == "0" || size != own_size) return;  // ranks that compute otherwise are about to be refused
   const auto memory = comm::share_memory_on_host(world_, static_cast<size_t>(prepared.byte_count()));
   if (memory == nullptr) return;
   prepared.move_to(memory, world_.local_rank(), world_.local_size());
@@ -203,8 +207,8 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
     if (is_stopped) monitor.leave(world_);
     observer.report(step_, is_stopped ? "stopped" : is_diverged ? "diverged" : "failed");
     monitor.show_summary();
-    // All ranks are here, and shall leave together: those without a report to write wait for rank 0.
-    if (is_stopped || is_diverged) world_.barrier();
+    // They leave together: those without a report to write wait for rank 0.
+    if (dynamic_cast<const comm::CommonError*>(&error) != nullptr) world_.barrier();
     throw;
   }
   watchdog_.progress(comm::Section::kFinish, "collecting the ranks' last figures");
@@ -216,12 +220,13 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
                     const std::function<bool()>& stop_requested) {
   const StepSettings settings = parts_->step_settings(config_);
   const StepParts step_parts = parts_->step_parts(watchdog_, monitor.metrics().step_clock);
+  const int64_t first_step = step_;
   bool is_asked_to_stop = step_ < config_.max_steps && observer.look(step_, stop_requested);
   while (step_ < config_.max_steps && !is_asked_to_stop) {
     const Clock::time_point start = Clock::now();
     watchdog_.at_step(step_ + 1);
     const StepResult result = train_step(step_, settings, step_parts, sums_comm, stop_requested());
-    ++step_;
+    if (step_++ == first_step) release_recycled_memory();  // what only loading and preparing needed
     monitor.record(step_, result, std::chrono::duration<double>(Clock::now() - start).count());
     if (world_.rank() == 0)
       parts_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
@@ -245,10 +250,11 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
     is_asked_to_stop = observer.look(step_, stop_requested);
   }
   if (is_asked_to_stop)
-    throw Error(ExitCode::kStopped,
-                fmt::format("stopped by a signal after step {}; a checkpoint is saved: run the same command "
-                            "again to go on",
-                            step_));
+    throw comm::CommonError(
+        ExitCode::kStopped,
+        fmt::format("stopped by a signal after step {}; a checkpoint is saved: run the same command "
+                    "again to go on",
+                    step_));
 }
 
 void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {

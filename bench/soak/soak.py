@@ -32,6 +32,7 @@ import runs
 
 BATCH, MICRO_BATCH = 12, 1  # 1, 2, 3 and 4 ranks divide it
 MAXIMUM_RANKS = 4
+LONGEST_END_SECONDS = 300  # of the last run, once nothing bad happens any more
 STOPPED = programs.STOPPED
 
 
@@ -85,6 +86,7 @@ class Soak:
         start = time.monotonic()
         launcher = self.start_launcher(run)
         while True:
+            assert time.monotonic() < strike_until + LONGEST_END_SECONDS, f"run {number} does not end; see {run}"
             strike_at = time.monotonic() + self.chance.expovariate(1 / self.arguments.every)
             while launcher.poll() is None and time.monotonic() < strike_at:
                 time.sleep(0.02)

@@ -1,6 +1,7 @@
 #include "model/kernels/convolution_kernel.h"
 
 #include "model/kernels/packed_convolution.h"
+#include "model/kernels/pointwise_convolution.h"
 #include "model/kernels/winograd_convolution.h"
 
 namespace sdlora::model::kernels {
@@ -15,6 +16,8 @@ std::shared_ptr<ConvolutionKernel> make_convolution_kernel(const at::Tensor& wei
     if (prepared != nullptr) prepared->add(kernel->transformed_weight());
     return kernel;
   }
+  if (weight.size(2) == 1 && stride == 1 && padding == 0)
+    return std::make_shared<PointwiseConvolution>(weight, bias, by_onednn);
   return std::make_shared<PackedConvolution>(weight, bias, stride, padding);
 }
 

@@ -22,8 +22,8 @@ class ConvolutionKernel {
   virtual at::Tensor input_gradient(const at::Tensor& dy, at::IntArrayRef input_shape) = 0;
 };
 
-// The fastest for weight [out, in, k, k] and bias [out]: Winograd's for most 3×3 ones, else oneDNN's. What
-// can be shared of it goes into `prepared`, if there is one.
+// The fastest for weight [out, in, k, k] and bias [out]: Winograd's for most 3×3 ones, a product for 1×1,
+// else oneDNN's. What can be shared of it goes into `prepared`, if there is one.
 std::shared_ptr<ConvolutionKernel> make_convolution_kernel(const at::Tensor& weight, const at::Tensor& bias,
                                                            int64_t stride, int64_t padding, bool by_onednn,
                                                            PreparedWeights* prepared = nullptr);

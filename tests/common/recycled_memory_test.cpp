@@ -40,6 +40,22 @@ TEST_F(RecycledTensors, GiveBackWhatIsAQuarterMoreThanWasEverInUse) {
   EXPECT_LE(memory.kept, static_cast<size_t>(80 * kMebi));
 }
 
+TEST_F(RecycledTensors, AreGivenBackWhenThatIsAskedFor) {
+  const at::Tensor in_use = tensor_of(4);
+  tensor_of(16);
+  EXPECT_GT(recycled_memory().kept, 0U);
+  release_recycled_memory();
+  EXPECT_EQ(recycled_memory().kept, 0U);
+  EXPECT_TRUE(in_use.eq(7).all().item<bool>());
+}
+
+TEST_F(RecycledTensors, AreNoLargerThanAnEighthMore) {
+  const RecycledMemory before = recycled_memory();
+  const at::Tensor tensor = at::full({1280 * 1280}, 1, at::kFloat);  // 6.25 MiB
+  EXPECT_LE(recycled_memory().in_use - before.in_use,
+            static_cast<size_t>(tensor.nbytes() + tensor.nbytes() / 8));
+}
+
 TEST_F(RecycledTensors, MayBeMadeAndFreedByManyThreads) {
   std::vector<std::thread> threads;
   for (int number = 0; number < 4; ++number)

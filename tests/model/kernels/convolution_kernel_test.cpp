@@ -16,14 +16,14 @@ struct Shape {
   int64_t in, out, kernel_size, stride, padding;
 };
 
-class AnyConvolutionKernel : public testing::TestWithParam<Shape> {};
+// With products by ATen and by oneDNN.
+class AnyConvolutionKernel : public testing::TestWithParam<std::tuple<bool, Shape>> {};
 
 TEST_P(AnyConvolutionKernel, ComputesWhatAtenComputesInBothDirections) {
-  const Shape shape = GetParam();
+  const auto& [by_onednn, shape] = GetParam();
   const at::Tensor weight = random_values({shape.out, shape.in, shape.kernel_size, shape.kernel_size}, 1);
   const at::Tensor bias = random_values({shape.out}, 2);
-  const auto kernel = make_convolution_kernel(weight, bias, shape.stride, shape.padding,
-                                              /*by_onednn=*/shape.kernel_size == 3);
+  const auto kernel = make_convolution_kernel(weight, bias, shape.stride, shape.padding, by_onednn);
   for (const auto& [batch, height, width] : {std::tuple{1, 9, 8}, std::tuple{2, 8, 8}, std::tuple{1, 9, 8}}) {
     const at::Tensor x = random_values({batch, shape.in, height, width}, 3).set_requires_grad(true);
     const at::Tensor expected = at::conv2d(x, weight, bias, shape.stride, shape.padding);
@@ -39,9 +39,10 @@ TEST_P(AnyConvolutionKernel, ComputesWhatAtenComputesInBothDirections) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AnyConvolutionKernel,
-                         testing::Values(Shape{4, 32, 3, 1, 1}, Shape{32, 32, 3, 1, 1},
-                                         Shape{24, 40, 3, 2, 1}, Shape{32, 16, 1, 1, 0},
-                                         Shape{20, 4, 3, 1, 1}));
+                         testing::Combine(testing::Bool(),
+                                          testing::Values(Shape{4, 32, 3, 1, 1}, Shape{32, 32, 3, 1, 1},
+                                                          Shape{24, 40, 3, 2, 1}, Shape{32, 16, 1, 1, 0},
+                                                          Shape{20, 4, 3, 1, 1})));
 
 }  // namespace
 }  // namespace sdlora::model::kernels
