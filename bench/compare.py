@@ -84,15 +84,28 @@ def run_and_watch(command, environment, log=None):
     return output[0], usage.ru_maxrss * 1024, first_line_after
 
 
+def full_size_model():
+    """Stable Diffusion 1.5 with random weights; made once for all clones."""
+    return subprocess.run([sys.executable, ROOT / "tests/support/make_model.py", "--size", "full", "--cache"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.split()[-1]
+
+
+def drawn_pictures(work, count):
+    """A folder of so many pictures with captions, drawn once."""
+    work.mkdir(parents=True, exist_ok=True)
+    pictures = work / f"pictures-{count}"
+    if not pictures.exists():
+        subprocess.run([sys.executable, ROOT / "demo/draw.py", "--style", "photograph", "--count", str(count), "--seed", "0", "--out",
+                        pictures], check=True, stdout=subprocess.DEVNULL)
+    return pictures
+
+
 def make_inputs(case):
     """The model and a cache of as many pictures as a batch has, both made once."""
-    model = subprocess.run([sys.executable, ROOT / "tests/support/make_model.py", "--size", "full", "--cache"], check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.split()[-1]
+    model = full_size_model()
     cache = case.work / f"cache-{case.latents}-{case.batch}"
-    pictures = case.work / f"pictures-{case.batch}"
     if not (cache / "manifest.json").exists():
-        subprocess.run([sys.executable, ROOT / "demo/draw.py", "--style", "photograph", "--count", str(case.batch), "--seed", "0",
-                        "--out", pictures], check=True)
+        pictures = drawn_pictures(case.work, case.batch)
         run_and_watch([programs.BUILD / "bin/cache_latents", "--model", model, "--images", pictures, "--output", cache, "--img-size",
                        8 * case.latents], {})
     return model, cache
@@ -185,7 +198,6 @@ def processor():
 def main():
     case = options()
     rows = [ROWS[name] for name in case.rows.split(",")]
-    case.work.mkdir(parents=True, exist_ok=True)
     model, cache = make_inputs(case)
     print("equal work:", flush=True)
     trace = prove_equal_work(case, model, cache, rows)

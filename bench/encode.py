@@ -7,7 +7,6 @@ time of the other half. Writes bench/results/encode.md.
 """
 import argparse
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -44,15 +43,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=pathlib.Path, default=programs.BUILD / "bench")
     case = parser.parse_args()
-    case.work.mkdir(parents=True, exist_ok=True)
-    model = subprocess.run([sys.executable, ROOT / "tests/support/make_model.py", "--size", "full", "--cache"], check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.split()[-1]
-    folders = {}
-    for count in (case.pictures // 2, case.pictures):
-        folders[count] = case.work / f"encode-{count}"
-        if not folders[count].exists():
-            subprocess.run([sys.executable, ROOT / "demo/draw.py", "--style", "photograph", "--count", str(count), "--seed", "0", "--out",
-                            folders[count]], check=True)
+    model = compare.full_size_model()
+    folders = {count: compare.drawn_pictures(case.work, count) for count in (case.pictures // 2, case.pictures)}
     times = {"cache_latents": {}, "diffusers": {}}
     for count, folder in folders.items():
         times["cache_latents"][count] = seconds([programs.BUILD / "bin/cache_latents", "--model", model, "--images", folder, "--output",

@@ -9,7 +9,6 @@ to its end.
 import argparse
 import os
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -40,13 +39,7 @@ def timed(name, command, environment=None):
 
 def main():
     case = options()
-    case.work.mkdir(parents=True, exist_ok=True)
-    model = subprocess.run([sys.executable, ROOT / "tests/support/make_model.py", "--size", "full", "--cache"], check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.split()[-1]
-    pictures = case.work / f"job-pictures-{case.pictures}"
-    if not pictures.exists():
-        subprocess.run([sys.executable, ROOT / "demo/draw.py", "--style", "photograph", "--count", str(case.pictures), "--seed", "0", "--out",
-                        pictures], check=True)
+    model, pictures = compare.full_size_model(), compare.drawn_pictures(case.work, case.pictures)
     cache, run = compare.fresh(case.work / "job-cache"), compare.fresh(case.work / "job-run")
     os.sync()
     caching = timed("cache_latents", [programs.BUILD / "bin/cache_latents", "--model", model, "--images", pictures, "--output", cache,

@@ -37,8 +37,8 @@ class ExactSum {
   // No host sync.
   at::Tensor totals() const;
 
-  // After the reduction: how many terms of all ranks were not finite or out of range. These two wait for the
-  // device.
+  // How many terms were not finite or out of range: before the reduction of this rank, after it of all ranks.
+  // These two wait for the device.
   int64_t out_of_range_count() const;
   int64_t counter(int64_t index) const;
 

@@ -16,7 +16,7 @@ LatentEncoder::LatentEncoder(model::ModelDirectory model, at::Device device, boo
 
 at::Tensor LatentEncoder::encode(const std::string& rgb, int64_t side_pixels) {
   const c10::InferenceMode no_gradients;
-  std::call_once(is_loaded_, [&] { vae_ = model_.load_vae(model::fp32_on(device_)); });
+  std::call_once(is_loaded_, [&] { vae_ = model_.load_vae(model::placement_on(device_, at::kFloat)); });
   const at::Tensor bytes = at::from_blob(const_cast<char*>(rgb.data()), {1, side_pixels, side_pixels, 3},
                                          at::TensorOptions(at::kByte));
   const at::Tensor pixels = bytes.to(device_)

@@ -120,14 +120,12 @@ class Run {
     at::ScalarType dtype = at::kFloat;
     if (options_.mixed_precision == "bf16") dtype = at::kBFloat16;
     if (options_.mixed_precision == "fp16") dtype = at::kHalf;
-    return {.device = device_,
-            .dtype = dtype,
-            .cpu_kernels = model::kernels::choose_cpu_kernels(options_.cpu_kernels, device_, dtype)};
+    return model::placement_on(device_, dtype, options_.cpu_kernels);
   }
 
   // Always fp32: it takes a small part of the time, and fp16 may overflow in it.
   const model::Vae& vae() {
-    if (!vae_) vae_ = directory_.load_vae(model::fp32_on(device_, options_.cpu_kernels));
+    if (!vae_) vae_ = directory_.load_vae(model::placement_on(device_, at::kFloat, options_.cpu_kernels));
     return *vae_;
   }
 

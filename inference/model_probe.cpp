@@ -34,8 +34,7 @@ const at::Tensor& input(const NamedTensors& inputs, const std::string& name, int
 
 void probe_unet(const ProbeRequest& request, const model::ModelDirectory& directory,
                 const NamedTensors& inputs, NamedTensors& outputs) {
-  const model::Placement placement{
-      .cpu_kernels = model::kernels::choose_cpu_kernels(request.cpu_kernels, at::kCPU, at::kFloat)};
+  const model::Placement placement = model::placement_on(at::kCPU, at::kFloat, request.cpu_kernels);
   model::UNet unet = directory.load_unet(placement);
   if (!request.lora.empty()) {
     const lora::AdapterFile adapter = lora::read_adapter(request.lora);
@@ -50,7 +49,7 @@ void probe_unet(const ProbeRequest& request, const model::ModelDirectory& direct
 
 void probe_vae(const ProbeRequest& request, const model::ModelDirectory& directory,
                const NamedTensors& inputs, NamedTensors& outputs) {
-  const model::Vae vae = directory.load_vae(model::fp32_on(at::kCPU, request.cpu_kernels));
+  const model::Vae vae = directory.load_vae(model::placement_on(at::kCPU, at::kFloat, request.cpu_kernels));
   if (inputs.contains("vae.pixels")) {
     const model::Posterior posterior = vae.encode(input(inputs, "vae.pixels", 4, at::kFloat));
     outputs["vae.mean"] = posterior.mean;

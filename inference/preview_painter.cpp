@@ -36,7 +36,7 @@ PreviewPainter::PreviewPainter(const PreviewSettings& settings, const std::vecto
       latent_shape_(ModelFacts(model::ModelDirectory(settings.model))
                         .latent_shape(settings.size_pixels, settings.size_pixels)),
       sampler_(make_preview_sampler(model::ModelDirectory(settings.model), settings.step_count)),
-      vae_(model::ModelDirectory(settings.model).load_vae(model::fp32_on(device))) {
+      vae_(model::ModelDirectory(settings.model).load_vae(model::placement_on(device, at::kFloat))) {
   PromptEncoder encoder(model::ModelDirectory(settings.model), device);
   for (const std::string& prompt : prompts) captions_.push_back(encoder.encode(prompt));
   empty_caption_ = encoder.encode("");

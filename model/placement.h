@@ -19,11 +19,12 @@ struct Placement {
   std::shared_ptr<kernels::PreparedWeights> prepared_weights;
 };
 
-// In fp32, by the kernels that `cpu_kernels` asks for (choose_cpu_kernels).
-inline Placement fp32_on(at::Device device, const std::string& cpu_kernels = "auto") {
+// With the kernels that the option --cpu-kernels asks for (choose_cpu_kernels).
+inline Placement placement_on(at::Device device, at::ScalarType dtype,
+                              const std::string& cpu_kernels = "auto") {
   return {.device = device,
-          .dtype = at::kFloat,
-          .cpu_kernels = kernels::choose_cpu_kernels(cpu_kernels, device, at::kFloat),
+          .dtype = dtype,
+          .cpu_kernels = kernels::choose_cpu_kernels(cpu_kernels, device, dtype),
           .prepared_weights = nullptr};
 }
 

@@ -1,22 +1,19 @@
 #include "trainer/gradient_reducer.h"
 
 #include <limits>
+#include <utility>
 
 #include <ATen/ATen.h>
 
 #include "comm/exact_sum.h"
-#include "comm/fixed_point.h"
 
 namespace sdlora::trainer {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
 enum Counter : int64_t { kNonfiniteLosses = 0, kStopRequests = 1, kCounterCount = 2 };
 
-// All below the limit in magnitude; a NaN is below nothing.
-bool are_below(float limit, const at::Tensor& values) {
-  return values.abs().amax().lt(limit).item<bool>();
+bool are_finite(const at::Tensor& values) {
+  return at::isfinite(values).all().item<bool>();
 }
 
 class ExactReducer final : public GradientReducer {
@@ -24,14 +21,15 @@ class ExactReducer final : public GradientReducer {
   ExactReducer(int64_t parameter_count, at::Device device)
       : parameter_count_(parameter_count), sum_(parameter_count + 1, kCounterCount, device) {}
 
-  void reset() override { sum_.reset(); }
+  void reset() override {
+    sum_.reset();
+    refused_count_ = 0;
+  }
 
   bool add(const at::Tensor& gradients, const at::Tensor& loss) override {
-    sum_.add(0, gradients);
-    sum_.add(parameter_count_, loss.view({1}));
-    const bool has_usable_loss = are_below(comm::fixed_point::kTermLimit, loss);
-    if (!has_usable_loss) sum_.add_to_counter(kNonfiniteLosses, 1);
-    return has_usable_loss && are_below(comm::fixed_point::kTermLimit, gradients);
+    const bool takes_loss = takes_all(parameter_count_, loss.view({1}));
+    if (!takes_loss) sum_.add_to_counter(kNonfiniteLosses, 1);
+    return takes_all(0, gradients) && takes_loss;
   }
 
   void request_stop() override { sum_.add_to_counter(kStopRequests, 1); }
@@ -50,8 +48,16 @@ class ExactReducer final : public GradientReducer {
   }
 
  private:
+  // Adds them; what the sum refuses, it counts.
+  bool takes_all(int64_t first, const at::Tensor& terms) {
+    sum_.add(first, terms);
+    const int64_t refused_before = std::exchange(refused_count_, sum_.out_of_range_count());
+    return refused_count_ == refused_before;
+  }
+
   int64_t parameter_count_;
   comm::ExactSum sum_;
+  int64_t refused_count_ = 0;  // so far, of this rank
 };
 
 class PlainReducer final : public GradientReducer {
@@ -65,9 +71,9 @@ class PlainReducer final : public GradientReducer {
   bool add(const at::Tensor& gradients, const at::Tensor& loss) override {
     sums_.narrow(0, 0, parameter_count_).add_(gradients);
     sums_[parameter_count_].add_(loss);
-    const bool has_usable_loss = are_below(kInfinity, loss);
-    if (!has_usable_loss) counter(kNonfiniteLosses).add_(1);
-    return has_usable_loss && are_below(kInfinity, gradients);
+    const bool has_finite_loss = are_finite(loss);
+    if (!has_finite_loss) counter(kNonfiniteLosses).add_(1);
+    return has_finite_loss && are_finite(gradients);
   }
 
   void request_stop() override { counter(kStopRequests).add_(1); }
@@ -79,7 +85,7 @@ class PlainReducer final : public GradientReducer {
     return {.gradients = means.narrow(0, 0, parameter_count_),
             .loss = means[parameter_count_].item<double>(),
             .nonfinite_loss_count = counter(kNonfiniteLosses).item<int64_t>(),
-            .is_finite = at::isfinite(means).all().item<bool>(),
+            .is_finite = are_finite(means),
             .stop_was_requested = counter(kStopRequests).item<int64_t>() > 0};
   }
 

@@ -32,10 +32,7 @@ class Replayer {
            const std::filesystem::path& model, at::Device device)
       : directory_(directory),
         record_(record),
-        placement_{.device = device,
-                   .dtype = dtype_of(record.mixed_precision),
-                   .cpu_kernels = model::kernels::choose_cpu_kernels(record.cpu_kernels, device,
-                                                                     dtype_of(record.mixed_precision))},
+        placement_(model::placement_on(device, dtype_of(record.mixed_precision), record.cpu_kernels)),
         model_directory_(model),
         unet_(model_directory_.load_unet(placement_)),
         schedule_(model_directory_.load_noise_schedule()),

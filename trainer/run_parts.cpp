@@ -59,6 +59,14 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
                           .advice = "run cache_latents with this --model"});
 }
 
+// The kernels' weights are noted down, so that the ranks of a host can share them.
+model::Placement placement_of(const TrainConfig& config, at::Device device) {
+  model::Placement placement =
+      model::placement_on(device, dtype_of(config.mixed_precision), config.cpu_kernels);
+  placement.prepared_weights = std::make_shared<model::kernels::PreparedWeights>();
+  return placement;
+}
+
 }  // namespace
 
 at::ScalarType dtype_of(const std::string& mixed_precision) {
@@ -101,11 +109,7 @@ BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, i
 
 RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at::Device device)
     : share(batch_share),
-      placement{.device = device,
-                .dtype = dtype_of(config.mixed_precision),
-                .cpu_kernels = model::kernels::choose_cpu_kernels(config.cpu_kernels, device,
-                                                                  dtype_of(config.mixed_precision)),
-                .prepared_weights = std::make_shared<model::kernels::PreparedWeights>()},
+      placement(placement_of(config, device)),
       dataset(open_dataset(config)),
       validation_dataset(open_validation_dataset(config)),
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation_split)),

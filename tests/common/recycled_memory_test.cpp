@@ -49,6 +49,14 @@ TEST_F(RecycledTensors, AreGivenBackWhenThatIsAskedFor) {
   EXPECT_TRUE(in_use.eq(7).all().item<bool>());
 }
 
+TEST_F(RecycledTensors, CountTheMostInUseAnewThen) {
+  tensor_of(64);
+  release_recycled_memory();
+  tensor_of(16);
+  tensor_of(8);  // 16 kept and 8 in use are more than a quarter above 16
+  EXPECT_LE(recycled_memory().kept, static_cast<size_t>(20 * kMebi));
+}
+
 TEST_F(RecycledTensors, AreNoLargerThanAnEighthMore) {
   const RecycledMemory before = recycled_memory();
   const at::Tensor tensor = at::full({1280 * 1280}, 1, at::kFloat);  // 6.25 MiB

@@ -3,52 +3,42 @@ saved is found again."""
 import errno
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import background
 import programs
+import reference_run
 import runs
 
 STEPS = 24
 SHIM = programs.BUILD / "tests/fault_shim.so"
 
 
-class ADisk(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-disk-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.reference = cls.directory / "reference"
-        result = programs.train(cls.reference, max_steps=STEPS)
-        assert result.exit_code == 0, result.output
+class ADisk(reference_run.ReferenceRun):
+    steps = STEPS
 
     def setUp(self):
-        self.run_directory = self.directory / self._testMethodName
+        super().setUp()
         self.trigger = self.directory / f"{self._testMethodName}.trigger"
 
     def start(self, ranks=None, faults=None, **more):
         """faults: what the shim does as long as the trigger exists, to files of checkpoints unless FAULT_PATH says otherwise."""
-        options = programs.train_options(self.run_directory, **{"max_steps": STEPS, "checkpoint_every": 2, **more})
+        options = programs.train_options(self.output, **{"max_steps": STEPS, "checkpoint_every": 2, **more})
         environment = {"FAULT_PATH": "checkpoint-step-", "FAULT_WHILE": str(self.trigger), **faults} if faults else {}
         preload = ["env", f"LD_PRELOAD={SHIM}"] if faults else []
         mpirun = [*programs.MPIRUN, "-np", str(ranks)] if ranks else []
         return background.Program(self, [*mpirun, *preload, *programs.command("trainer", *options)], environment)
 
     def assert_ends_well(self, process=None):
-        if process is None:
-            process = self.start()
-        output, _ = process.finish(0)
-        runs.assert_equal_results(self, self.run_directory, self.reference, STEPS)
+        output = super().assert_ends_well(process or self.start())
         self.assert_no_partial_file()
         return output
 
     def assert_no_partial_file(self):
-        self.assertEqual([name for name in os.listdir(self.run_directory) if ".tmp-" in name or ".replaced-" in name], [])
+        self.assertEqual([name for name in os.listdir(self.output) if ".tmp-" in name or ".replaced-" in name], [])
 
     def as_root_or_skip(self):
         if os.geteuid() != 0:
@@ -59,67 +49,67 @@ class ADisk(unittest.TestCase):
 
     def test_that_fills_costs_checkpoints_and_nothing_else_once_there_is_room_again(self):
         self.as_root_or_skip()
-        self.run_directory.mkdir()
-        self.mount("-t", "tmpfs", "-o", "size=32m", "tmpfs", self.run_directory)
-        self.addCleanup(subprocess.run, ["umount", "-l", self.run_directory])
+        self.output.mkdir()
+        self.mount("-t", "tmpfs", "-o", "size=32m", "tmpfs", self.output)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.output])
         process = self.start(checkpoint_every=8)
-        process.wait_for_step(self.run_directory, 1)
-        with open(self.run_directory / "filler", "wb", buffering=0) as filler:
+        process.wait_for_step(self.output, 1)
+        with open(self.output / "filler", "wb", buffering=0) as filler:
             try:
                 while True:
                     filler.write(bytes(1 << 16))
             except OSError as error:
                 self.assertEqual(error.errno, errno.ENOSPC)
         process.wait_for_text("no checkpoint was saved (1 of 3 failures in a row)")
-        (self.run_directory / "filler").unlink()
+        (self.output / "filler").unlink()
         output = self.assert_ends_well(process)
         self.assertIn("No space left on device", output)
         print(f"a full disk: {output.count('no checkpoint was saved')} checkpoint(s) not saved, 0 steps lost, the same bytes")
 
     def fails_three_times(self, ranks, faults, expected_words):
         process = self.start(ranks=ranks, faults=faults)
-        process.wait_for(lambda: (self.run_directory / "checkpoint-step-2").is_dir(), "a checkpoint")
+        process.wait_for(lambda: (self.output / "checkpoint-step-2").is_dir(), "a checkpoint")
         self.trigger.touch()
         output, _ = process.finish(programs.IO)
         for word in ("1 of 3 failures in a row", "2 of 3 failures in a row", "after: 3 failed save(s) in a row", *expected_words):
             self.assertIn(word, output)
         self.assert_no_partial_file()
-        saved = [int(name.removeprefix("checkpoint-step-")) for name in os.listdir(self.run_directory) if name.startswith("checkpoint-step-")]
-        lost = runs.last_step(self.run_directory) - max(saved)
+        saved = [int(name.removeprefix("checkpoint-step-")) for name in os.listdir(self.output) if name.startswith("checkpoint-step-")]
+        lost = runs.last_step(self.output) - max(saved)
         self.assertLessEqual(lost, 6)
         resumed = self.assert_ends_well()
         self.assertIn(f"resuming after step {max(saved)}", resumed)
         print(f"{expected_words[0]}: given up with {programs.IO} after 3 saves, {lost} steps lost when started again, the same bytes")
 
     def test_that_stays_full_ends_all_ranks_with_74_after_three_saves_and_the_old_checkpoint_counts(self):
-        self.fails_three_times(2, {"FAULT_WRITE": str(errno.ENOSPC)}, ["No space left on device", "make room there", str(self.run_directory)])
+        self.fails_three_times(2, {"FAULT_WRITE": str(errno.ENOSPC)}, ["No space left on device", "make room there", str(self.output)])
 
     def test_with_errors_ends_the_run_with_74_after_three_saves_and_the_old_checkpoint_counts(self):
-        self.fails_three_times(None, {"FAULT_WRITE": str(errno.EIO)}, ["Input/output error", str(self.run_directory)])
+        self.fails_three_times(None, {"FAULT_WRITE": str(errno.EIO)}, ["Input/output error", str(self.output)])
 
     def test_that_becomes_read_only_ends_the_run_with_74_and_the_old_checkpoint_counts(self):
         self.as_root_or_skip()
         process = self.start()
-        process.wait_for(lambda: (self.run_directory / "checkpoint-step-2").is_dir(), "a checkpoint")
-        self.mount("--bind", self.run_directory, self.run_directory)
+        process.wait_for(lambda: (self.output / "checkpoint-step-2").is_dir(), "a checkpoint")
+        self.mount("--bind", self.output, self.output)
         try:
-            self.mount("-o", "remount,ro,bind", self.run_directory)
+            self.mount("-o", "remount,ro,bind", self.output)
             output, _ = process.finish(programs.IO)
         finally:
-            subprocess.run(["umount", self.run_directory], check=True)
+            subprocess.run(["umount", self.output], check=True)
         self.assertIn("Read-only file system", output)
-        self.assertIn(str(self.run_directory), output)
+        self.assertIn(str(self.output), output)
         self.assert_ends_well()
 
     def test_whose_run_directory_is_removed_ends_the_run_with_74_that_names_it(self):
         process = self.start()
-        process.wait_for(lambda: (self.run_directory / "checkpoint-step-2").is_dir(), "a checkpoint")
+        process.wait_for(lambda: (self.output / "checkpoint-step-2").is_dir(), "a checkpoint")
         gone = self.directory / f"{self._testMethodName}-gone"
-        self.run_directory.rename(gone)
+        self.output.rename(gone)
         output, _ = process.finish(programs.IO)
         self.assertIn("No such file or directory", output)
-        self.assertIn(str(self.run_directory), output)
-        gone.rename(self.run_directory)
+        self.assertIn(str(self.output), output)
+        gone.rename(self.output)
         self.assert_ends_well()
 
     def test_that_is_slow_changes_nothing(self):
@@ -129,7 +119,7 @@ class ADisk(unittest.TestCase):
 
     def test_that_hangs_is_noticed_within_twice_the_step_timeout(self):
         process = self.start(faults={"FAULT_SYNC_SECONDS": "600"}, step_timeout=3)
-        process.wait_for(lambda: (self.run_directory / "checkpoint-step-2").is_dir(), "a checkpoint")
+        process.wait_for(lambda: (self.output / "checkpoint-step-2").is_dir(), "a checkpoint")
         self.trigger.touch()
         output, seconds = process.finish(programs.INTERNAL)
         self.assertIn("none for", output)
@@ -151,7 +141,7 @@ class ADisk(unittest.TestCase):
 
     def test_keeps_as_many_checkpoints_as_wanted(self):
         self.assert_ends_well(self.start(keep_checkpoints=2))
-        kept = sorted(name for name in os.listdir(self.run_directory) if name.startswith("checkpoint-"))
+        kept = sorted(name for name in os.listdir(self.output) if name.startswith("checkpoint-"))
         self.assertEqual(kept, [f"checkpoint-step-{STEPS - 2}", f"checkpoint-step-{STEPS}"])
 
 

@@ -2,16 +2,15 @@
 import json
 import os
 import pathlib
-import shutil
 import signal
 import sys
-import tempfile
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import background
 import programs
+import reference_run
 import runs
 
 STEPS = 24
@@ -19,17 +18,8 @@ SHIM = programs.BUILD / "tests/fault_shim.so"
 LEAVE_WITH_0 = signal.SIGRTMIN + 1  # to the shim
 
 
-class ARank(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-ranks-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.reference = cls.directory / "reference"
-        result = programs.train(cls.reference, max_steps=STEPS)
-        assert result.exit_code == 0, result.output
-
-    def setUp(self):
-        self.output = self.directory / self._testMethodName
+class ARank(reference_run.ReferenceRun):
+    steps = STEPS
 
     def options(self, **more):
         return programs.train_options(self.output, **{"max_steps": STEPS, "checkpoint_every": 2, **more})
@@ -39,9 +29,7 @@ class ARank(unittest.TestCase):
         return background.Program(self, words, environment)
 
     def assert_ends_well(self, process):
-        output, _ = process.finish(0, timeout_seconds=180)
-        runs.assert_equal_results(self, self.output, self.reference, STEPS)
-        return output
+        return super().assert_ends_well(process, timeout_seconds=180)
 
     def test_that_crashes_aborts_or_leaves_early_with_0_is_noticed_and_the_run_ends_in_the_same_bytes(self):
         process = self.launch({"LD_PRELOAD": str(SHIM)})

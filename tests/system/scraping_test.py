@@ -2,40 +2,27 @@
 finish, send garbage or send too much."""
 import json
 import pathlib
-import shutil
 import socket
 import statistics
 import sys
-import tempfile
 import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import background
 import programs
+import reference_run
 import runs
 
 STEPS = 60
 
 
-class ThePort(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-scraping-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.reference = cls.directory / "reference"
-        result = programs.train(cls.reference, max_steps=STEPS)
-        assert result.exit_code == 0, result.output
+class ThePort(reference_run.ReferenceRun):
+    steps = STEPS
 
     def start(self, ranks=None, **more):
-        self.output = self.directory / self._testMethodName
         options = programs.train_options(self.output, **{"max_steps": STEPS, **more})
         return background.Program(self, programs.command("trainer", *options, ranks=ranks))
-
-    def assert_ends_well(self, process):
-        output, _ = process.finish(0)
-        runs.assert_equal_results(self, self.output, self.reference, STEPS)
-        return output
 
     def test_that_is_in_use_is_replaced_by_a_free_one_with_one_warning_a_rank(self):
         holder = socket.create_server(("127.0.0.1", 0))

@@ -7,30 +7,21 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import background
 import programs
+import reference_run
 import runs
 
 STEPS = 24
 SEED = 5
 
 
-class ASignal(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-signals-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.reference = cls.directory / "reference"
-        result = programs.train(cls.reference, max_steps=STEPS)
-        assert result.exit_code == 0, result.output
-
-    def setUp(self):
-        self.output = self.directory / self._testMethodName
+class ASignal(reference_run.ReferenceRun):
+    steps = STEPS
 
     def start(self, ranks=2, **more):
         options = programs.train_options(self.output, **{"max_steps": STEPS, **more})
@@ -44,10 +35,7 @@ class ASignal(unittest.TestCase):
         return step, seconds
 
     def assert_ends_in_the_same_bytes(self, **more):
-        process = self.start(**more)
-        output, _ = process.finish(0)
-        runs.assert_equal_results(self, self.output, self.reference, STEPS)
-        return output
+        return self.assert_ends_well(self.start(**more))
 
 
 class USR1(ASignal):
