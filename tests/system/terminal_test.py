@@ -119,7 +119,8 @@ class TheTables(TestOfARun):
         self.assertIn("24 samples", facts["data"])
         self.assertIn("rank 16", facts["LoRA"])
         self.assertEqual(facts["batch"], "4 samples a step = 2 rank(s) × 2 micro-batch(es) of 1")
-        self.assertIn("Float", facts["precision"])
+        self.assertEqual(facts["precision"],
+                         "fp32 (frozen model), fp32 (adapter, gradients, AdamW); reduction exact")
         self.assertIn("2 rank(s) on cpu", facts["devices"])
         self.assertIn("(2 ranks)", facts["hosts"])
         self.assertIn("in 6 steps", facts["time"])
