@@ -2,17 +2,16 @@
 import statistics
 
 
-def best_peer_seconds(rows):
-    return min((statistics.median(row.step_seconds) for row in rows if not row.is_ours), default=None)
+def best_peer_seconds(rows, precision):
+    return min((statistics.median(row.step_seconds) for row in rows if not row.is_ours and row.precision == precision), default=None)
 
 
 def table(rows, operations_per_step, peak_gflops):
     script = next((statistics.median(row.step_seconds) for row in rows if row.peer_options == []), None)
-    best = best_peer_seconds(rows)
-    lines = ["| row | s/step, median | least … most | × the script | × the best peer | of the peak | peak memory | start to first step, s |",
+    lines = ["| row | s/step, median | least … most | × the script in fp32 | × the best peer of its precision | of the peak | peak memory | start to first step, s |",
              "|---|---|---|---|---|---|---|---|"]
     for row in rows:
-        median = statistics.median(row.step_seconds)
+        median, best = statistics.median(row.step_seconds), best_peer_seconds(rows, row.precision)
         times = [f"{reference / median:.2f}" if reference else "" for reference in (script, best)]
         lines.append(f"| {row.name} | {median:.2f} | {min(row.step_seconds):.2f} … {max(row.step_seconds):.2f} | {times[0]} | {times[1]} | "
                      f"{operations_per_step / median / peak_gflops / 1e7:.0f} % | {row.peak_bytes / 2**30:.1f} GiB | {statistics.median(row.start_seconds):.1f} |")

@@ -2,6 +2,7 @@
 // attention, forward and backward, in GFLOP/s of the direct method (so that Winograd's may exceed the peak).
 //
 //   kernels --cells 64 --threads 2
+//   kernels --precision bf16
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -36,11 +37,11 @@ double rate(double operations, const std::function<void()>& work) {
   return operations / seconds_of(work) * 1e-9;
 }
 
-void measure_convolution(int64_t in, int64_t out, int64_t cells, bool by_onednn) {
-  const at::Tensor weight = at::randn({out, in, 3, 3}), bias = at::randn({out});
+void measure_convolution(int64_t in, int64_t out, int64_t cells, bool by_onednn, at::ScalarType dtype) {
+  const at::Tensor weight = at::randn({out, in, 3, 3}, dtype), bias = at::randn({out}, dtype);
   const auto kernel = kernels::make_convolution_kernel(weight, bias, 1, 1, by_onednn);
-  const at::Tensor x = at::randn({1, in, cells, cells}).contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor dy = at::randn({1, out, cells, cells}).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor x = at::randn({1, in, cells, cells}, dtype).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor dy = at::randn({1, out, cells, cells}, dtype).contiguous(at::MemoryFormat::ChannelsLast);
   const double operations = 18.0 * static_cast<double>(in * out * cells * cells);
   std::printf("convolution %4ld -> %4ld at %2ld²: ours %4.0f / %4.0f, ATen forward %4.0f\n", in, out, cells,
               rate(operations, [&] { kernel->forward(x); }),
@@ -48,8 +49,9 @@ void measure_convolution(int64_t in, int64_t out, int64_t cells, bool by_onednn)
               rate(operations, [&] { at::conv2d(x, weight, bias, 1, 1); }));
 }
 
-void measure_product(int64_t rows, int64_t in, int64_t out) {
-  const at::Tensor x = at::randn({rows, in}), weight = at::randn({out, in}), dy = at::randn({rows, out});
+void measure_product(int64_t rows, int64_t in, int64_t out, at::ScalarType dtype) {
+  const at::Tensor x = at::randn({rows, in}, dtype), weight = at::randn({out, in}, dtype),
+                   dy = at::randn({rows, out}, dtype);
   const double operations = 2.0 * static_cast<double>(rows * in * out);
   const auto both = [&](bool by_onednn) {
     return std::pair{rate(operations, [&] { kernels::matrix_product(x, weight.t(), {}, by_onednn); }),
@@ -60,10 +62,13 @@ void measure_product(int64_t rows, int64_t in, int64_t out) {
               onednn.first, onednn.second, aten.first, aten.second);
 }
 
-void measure_attention(int64_t queries, int64_t keys, int64_t channels, int most_lanes) {
-  const auto input = [&](int64_t rows) { return at::randn({1, rows, channels}).set_requires_grad(true); };
+void measure_attention(int64_t queries, int64_t keys, int64_t channels, int most_lanes,
+                       at::ScalarType dtype) {
+  const auto input = [&](int64_t rows) {
+    return at::randn({1, rows, channels}, dtype).set_requires_grad(true);
+  };
   const at::Tensor q = input(queries), k = input(keys), v = input(keys),
-                   dout = at::randn({1, queries, channels});
+                   dout = at::randn({1, queries, channels}, dtype);
   const double operations = 4.0 * static_cast<double>(queries * keys * channels);
   const auto both = [&](int lanes) {
     const auto forward = [&] {
@@ -78,7 +83,7 @@ void measure_attention(int64_t queries, int64_t keys, int64_t channels, int most
   const auto aten = both(0);
   std::printf("attention %4ld x %4ld, 8 x %3ld: ATen %4.0f / %4.0f", queries, keys, channels / 8, aten.first,
               aten.second);
-  for (int lanes = 8; lanes <= most_lanes; lanes *= 2) {
+  for (int lanes = dtype == at::kFloat ? 8 : most_lanes; 0 < lanes && lanes <= most_lanes; lanes *= 2) {
     const auto ours = both(lanes);
     std::printf(", ours with %d lanes %4.0f / %4.0f", lanes, ours.first, ours.second);
   }
@@ -89,11 +94,13 @@ void measure_attention(int64_t queries, int64_t keys, int64_t channels, int most
 
 int main(int argc, char** argv) {
   int64_t cells = 64;
+  at::ScalarType dtype = at::kFloat;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::string(argv[i]) == "--cells") cells = std::atol(argv[i + 1]);
+    if (std::string(argv[i]) == "--precision" && std::string(argv[i + 1]) == "bf16") dtype = at::kBFloat16;
     if (std::string(argv[i]) == "--threads") at::set_num_threads(std::atoi(argv[i + 1]));
   }
-  const kernels::CpuKernels chosen = kernels::choose_cpu_kernels("auto", at::kCPU, at::kFloat);
+  const kernels::CpuKernels chosen = kernels::choose_cpu_kernels("auto", at::kCPU, dtype);
   std::printf("%s, %d threads; GFLOP/s forward / backward\n", describe(chosen).c_str(),
               at::get_num_threads());
   for (const auto& [in, out, shrink] : {std::tuple{320, 320, 1},
@@ -104,14 +111,14 @@ int main(int argc, char** argv) {
                                         {2560, 1280, 4},
                                         {1280, 1280, 8},
                                         {2560, 1280, 8}})
-    measure_convolution(in, out, cells / shrink, chosen.multiplies_by_onednn);
+    measure_convolution(in, out, cells / shrink, chosen.multiplies_by_onednn, dtype);
   for (const auto& [channels, shrink] : {std::pair{320, 1}, {640, 2}, {1280, 4}, {1280, 8}}) {
     const int64_t rows = cells * cells / shrink / shrink;
-    measure_product(rows, channels, channels);
-    measure_product(rows, channels, 8 * channels);
-    measure_product(rows, 4 * channels, channels);
+    measure_product(rows, channels, channels, dtype);
+    measure_product(rows, channels, 8 * channels, dtype);
+    measure_product(rows, 4 * channels, channels, dtype);
     if (shrink == 8) continue;
-    measure_attention(rows, rows, channels, chosen.attention_lanes);
-    measure_attention(rows, 77, channels, chosen.attention_lanes);
+    measure_attention(rows, rows, channels, chosen.attention_lanes, dtype);
+    measure_attention(rows, 77, channels, chosen.attention_lanes, dtype);
   }
 }

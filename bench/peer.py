@@ -1,7 +1,7 @@
 """One peer's training steps: diffusers' UNet with a LoRA adapter by PEFT, as diffusers' example script
 (examples/text_to_image/train_text_to_image_lora.py) trains it, on inputs that `trainer --trace-dir` recorded.
 
-    peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--compile]
+    peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--compile] [--bf16]
 
 Prints one JSON line: when the first step began (seconds since 1970), step_seconds, losses, grad_norms (before clipping).
 """
@@ -34,6 +34,7 @@ def arguments_of_the_command_line():
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--fused", action="store_true", help="AdamW's fused update")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--bf16", action="store_true", help="frozen weights in bfloat16, under autocast; the adapter in fp32")
     return parser.parse_args()
 
 
@@ -46,6 +47,10 @@ def build(arguments):
     unet.load_state_dict({theirs: initial[ours] for theirs, ours in names.items()}, strict=False)
     trained = {name: parameter for name, parameter in unet.named_parameters() if parameter.requires_grad}
     assert set(trained) == set(names), "the peer trains other modules than we do"
+    if arguments.bf16:  # as the script does with --mixed_precision bf16
+        unet = unet.to(torch.bfloat16)
+        for parameter in trained.values():
+            parameter.data = parameter.data.float()
     if arguments.channels_last:
         unet = unet.to(memory_format=torch.channels_last)
     return unet, trained, names
@@ -73,7 +78,8 @@ def main():
     for batch in batches(arguments):
         start = time.perf_counter()
         noisy = scheduler.add_noise(batch["latents"], batch["noise"], batch["timestep"])
-        prediction = model(noisy, batch["timestep"], batch["encoder_hidden_states"], return_dict=False)[0]
+        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
+            prediction = model(noisy.to(unet.dtype), batch["timestep"], batch["encoder_hidden_states"].to(unet.dtype), return_dict=False)[0]
         loss = torch.nn.functional.mse_loss(prediction.float(), batch["noise"].float(), reduction="mean")
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(trained.values(), 1.0).item())

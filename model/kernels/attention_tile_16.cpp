@@ -10,7 +10,7 @@ constexpr int kTileRows = 6, kTileVectors = 4;  // 24 sums, 4 columns and 1 row 
 
 }  // namespace
 
-AttentionTile attention_tile_of_16_lanes() {
+AttentionTile<float> attention_tile_of_16_lanes() {
   return {.scratch_floats = scratch_floats, .forward = forward, .backward = backward};
 }
 

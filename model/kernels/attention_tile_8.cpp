@@ -10,7 +10,7 @@ constexpr int kTileRows = 4, kTileVectors = 3;  // 12 sums, 3 columns and 1 row 
 
 }  // namespace
 
-AttentionTile attention_tile_of_8_lanes() {
+AttentionTile<float> attention_tile_of_8_lanes() {
   return {.scratch_floats = scratch_floats, .forward = forward, .backward = backward};
 }
 

@@ -17,26 +17,28 @@ at::Tensor with_dense_rows(const at::Tensor& x) {
 }
 
 // The head's part of [B, N, C].
-float* head_of(const at::Tensor& x, int64_t batch, int64_t head, int64_t head_count) {
-  return x.data_ptr<float>() + batch * x.stride(0) + head * (x.size(2) / head_count);
+template <typename Number>
+Number* head_of(const at::Tensor& x, int64_t batch, int64_t head, int64_t head_count) {
+  return static_cast<Number*>(x.data_ptr()) + batch * x.stride(0) + head * (x.size(2) / head_count);
 }
 
+template <typename Number>
 struct Heads {
   at::Tensor q, k, v;
   int64_t head_count;
-  AttentionTile tile;
+  AttentionTile<Number> tile;
 
   int64_t count() const { return q.size(0) * head_count; }
 
-  AttentionHead at(int64_t index) const {
+  AttentionHead<Number> at(int64_t index) const {
     const int64_t batch = index / head_count, head = index % head_count;
     const int64_t channels = q.size(2) / head_count;
     return {.queries = q.size(1),
             .keys = k.size(1),
             .channels = channels,
-            .q = head_of(q, batch, head, head_count),
-            .k = head_of(k, batch, head, head_count),
-            .v = head_of(v, batch, head, head_count),
+            .q = head_of<Number>(q, batch, head, head_count),
+            .k = head_of<Number>(k, batch, head, head_count),
+            .v = head_of<Number>(v, batch, head, head_count),
             .q_stride = q.stride(1),
             .kv_stride = k.stride(1),
             .scale = 1 / std::sqrt(static_cast<float>(channels))};
@@ -53,13 +55,16 @@ struct Heads {
   }
 };
 
-std::vector<at::Tensor> gradients_of(const Heads& heads, const at::Tensor& out, const at::Tensor& log_sums,
-                                     const at::Tensor& output_gradient) {
+template <typename Number>
+std::vector<at::Tensor> gradients_of(const Heads<Number>& heads, const at::Tensor& out,
+                                     const at::Tensor& log_sums, const at::Tensor& output_gradient) {
   const at::Tensor dout = with_dense_rows(output_gradient);
   const at::Tensor dq = at::empty(heads.q.sizes(), heads.q.options());
   const at::Tensor dk = at::empty(heads.k.sizes(), heads.k.options()), dv = at::empty_like(dk);
-  heads.for_each([&](const AttentionHead& head, int64_t batch, int64_t number, float* scratch) {
-    const auto place = [&](const at::Tensor& x) { return head_of(x, batch, number, heads.head_count); };
+  heads.for_each([&](const AttentionHead<Number>& head, int64_t batch, int64_t number, float* scratch) {
+    const auto place = [&](const at::Tensor& x) {
+      return head_of<Number>(x, batch, number, heads.head_count);
+    };
     heads.tile.backward(
         head,
         {.out = place(out),
@@ -77,30 +82,41 @@ std::vector<at::Tensor> gradients_of(const Heads& heads, const at::Tensor& out, 
   return {dq, dk, dv};
 }
 
-}  // namespace
-
-at::Tensor blocked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                             int64_t head_count, int lanes) {
-  TORCH_CHECK(lanes == 8 || lanes == 16, "there is blocked attention of 8 and of 16 lanes, not of ", lanes);
-  Heads heads{.q = with_dense_rows(q.detach()),
-              .k = with_dense_rows(k.detach()),
-              .v = with_dense_rows(v.detach()),
-              .head_count = head_count,
-              .tile = lanes == 16 ? attention_tile_of_16_lanes() : attention_tile_of_8_lanes()};
+template <typename Number>
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t head_count,
+                     const AttentionTile<Number>& tile) {
+  Heads<Number> heads{.q = with_dense_rows(q.detach()),
+                      .k = with_dense_rows(k.detach()),
+                      .v = with_dense_rows(v.detach()),
+                      .head_count = head_count,
+                      .tile = tile};
   if (heads.k.stride(1) != heads.v.stride(1)) {
     heads.k = heads.k.contiguous();
     heads.v = heads.v.contiguous();
   }
   at::Tensor out = at::empty(q.sizes(), heads.q.options());
-  const at::Tensor log_sums = at::empty({q.size(0), head_count, q.size(1)}, heads.q.options());
-  heads.for_each([&](const AttentionHead& head, int64_t batch, int64_t number, float* scratch) {
-    heads.tile.forward(head, head_of(out, batch, number, head_count), out.stride(1),
+  const at::Tensor log_sums = at::empty({q.size(0), head_count, q.size(1)}, q.options().dtype(at::kFloat));
+  heads.for_each([&](const AttentionHead<Number>& head, int64_t batch, int64_t number, float* scratch) {
+    heads.tile.forward(head, head_of<Number>(out, batch, number, head_count), out.stride(1),
                        log_sums.data_ptr<float>() + (batch * head_count + number) * head.queries, scratch);
   });
   if (!wants_backward({q, k, v})) return out;
   return with_backward(out, {q, k, v}, [heads, kept = out.detach(), log_sums](const at::Tensor& dout) {
     return gradients_of(heads, kept, log_sums, dout);
   });
+}
+
+}  // namespace
+
+at::Tensor blocked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             int64_t head_count, int lanes) {
+  TORCH_CHECK(lanes == 8 || lanes == 16 || lanes == 32, "there is no blocked attention of ", lanes, " lanes");
+  const at::ScalarType dtype = lanes == 32 ? at::kBFloat16 : at::kFloat;
+  TORCH_CHECK(q.scalar_type() == dtype && k.scalar_type() == dtype && v.scalar_type() == dtype,
+              "blocked attention of ", lanes, " lanes takes ", dtype);
+  if (lanes == 32) return attention(q, k, v, head_count, attention_tile_of_bfloat16());
+  return attention(q, k, v, head_count,
+                   lanes == 16 ? attention_tile_of_16_lanes() : attention_tile_of_8_lanes());
 }
 
 }  // namespace sdlora::model::kernels

@@ -6,9 +6,9 @@
 
 namespace sdlora::model::kernels {
 
-// q [B, N, C], k and v [B, M, C], fp32; rows may be apart (views of one product). `lanes`: floats a vector of
-// this CPU, 8 or 16. Keeps q, k, v, the result and a number for each query and head for the backward.
-// → [B, N, C]
+// q [B, N, C], k and v [B, M, C]; rows may be apart (views of one product). `lanes`: numbers a vector of this
+// CPU, 8 or 16 of fp32, 32 of bfloat16, whose products are added in fp32. Keeps q, k, v, the result and a
+// number for each query and head for the backward. → [B, N, C]
 at::Tensor blocked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                              int64_t head_count, int lanes);
 

@@ -1,5 +1,5 @@
-// How a frozen convolution is computed on the CPU: fp32, activations channels last, the weight brought once
-// into the form that the kernel wants.
+// How a frozen convolution is computed on the CPU: in fp32 or bfloat16, activations channels last, the weight
+// brought once into the form that the kernel wants.
 #pragma once
 
 #include <memory>

@@ -18,7 +18,10 @@ std::string cpu_vendor() {
 CpuKernels choose_cpu_kernels(const std::string& wish, at::Device device, at::ScalarType dtype) {
   const bool has_avx512 = __builtin_cpu_supports("avx512f");
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (wish == "aten" || !device.is_cpu() || dtype != at::kFloat || !has_avx2) return {};
+  if (wish == "aten" || !device.is_cpu()) return {};
+  if (dtype == at::kBFloat16 && __builtin_cpu_supports("avx512bf16"))
+    return {.packs_convolutions = true, .multiplies_by_onednn = true, .attention_lanes = 32};
+  if (dtype != at::kFloat || !has_avx2) return {};
   // MKL has no AVX-512 code for AMD's CPUs; with AVX2, and on Intel's, it is as fast as oneDNN.
   const bool mkl_falls_behind = has_avx512 && cpu_vendor() == "AuthenticAMD";
   return {.packs_convolutions = true,

@@ -11,11 +11,12 @@ namespace sdlora::model::kernels {
 struct CpuKernels {
   bool packs_convolutions = false;    // Winograd or oneDNN, channels last, weights prepared once
   bool multiplies_by_onednn = false;  // matrix products by oneDNN; else ATen's (MKL)
-  int attention_lanes = 0;  // blocked attention of our own, fp32 numbers a vector: 8, 16; else ATen's
+  int attention_lanes = 0;  // blocked attention of our own, numbers a vector: 8, 16, in bf16 32; else ATen's
 };
 
 // `wish`: aten, onednn, or auto, which is what was measured to be fastest on this kind of CPU
-// (bench/results). All ATen where the model is not computed in fp32 on a CPU with AVX2.
+// (bench/results). All ATen where the model is not computed on a CPU, in fp32 with AVX2 or in bf16 with
+// AVX-512's BF16.
 CpuKernels choose_cpu_kernels(const std::string& wish, at::Device device, at::ScalarType dtype);
 
 // "convolution Winograd and oneDNN, product ATen, attention own with 8 lanes"

@@ -6,15 +6,13 @@
 #include <ATen/ATen.h>
 #include <dnnl.hpp>
 
+#include "model/kernels/onednn_type.h"
+
 namespace sdlora::model::kernels {
 namespace {
 
 using dnnl::memory;
 using Tag = memory::format_tag;
-
-memory::desc layout(at::IntArrayRef shape, Tag tag) {
-  return {shape.vec(), memory::data_type::f32, tag};
-}
 
 // A primitive for one input shape, with the weight in the layout it wants.
 struct Plan {
@@ -34,6 +32,11 @@ struct PackedConvolution::State {
   std::vector<memory> packed;                    // the weight, once for each layout asked for
   std::map<std::vector<int64_t>, Plan> forward;  // by input shape
   std::map<std::vector<int64_t>, Plan> backward;
+
+  // Everything is of the weight's type.
+  memory::desc layout(at::IntArrayRef shape, Tag tag) const {
+    return {shape.vec(), onednn_type(weight.scalar_type()), tag};
+  }
 
   memory packed_as(const memory::desc& wanted) {
     for (const memory& have : packed)
@@ -102,7 +105,8 @@ struct PackedConvolution::State {
   }
 
   at::Tensor run(const Plan& plan, const at::Tensor& input, int input_argument, int output_argument) {
-    TORCH_CHECK(input.is_cpu() && input.scalar_type() == at::kFloat, "packed convolutions compute in fp32");
+    TORCH_CHECK(input.is_cpu() && input.scalar_type() == weight.scalar_type(), "a packed convolution in ",
+                weight.scalar_type(), " is given ", input.scalar_type());
     const at::Tensor in = input.contiguous(at::MemoryFormat::ChannelsLast);
     const at::Tensor out = at::empty(plan.output_shape, in.options(), at::MemoryFormat::ChannelsLast);
     const at::Tensor scratch =

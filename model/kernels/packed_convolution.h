@@ -8,7 +8,7 @@ namespace sdlora::model::kernels {
 
 class PackedConvolution final : public ConvolutionKernel {
  public:
-  // weight [out, in, k, k], bias [out]
+  // weight [out, in, k, k], bias [out]; activations are of their type, fp32 or bfloat16
   PackedConvolution(const at::Tensor& weight, at::Tensor bias, int64_t stride, int64_t padding);
   ~PackedConvolution() override;
 

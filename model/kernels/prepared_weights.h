@@ -14,24 +14,24 @@ namespace sdlora::model::kernels {
 // plain weight is let go then. For use by any number of threads.
 class PreparedWeight {
  public:
-  using Fill = std::function<void(float* place)>;  // writes all floats, always the same ones
+  using Fill = std::function<void(void* place)>;  // writes all bytes, always the same ones
 
-  PreparedWeight(int64_t float_count, Fill fill) : float_count_(float_count), fill_(std::move(fill)) {}
+  PreparedWeight(int64_t byte_count, Fill fill) : byte_count_(byte_count), fill_(std::move(fill)) {}
 
-  int64_t float_count() const { return float_count_; }
+  int64_t byte_count() const { return byte_count_; }
 
-  float* data();
+  void* data();
 
   // Keeps it at `place` from now on. Only one of the processes that share the memory fills it.
-  void move_to(std::shared_ptr<float> place, bool fills);
+  void move_to(std::shared_ptr<void> place, bool fills);
 
  private:
-  void place_at(std::shared_ptr<float> place, bool fills);
+  void place_at(std::shared_ptr<void> place, bool fills);
 
-  int64_t float_count_;
+  int64_t byte_count_;
   std::mutex mutex_;
   Fill fill_;
-  std::shared_ptr<float> place_;
+  std::shared_ptr<void> place_;
 };
 
 // All of a model's.

@@ -11,8 +11,9 @@ namespace sdlora::model::kernels {
 // the kernel turned around, whose transform has the same numbers in another order.
 class WinogradConvolution final : public ConvolutionKernel {
  public:
-  // weight [out, in, 3, 3], bias [out]
-  WinogradConvolution(const at::Tensor& weight, at::Tensor bias, bool by_onednn);
+  // weight [out, in, 3, 3], bias [out]; activations are of their type, fp32 or bfloat16, which is multiplied
+  // only by oneDNN
+  WinogradConvolution(const at::Tensor& weight, const at::Tensor& bias, bool by_onednn);
 
   const std::shared_ptr<PreparedWeight>& transformed_weight() const { return transformed_; }
 
@@ -23,7 +24,8 @@ class WinogradConvolution final : public ConvolutionKernel {
   at::Tensor transformed() const;  // [16, in, out]
 
   int64_t in_, out_;
-  at::Tensor bias_;
+  at::ScalarType dtype_;
+  at::Tensor bias_;  // [out] f32
   bool by_onednn_;
   std::shared_ptr<PreparedWeight> transformed_;
 };

@@ -44,5 +44,34 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AnyConvolutionKernel,
                                                           Shape{24, 40, 3, 2, 1}, Shape{32, 16, 1, 1, 0},
                                                           Shape{20, 4, 3, 1, 1})));
 
+class ConvolutionKernelInBfloat16 : public testing::TestWithParam<Shape> {};
+
+TEST_P(ConvolutionKernelInBfloat16, IsFp32sToTheRoundingOfItsNumbers) {
+  if (!__builtin_cpu_supports("avx512bf16")) GTEST_SKIP() << "this CPU multiplies no bfloat16";
+  const Shape shape = GetParam();
+  const auto rounded = [](const at::Tensor& x) { return x.to(at::kBFloat16).to(at::kFloat); };
+  const at::Tensor weight =
+                       rounded(random_values({shape.out, shape.in, shape.kernel_size, shape.kernel_size}, 1)),
+                   bias = rounded(random_values({shape.out}, 2)),
+                   x = rounded(random_values({2, shape.in, 9, 8}, 3));
+  const auto fp32 = make_convolution_kernel(weight, bias, shape.stride, shape.padding, true);
+  const auto bf16 = make_convolution_kernel(weight.to(at::kBFloat16), bias.to(at::kBFloat16), shape.stride,
+                                            shape.padding, true);
+  const auto error = [](const at::Tensor& a, const at::Tensor& b) {
+    EXPECT_EQ(a.scalar_type(), at::kBFloat16);
+    return ((a.to(at::kFloat) - b).norm() / b.norm()).item<double>();
+  };
+  const at::Tensor y = fp32->forward(x);
+  EXPECT_LT(error(bf16->forward(x.to(at::kBFloat16)), y), 5e-3);
+  const at::Tensor dy = rounded(random_values(y.sizes(), 4));
+  EXPECT_LT(error(bf16->input_gradient(dy.to(at::kBFloat16), x.sizes()), fp32->input_gradient(dy, x.sizes())),
+            5e-3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionKernelInBfloat16,
+                         testing::Values(Shape{4, 32, 3, 1, 1}, Shape{32, 48, 3, 1, 1},
+                                         Shape{24, 40, 3, 2, 1}, Shape{32, 16, 1, 1, 0},
+                                         Shape{20, 4, 3, 1, 1}));
+
 }  // namespace
 }  // namespace sdlora::model::kernels

@@ -9,14 +9,15 @@ using testing::Each;
 
 // `count` times `value`; `uses` counts how often it is made.
 std::shared_ptr<PreparedWeight> weight_of(int64_t count, float value, int& uses) {
-  return std::make_shared<PreparedWeight>(count, [=, &uses](float* place) {
+  return std::make_shared<PreparedWeight>(count * sizeof(float), [=, &uses](void* place) {
     ++uses;
-    std::fill_n(place, count, value);
+    std::fill_n(static_cast<float*>(place), count, value);
   });
 }
 
 std::vector<float> values_of(PreparedWeight& weight) {
-  return {weight.data(), weight.data() + weight.float_count()};
+  const auto* const values = static_cast<const float*>(weight.data());
+  return {values, values + weight.byte_count() / sizeof(float)};
 }
 
 TEST(PreparedWeight, IsMadeOnceWhenItIsFirstUsed) {
@@ -30,9 +31,9 @@ TEST(PreparedWeight, IsMadeOnceWhenItIsFirstUsed) {
 
 TEST(PreparedWeight, LetsThePlainWeightGo) {
   auto plain = std::make_shared<float>(2.0F);
-  PreparedWeight weight(1, [plain](float* place) { *place = *plain; });
+  PreparedWeight weight(sizeof(float), [plain](void* place) { *static_cast<float*>(place) = *plain; });
   EXPECT_EQ(plain.use_count(), 2);
-  EXPECT_EQ(*weight.data(), 2);
+  EXPECT_THAT(values_of(weight), Each(2));
   EXPECT_EQ(plain.use_count(), 1);
 }
 
