@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "checkpoint/hash_memory.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/sha256.h"
 #include "common/error.h"
@@ -81,7 +82,8 @@ std::vector<fs::path> ModelDirectory::files_of(const std::string& part) const {
 
 std::string ModelDirectory::hash_of(const std::string& part) const {
   std::string hashes;
-  for (const fs::path& file : files_of(part)) hashes += checkpoint::sha256_of_file(file);
+  const auto memory = checkpoint::HashMemory::of_this_user();
+  for (const fs::path& file : files_of(part)) hashes += memory.sha256_of_file(file);
   return checkpoint::sha256_of(hashes);
 }
 

@@ -33,7 +33,8 @@ class ModelDirectory {
   // Values in the part's weight files, from their headers.
   int64_t parameter_count_of(const std::string& part) const;
 
-  // SHA-256 over the part's config and weight files (part: "unet", "vae", "text_encoder"); reads every byte.
+  // SHA-256 over the part's config and weight files (part: "unet", "vae", "text_encoder"); reads every byte
+  // of those that this user's HashMemory does not know.
   std::string hash_of(const std::string& part) const;
 
   // Which files hash_of() would read, by device, inode, size and time of change: equal on two ranks of a host
