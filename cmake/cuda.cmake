@@ -17,10 +17,12 @@ function(sdlora_cuda_sources library)
   cmake_parse_arguments(arg "" "" "SOURCES" ${ARGN})
   foreach(source ${arg_SOURCES})
     set(object "${CMAKE_CURRENT_BINARY_DIR}/${source}.o")
-    get_filename_component(folder "${object}" DIRECTORY)
-    file(MAKE_DIRECTORY "${folder}")
+    # Intermediate files under fixed names: nvcc would name them after its process, and the objects with them, so that two
+    # builds of the same sources had different build ids.
+    set(kept "${object}.kept")
+    file(MAKE_DIRECTORY "${kept}")
     add_custom_command(OUTPUT "${object}"
-      COMMAND "${SDLORA_NVCC}" ${sdlora_nvcc_options} -MD -MF "${object}.d" -MT "${object}" -c -o "${object}"
+      COMMAND "${SDLORA_NVCC}" ${sdlora_nvcc_options} --keep --keep-dir "${kept}" -MD -MF "${object}.d" -MT "${object}" -c -o "${object}"
         "${CMAKE_CURRENT_SOURCE_DIR}/${source}"
       DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${source}" "${SDLORA_NVCC}"
       DEPFILE "${object}.d" COMMENT "Building CUDA object ${source}.o" VERBATIM)
