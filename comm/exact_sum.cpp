@@ -92,6 +92,10 @@ at::Tensor ExactSum::totals() const {
   return sums;
 }
 
+void ExactSum::add_to_counter(int64_t index, const at::Tensor& value) {
+  tail(1 + index).add_(value);
+}
+
 int64_t ExactSum::out_of_range_count() const {
   return tail(0).item<int64_t>();
 }

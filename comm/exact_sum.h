@@ -29,6 +29,7 @@ class ExactSum {
   void add(int64_t first, const at::Tensor& terms);
 
   void add_to_counter(int64_t index, int64_t value);
+  void add_to_counter(int64_t index, const at::Tensor& value);  // [] i64 on the sum's device
 
   // What to all-reduce (SUM of int64), in place: [high…, low…, out-of-range count, counters…]
   at::Tensor& words() { return words_; }
@@ -38,6 +39,9 @@ class ExactSum {
   at::Tensor totals() const;
 
   // How many terms were not finite or out of range: before the reduction of this rank, after it of all ranks.
+  // [] i64, a view of the words. No host sync.
+  at::Tensor out_of_range() const { return tail(0); }
+
   // These two wait for the device.
   int64_t out_of_range_count() const;
   int64_t counter(int64_t index) const;

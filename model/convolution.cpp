@@ -3,6 +3,16 @@
 #include "model/kernels/hand_written_backward.h"
 
 namespace sdlora::model {
+namespace {
+
+// Only the shape of the input matters for its gradient. On a GPU its layout, too: cuDNN gives the gradient
+// the same. Nothing is written to that memory, which is free again as soon as the gradient is queued.
+at::Tensor shape_of_input(const at::Tensor& dy, at::IntArrayRef shape) {
+  if (dy.is_cuda()) return at::empty(shape, dy.options(), at::MemoryFormat::ChannelsLast);
+  return dy.new_empty({1}).expand(shape);
+}
+
+}  // namespace
 
 Convolution::Convolution(const WeightSource& weights, int64_t in, int64_t out, int64_t kernel_size,
                          int64_t stride_cells, int64_t padding_cells)
@@ -11,6 +21,10 @@ Convolution::Convolution(const WeightSource& weights, int64_t in, int64_t out, i
       in_channels(in),
       stride(stride_cells),
       padding(padding_cells) {
+  // On a GPU the layout of the weights decides that of all activations: cuDNN computes channels last where
+  // they are, and nothing between two convolutions changes it.
+  if (weights.placement().device.is_cuda() && weight.defined())
+    weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
   const kernels::CpuKernels& chosen = weights.placement().cpu_kernels;
   if (!chosen.packs_convolutions || !weight.defined() || !bias.defined()) return;
   kernel_ = kernels::make_convolution_kernel(weight, bias, stride, padding, chosen.multiplies_by_onednn,
@@ -35,8 +49,7 @@ at::Tensor Convolution::compute(const at::Tensor& x) const {
 
 at::Tensor Convolution::input_gradient(const at::Tensor& dy, at::IntArrayRef input_shape) const {
   if (kernel_) return kernel_->input_gradient(dy, input_shape);
-  // Only the shape of the input matters for its gradient.
-  const at::Tensor input = dy.new_empty({1}).expand(input_shape);
+  const at::Tensor input = shape_of_input(dy, input_shape);
   return std::get<0>(at::convolution_backward(
       dy, input, weight, /*bias_sizes=*/std::nullopt, {stride, stride}, {padding, padding},
       /*dilation=*/{1, 1},

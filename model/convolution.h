@@ -10,7 +10,7 @@
 namespace sdlora::model {
 
 struct Convolution {
-  at::Tensor weight;  // [out, in, k, k]; undefined where a kernel of ours computes
+  at::Tensor weight;  // [out, in, k, k], channels last on a GPU; undefined where a kernel of ours computes
   at::Tensor bias;    // [out]
   int64_t in_channels = 0;
   int64_t stride = 1;
@@ -22,7 +22,7 @@ struct Convolution {
 
   bool is_defined() const { return bias.defined(); }
 
-  // [B, in, h, w] → [B, out, h', w'], channels last where a kernel of ours computes
+  // [B, in, h, w] → [B, out, h', w'], channels last where a kernel of ours or a GPU computes
   at::Tensor forward(const at::Tensor& x) const;
 
  private:

@@ -30,7 +30,9 @@ std::pair<at::Tensor, at::Tensor> signal_and_noise(const at::Tensor& alphas_cump
 }  // namespace
 
 NoiseSchedule::NoiseSchedule(const ModelConfig& config)
-    : alphas_cumprod_((1 - betas_of(config)).cumprod(0)), prediction_type_(PredictionType::kEpsilon) {
+    : alphas_cumprod_((1 - betas_of(config)).cumprod(0)),
+      alphas_cumprod_on_device_(alphas_cumprod_),
+      prediction_type_(PredictionType::kEpsilon) {
   const std::string type = config.text("prediction_type", "epsilon");
   if (type == "v_prediction")
     prediction_type_ = PredictionType::kVelocity;
@@ -38,16 +40,22 @@ NoiseSchedule::NoiseSchedule(const ModelConfig& config)
     config.refuse("prediction_type", "\"epsilon\" or \"v_prediction\"");
 }
 
+NoiseSchedule NoiseSchedule::on(at::Device device) const {
+  NoiseSchedule schedule = *this;
+  schedule.alphas_cumprod_on_device_ = alphas_cumprod_.to(device);
+  return schedule;
+}
+
 at::Tensor NoiseSchedule::add_noise(const at::Tensor& latents, const at::Tensor& noise,
                                     const at::Tensor& timesteps) const {
-  const auto [signal, noise_share] = signal_and_noise(alphas_cumprod_, timesteps, latents);
+  const auto [signal, noise_share] = signal_and_noise(alphas_cumprod_on_device_, timesteps, latents);
   return signal * latents + noise_share * noise;
 }
 
 at::Tensor NoiseSchedule::target(const at::Tensor& latents, const at::Tensor& noise,
                                  const at::Tensor& timesteps) const {
   if (prediction_type_ == PredictionType::kEpsilon) return noise;
-  const auto [signal, noise_share] = signal_and_noise(alphas_cumprod_, timesteps, latents);
+  const auto [signal, noise_share] = signal_and_noise(alphas_cumprod_on_device_, timesteps, latents);
   return signal * noise - noise_share * latents;
 }
 

@@ -15,6 +15,9 @@ class NoiseSchedule {
   // From scheduler/scheduler_config.json of any diffusers scheduler. Throws Error(kBadData) naming the key.
   explicit NoiseSchedule(const ModelConfig& config);
 
+  // The same, its table also held on `device`, so that tensors there do not wait for it at every call.
+  NoiseSchedule on(at::Device device) const;
+
   int64_t step_count() const { return alphas_cumprod_.size(0); }  // T
 
   PredictionType prediction_type() const { return prediction_type_; }
@@ -29,7 +32,8 @@ class NoiseSchedule {
   at::Tensor target(const at::Tensor& latents, const at::Tensor& noise, const at::Tensor& timesteps) const;
 
  private:
-  at::Tensor alphas_cumprod_;
+  at::Tensor alphas_cumprod_;            // on the CPU
+  at::Tensor alphas_cumprod_on_device_;  // where add_noise() and target() look first
   PredictionType prediction_type_;
 };
 

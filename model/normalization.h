@@ -35,8 +35,11 @@ struct GroupNorm {
         group_count(groups),
         eps(epsilon) {}
 
-  // [B, C, h, w] → [B, C, h, w]
-  at::Tensor forward(const at::Tensor& x) const { return at::group_norm(x, group_count, weight, bias, eps); }
+  // [B, C, h, w] → [B, C, h, w]. On a GPU by a kernel of ours where x is channels last, and so is the result.
+  at::Tensor forward(const at::Tensor& x) const;
+
+  // The same and SiLU of it (Elfwing et al. 2018): one pass where the kernel computes.
+  at::Tensor forward_then_silu(const at::Tensor& x) const;
 };
 
 }  // namespace sdlora::model

@@ -13,9 +13,9 @@ ResnetBlock::ResnetBlock(const WeightSource& weights, const ResnetShape& shape)
 }
 
 at::Tensor ResnetBlock::forward(const at::Tensor& x, const at::Tensor& time) const {
-  at::Tensor hidden = conv1_.forward(at::silu(norm1_.forward(x)));
+  at::Tensor hidden = conv1_.forward(norm1_.forward_then_silu(x));
   hidden = hidden + time_proj_->forward(time).unsqueeze(-1).unsqueeze(-1);
-  hidden = conv2_.forward(at::silu(norm2_.forward(hidden)));
+  hidden = conv2_.forward(norm2_.forward_then_silu(hidden));
   return (shortcut_.is_defined() ? shortcut_.forward(x) : x) + hidden;
 }
 

@@ -1,5 +1,7 @@
 #include "model/transformer.h"
 
+#include "model/kernels/cuda/geglu.h"
+
 namespace sdlora::model {
 namespace {
 
@@ -25,7 +27,10 @@ at::Tensor TransformerBlock::forward(at::Tensor x, const at::Tensor& caption) co
 }
 
 at::Tensor TransformerBlock::feed_forward(const at::Tensor& x) const {
-  const auto halves = ff_in_->forward(x).chunk(2, -1);  // value, gate: [B, N, 4C] each
+  const at::Tensor value_and_gate = ff_in_->forward(x);  // [B, N, 8C]
+  if (kernels::cuda::takes_geglu(value_and_gate))
+    return ff_out_->forward(kernels::cuda::geglu(value_and_gate));
+  const auto halves = value_and_gate.chunk(2, -1);
   return ff_out_->forward(halves[0] * at::gelu(halves[1]));
 }
 

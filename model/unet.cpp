@@ -28,7 +28,7 @@ at::Tensor UNet::forward(const at::Tensor& latents, const at::Tensor& timesteps,
   for (const DownBlock& block : down_blocks_) x = block.forward(x, conditions, skips);
   x = mid_block_.forward(x, conditions);
   for (const UpBlock& block : up_blocks_) x = block.forward(x, conditions, skips);
-  return conv_out_.forward(at::silu(norm_out_.forward(x)));
+  return conv_out_.forward(norm_out_.forward_then_silu(x));
 }
 
 void UNet::visit_projections(const ProjectionVisitor& visitor) {

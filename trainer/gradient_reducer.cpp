@@ -1,7 +1,6 @@
 #include "trainer/gradient_reducer.h"
 
 #include <limits>
-#include <utility>
 
 #include <ATen/ATen.h>
 
@@ -12,8 +11,8 @@ namespace {
 
 enum Counter : int64_t { kNonfiniteLosses = 0, kStopRequests = 1, kCounterCount = 2 };
 
-bool are_finite(const at::Tensor& values) {
-  return at::isfinite(values).all().item<bool>();
+at::Tensor are_finite(const at::Tensor& values) {  // [] bool
+  return at::isfinite(values).all();
 }
 
 class ExactReducer final : public GradientReducer {
@@ -21,15 +20,15 @@ class ExactReducer final : public GradientReducer {
   ExactReducer(int64_t parameter_count, at::Device device)
       : parameter_count_(parameter_count), sum_(parameter_count + 1, kCounterCount, device) {}
 
-  void reset() override {
-    sum_.reset();
-    refused_count_ = 0;
-  }
+  void reset() override { sum_.reset(); }
 
-  bool add(const at::Tensor& gradients, const at::Tensor& loss) override {
-    const bool takes_loss = takes_all(parameter_count_, loss.view({1}));
-    if (!takes_loss) sum_.add_to_counter(kNonfiniteLosses, 1);
-    return takes_all(0, gradients) && takes_loss;
+  // What the sum refuses, it counts.
+  at::Tensor add(const at::Tensor& gradients, const at::Tensor& loss) override {
+    const at::Tensor refused_before = sum_.out_of_range().clone();
+    sum_.add(parameter_count_, loss.view({1}));
+    sum_.add_to_counter(kNonfiniteLosses, sum_.out_of_range() - refused_before);
+    sum_.add(0, gradients);
+    return sum_.out_of_range().eq(refused_before);
   }
 
   void request_stop() override { sum_.add_to_counter(kStopRequests, 1); }
@@ -48,16 +47,8 @@ class ExactReducer final : public GradientReducer {
   }
 
  private:
-  // Adds them; what the sum refuses, it counts.
-  bool takes_all(int64_t first, const at::Tensor& terms) {
-    sum_.add(first, terms);
-    const int64_t refused_before = std::exchange(refused_count_, sum_.out_of_range_count());
-    return refused_count_ == refused_before;
-  }
-
   int64_t parameter_count_;
   comm::ExactSum sum_;
-  int64_t refused_count_ = 0;  // so far, of this rank
 };
 
 class PlainReducer final : public GradientReducer {
@@ -68,12 +59,12 @@ class PlainReducer final : public GradientReducer {
 
   void reset() override { sums_.zero_(); }
 
-  bool add(const at::Tensor& gradients, const at::Tensor& loss) override {
+  at::Tensor add(const at::Tensor& gradients, const at::Tensor& loss) override {
     sums_.narrow(0, 0, parameter_count_).add_(gradients);
     sums_[parameter_count_].add_(loss);
-    const bool has_finite_loss = are_finite(loss);
-    if (!has_finite_loss) counter(kNonfiniteLosses).add_(1);
-    return has_finite_loss && are_finite(gradients);
+    const at::Tensor has_finite_loss = are_finite(loss);
+    counter(kNonfiniteLosses).add_(has_finite_loss.logical_not());
+    return has_finite_loss.logical_and(are_finite(gradients));
   }
 
   void request_stop() override { counter(kStopRequests).add_(1); }
@@ -85,7 +76,7 @@ class PlainReducer final : public GradientReducer {
     return {.gradients = means.narrow(0, 0, parameter_count_),
             .loss = means[parameter_count_].item<double>(),
             .nonfinite_loss_count = counter(kNonfiniteLosses).item<int64_t>(),
-            .is_finite = are_finite(means),
+            .is_finite = are_finite(means).item<bool>(),
             .stop_was_requested = counter(kStopRequests).item<int64_t>() > 0};
   }
 

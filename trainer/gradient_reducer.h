@@ -23,9 +23,10 @@ class GradientReducer {
 
   virtual void reset() = 0;
 
-  // gradients [P] f32 and loss [] f32 of one micro-batch: means over its samples. False when one of them is
-  // not finite, or too large for the sum: such a step will be skipped.
-  virtual bool add(const at::Tensor& gradients, const at::Tensor& loss) = 0;
+  // gradients [P] f32 and loss [] f32 of one micro-batch: means over its samples. The result, [] bool, is on
+  // their device, so that a GPU is not waited for: false when one of them is not finite, or too large for the
+  // sum. Such a step will be skipped.
+  virtual at::Tensor add(const at::Tensor& gradients, const at::Tensor& loss) = 0;
 
   // This rank was asked to stop.
   virtual void request_stop() = 0;

@@ -15,6 +15,11 @@ at::Tensor draw_noise(at::IntArrayRef shape, double offset, at::Generator genera
   return noise;
 }
 
+// To the GPU from pinned memory, which the host need not wait for.
+at::Tensor upload(const at::Tensor& values, at::Device device) {
+  return device.is_cuda() ? values.pin_memory().to(device, /*non_blocking=*/true) : values;
+}
+
 }  // namespace
 
 MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples,
@@ -47,10 +52,10 @@ MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count
     timesteps.push_back(at::randint(draws_.timestep_count, {1}, generator(Stream::kTimestep), at::kLong));
     captions.push_back(sample.text_embedding);
   }
-  batch.latents = at::stack(latents).to(device_);
-  batch.noise = at::stack(noises).to(device_);
-  batch.timesteps = at::cat(timesteps).to(device_);
-  batch.captions = at::stack(captions).to(device_);
+  batch.latents = upload(at::stack(latents), device_);
+  batch.noise = upload(at::stack(noises), device_);
+  batch.timesteps = upload(at::cat(timesteps), device_);
+  batch.captions = upload(at::stack(captions), device_);
   return batch;
 }
 

@@ -118,12 +118,30 @@ bool NonfiniteMicroBatch::is_finite() const {
   return has_finite_gradients && at::isfinite(sample_losses).all().item<bool>();
 }
 
-NonfiniteMicroBatch describe_nonfinite(const MicroBatch& batch, const at::Tensor& prediction,
-                                       const at::Tensor& sample_losses, const at::Tensor& gradients) {
-  return {.batch = batch,
-          .prediction = prediction.detach(),
-          .sample_losses = sample_losses.to(at::kCPU),
-          .has_finite_gradients = at::isfinite(gradients).all().item<bool>()};
+void NonfiniteSearch::add(const MicroBatch& batch, const at::Tensor& prediction,
+                          const at::Tensor& sample_losses, const at::Tensor& gradients,
+                          const at::Tensor& is_usable) {
+  if (is_usable.is_cpu() && is_usable.item<bool>()) return;  // known at once: nothing to keep
+  candidates_.push_back({.batch = batch,
+                         .prediction = prediction.detach(),
+                         .sample_losses = sample_losses,
+                         .are_gradients_finite = at::isfinite(gradients).all(),
+                         .is_usable = is_usable});
+}
+
+std::vector<NonfiniteMicroBatch> NonfiniteSearch::found() const {
+  std::vector<NonfiniteMicroBatch> all;
+  if (candidates_.empty()) return all;
+  std::vector<at::Tensor> answers;
+  for (const Candidate& candidate : candidates_) answers.push_back(candidate.is_usable);
+  const at::Tensor are_usable = at::stack(answers).to(at::kCPU);
+  for (size_t i = 0; i < candidates_.size(); ++i)
+    if (!are_usable[static_cast<int64_t>(i)].item<bool>())
+      all.push_back({.batch = candidates_[i].batch,
+                     .prediction = candidates_[i].prediction,
+                     .sample_losses = candidates_[i].sample_losses.to(at::kCPU),
+                     .has_finite_gradients = candidates_[i].are_gradients_finite.item<bool>()});
+  return all;
 }
 
 std::string loss_text(double loss) {

@@ -29,9 +29,26 @@ struct NonfiniteMicroBatch {
   bool is_finite() const;
 };
 
-// prediction [B, 4, h, w], sample_losses [B] f32, gradients [P] f32 of their mean.
-NonfiniteMicroBatch describe_nonfinite(const MicroBatch& batch, const at::Tensor& prediction,
-                                       const at::Tensor& sample_losses, const at::Tensor& gradients);
+// Which micro-batches of a step are not finite. A GPU's answer is waited for only once, at the end; until
+// then every micro-batch is kept.
+class NonfiniteSearch {
+ public:
+  // prediction [B, 4, h, w], sample_losses [B] f32, gradients [P] f32 of their mean, which may change
+  // afterwards; is_usable [] bool: what the reducer said of them.
+  void add(const MicroBatch& batch, const at::Tensor& prediction, const at::Tensor& sample_losses,
+           const at::Tensor& gradients, const at::Tensor& is_usable);
+
+  // Waits for the device.
+  std::vector<NonfiniteMicroBatch> found() const;
+
+ private:
+  struct Candidate {
+    MicroBatch batch;
+    at::Tensor prediction, sample_losses, are_gradients_finite, is_usable;
+  };
+
+  std::vector<Candidate> candidates_;
+};
 
 struct NonfiniteSample {
   int64_t slot;  // in the global batch

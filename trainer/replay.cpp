@@ -62,14 +62,14 @@ class Replayer {
     reducer_->reset();
     return {.loss = loss.item<double>(),
             .gradient_norm = adapter_.gradients().norm().item<double>(),
-            .is_usable = reducer_->add(adapter_.gradients(), loss.detach())};
+            .is_usable = reducer_->add(adapter_.gradients(), loss.detach()).item<bool>()};
   }
 
   // What the step saw: the gradients of a micro-batch's samples together, as far as they are recorded.
   bool is_usable_together(int64_t micro_batch) {
     reducer_->reset();
     const at::Tensor& sum = sums_.at(micro_batch);
-    return reducer_->add(sum, at::zeros({}, sum.options()));
+    return reducer_->add(sum, at::zeros({}, sum.options())).item<bool>();
   }
 
  private:

@@ -115,7 +115,7 @@ RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at:
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation_split)),
       model_directory(config.model),
       unet(model_directory.load_unet(placement)),
-      schedule(model_directory.load_noise_schedule()),
+      schedule(model_directory.load_noise_schedule().on(device)),
       adapter(unet, config.lora, config.seed, device),
       optimizer({.beta1 = config.adam_beta1,
                  .beta2 = config.adam_beta2,

@@ -30,6 +30,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   const at::ScalarType dtype = settings.placement.dtype;
   const auto start = std::chrono::steady_clock::now();
   StepResult result{};
+  NonfiniteSearch nonfinite;
   reducer.reset();
   if (stop_requested) reducer.request_stop();
 
@@ -56,11 +57,11 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     adapter.gradients().zero_();
     (loss * loss_scaler.scale()).backward();
     adapter.gradients().mul_(1 / loss_scaler.scale());
-    if (!reducer.add(adapter.gradients(), loss.detach()))
-      result.nonfinite.push_back(
-          describe_nonfinite(batch, prediction, result.sample_losses.back().losses, adapter.gradients()));
+    const at::Tensor is_usable = reducer.add(adapter.gradients(), loss.detach());
+    nonfinite.add(batch, prediction, result.sample_losses.back().losses, adapter.gradients(), is_usable);
   }
 
+  result.nonfinite = nonfinite.found();  // here a GPU is waited for, which has been given all of its work
   result.own_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   // 5. Reduce (all ranks): from here on every rank computes the same from the same

@@ -180,7 +180,7 @@ TEST(ExactSum, CountersTravelWithTheSums) {
   ExactSum one(3, 2, at::kCPU), other(3, 2, at::kCPU);
   one.add_to_counter(0, 5);
   one.add_to_counter(1, -1);
-  other.add_to_counter(1, 10);
+  other.add_to_counter(1, at::scalar_tensor(10, at::kLong));
   one.words().add_(other.words());
   EXPECT_EQ(one.counter(0), 5);
   EXPECT_EQ(one.counter(1), 9);

@@ -54,6 +54,8 @@ def problems_of(root):
                 yield f"{name} has {lines} lines, at most {limit}"
             if BANNED_NAMES.search(file.name):
                 yield f"{name}: a file is named after its concept"
+            if file.suffix == ".cu" and re.search(r"#include <(ATen|c10|torch)/", text):
+                yield f"{name} includes LibTorch, whose headers take nvcc minutes"
             if file.suffix == ".cpp" and re.search(r"^\s*#\s*if", text, re.MULTILINE):
                 yield f"{name}: conditional compilation belongs in CMake's lists of sources"
 

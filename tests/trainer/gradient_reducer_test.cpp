@@ -62,14 +62,16 @@ TEST_P(EveryReducer, CountsLossesThatAreNotFinite) {
   EXPECT_FALSE(std::isfinite(reduced.loss));
 }
 
-TEST_P(EveryReducer, TellsAtOnceWhatWillBeSkipped) {
+TEST_P(EveryReducer, TellsOfEachMicroBatchWhetherItWillBeSkipped) {
   const at::Tensor one = at::scalar_tensor(1.0f, at::kFloat);
   at::Tensor poisoned = gradient(1);
   poisoned[17] = -std::numeric_limits<float>::infinity();
-  EXPECT_TRUE(reducer->add(gradient(0), one));
-  EXPECT_FALSE(reducer->add(poisoned, one));
-  EXPECT_FALSE(
-      reducer->add(gradient(0), at::scalar_tensor(std::numeric_limits<float>::quiet_NaN(), at::kFloat)));
+  const at::Tensor nan = at::scalar_tensor(std::numeric_limits<float>::quiet_NaN(), at::kFloat);
+  const at::Tensor first = reducer->add(gradient(0), one);
+  EXPECT_FALSE(reducer->add(poisoned, one).item<bool>());
+  EXPECT_FALSE(reducer->add(gradient(0), nan).item<bool>());
+  EXPECT_TRUE(reducer->add(gradient(0), one).item<bool>());
+  EXPECT_TRUE(first.item<bool>()) << "an answer that is read later is still that of its micro-batch";
 }
 
 TEST_P(EveryReducer, CarriesAStopRequestAndForgetsItAtReset) {
@@ -89,8 +91,8 @@ TEST(ExactReducer, TakesALossThatIsTooLargeToBeSummedForOneThatIsNotFinite) {
   const auto alone = comm::make_single_process_communicator();
   const auto reducer = make_exact_reducer(kParameters, at::kCPU);
   reducer->reset();
-  EXPECT_TRUE(reducer->add(gradient(0), at::scalar_tensor(1.0f, at::kFloat)));
-  EXPECT_FALSE(reducer->add(gradient(0), at::scalar_tensor(1e5f, at::kFloat)));
+  EXPECT_TRUE(reducer->add(gradient(0), at::scalar_tensor(1.0f, at::kFloat)).item<bool>());
+  EXPECT_FALSE(reducer->add(gradient(0), at::scalar_tensor(1e5f, at::kFloat)).item<bool>());
   const ReducedStep reduced = reducer->reduce(*alone, 2);
   EXPECT_FALSE(reduced.is_finite);
   EXPECT_EQ(reduced.nonfinite_loss_count, 1);

@@ -28,9 +28,28 @@ MicroBatch batch_of_two() {
           .captions = at::full({2, 5, 6}, 3.0)};
 }
 
+void add(NonfiniteSearch& search, float second_loss, float gradient, bool is_usable) {
+  search.add(batch_of_two(), at::zeros({2, 4, 3, 3}), at::tensor({0.5f, second_loss}),
+             at::full({9}, gradient), at::scalar_tensor(is_usable, at::kBool));
+}
+
 NonfiniteMicroBatch describe(float second_loss, float gradient) {
-  return describe_nonfinite(batch_of_two(), at::zeros({2, 4, 3, 3}), at::tensor({0.5f, second_loss}),
-                            at::full({9}, gradient));
+  NonfiniteSearch search;
+  add(search, second_loss, gradient, /*is_usable=*/false);
+  return search.found().at(0);
+}
+
+TEST(NonfiniteSearch, FindsWhatTheReducerCannotUse) {
+  NonfiniteSearch search;
+  EXPECT_TRUE(search.found().empty());
+  add(search, 0, 0, /*is_usable=*/true);
+  add(search, 1e6f, 1, /*is_usable=*/false);
+  add(search, 0, 0, /*is_usable=*/true);
+  add(search, kNan, kNan, /*is_usable=*/false);
+  const std::vector<NonfiniteMicroBatch> found = search.found();
+  ASSERT_EQ(found.size(), 2);
+  EXPECT_TRUE(found[0].is_finite());
+  EXPECT_FALSE(found[1].is_finite());
 }
 
 TEST(NonfiniteMicroBatch, SuspectsTheSampleWhoseLossIsNotFinite) {
