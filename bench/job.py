@@ -40,13 +40,14 @@ def timed(name, command, environment=None):
 def main():
     case = options()
     model, pictures = compare.full_size_model(), compare.drawn_pictures(case.work, case.pictures)
-    cache, run = compare.fresh(case.work / "job-cache"), compare.fresh(case.work / "job-run")
+    cache, run = compare.fresh(case.work / "job-cache"), case.work / "job-run"
     os.sync()
     caching = timed("cache_latents", [programs.BUILD / "bin/cache_latents", "--model", model, "--images", pictures, "--output", cache,
                                       "--img-size", 8 * case.latents])
-    training = timed("trainer", [programs.BUILD / "bin/trainer", *programs.train_options(
-        run, model=model, data=cache, batch_size=1, micro_batch_size=1, max_steps=case.steps, warmup_steps=0, lr_schedule="constant",
-        learning_rate="1e-4", cpu_threads=case.threads, checkpoint_every=0, step_timeout=3600)])
+    training, training_in_bf16 = (timed(f"trainer, --mixed-precision {precision}", [programs.BUILD / "bin/trainer", *programs.train_options(
+        compare.fresh(run), model=model, data=cache, batch_size=1, micro_batch_size=1, max_steps=case.steps, warmup_steps=0,
+        lr_schedule="constant", learning_rate="1e-4", cpu_threads=case.threads, checkpoint_every=0, step_timeout=3600,
+        mixed_precision=precision)]) for precision in ("no", "bf16"))
     peer = timed("diffusers + PEFT", [sys.executable, ROOT / "bench/peer_job.py", "--model", model, "--pictures", pictures, "--pixels",
                                       8 * case.latents, "--steps", case.steps, "--threads", case.threads])
     text = (f"# From {case.pictures} pictures of {8 * case.latents}² to an adapter, {case.steps} steps of one sample\n\n"
@@ -55,7 +56,9 @@ def main():
             "| | wall time, s | × |\n|---|---|---|\n"
             f"| diffusers + PEFT, which encodes in every step | {peer:.0f} | 1 |\n"
             f"| sdlora | {caching + training:.0f} = {caching:.0f} cache_latents + {training:.0f} trainer | {peer / (caching + training):.2f} |\n"
-            f"| sdlora, a second run on the same cache | {training:.0f} | {peer / training:.2f} |\n")
+            f"| sdlora, a second run on the same cache | {training:.0f} | {peer / training:.2f} |\n"
+            f"| sdlora, --mixed-precision bf16 | {caching + training_in_bf16:.0f} = {caching:.0f} + {training_in_bf16:.0f} | "
+            f"{peer / (caching + training_in_bf16):.2f} |\n")
     case.results.mkdir(parents=True, exist_ok=True)
     (case.results / f"job-{case.latents}.md").write_text(text)
     print(text)

@@ -1,6 +1,5 @@
 #include "checkpoint/hash_memory.h"
 
-#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
@@ -8,9 +7,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "checkpoint/atomic_file.h"
+#include "checkpoint/posix_file.h"
 #include "checkpoint/sha256.h"
 #include "common/error.h"
 
@@ -29,31 +28,43 @@ struct Identity {
   std::chrono::system_clock::time_point changed_at;
 };
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
+// Of the opened file: a path may be answered for from what a network file system saw a minute ago.
+Identity identity_of(const fs::path& path) {
+  const PosixFile file = PosixFile::open_to_read(path);
 
-// Nothing when the file cannot be looked at; reading it says why.
-std::optional<Identity> identity_of(const fs::path& file) {
   struct stat status {};
 
-  if (::stat(file.c_str(), &status) != 0) return std::nullopt;
-  const auto nanoseconds = [](const timespec& time) {
-    return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
+  if (::fstat(file.descriptor(), &status) != 0)
+    throw Error(ExitCode::kIo, Problem{.what = "cannot look at a file",
+                                       .seen = system_error_text(),
+                                       .where = path.string(),
+                                       .advice = "check that it is there and may be read"});
+  const auto since_epoch = [](const timespec& time) {
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
   };
-  return Identity{.text = fmt::format("{} {}:{} {} bytes, modified {}, changed {}", host_name(),
-                                      status.st_dev, status.st_ino, status.st_size,
-                                      nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)),
-                  .byte_count = status.st_size,
-                  .changed_at = std::chrono::system_clock::from_time_t(status.st_ctim.tv_sec)};
+  return {.text = fmt::format("{}:{} {} bytes, modified {}, changed {}", status.st_dev, status.st_ino,
+                              status.st_size, since_epoch(status.st_mtim).count(),
+                              since_epoch(status.st_ctim).count()),
+          .byte_count = status.st_size,
+          .changed_at = std::chrono::system_clock::time_point(since_epoch(status.st_ctim))};
+}
+
+bool is_sha256(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// A directory that the environment names; empty when it does not.
+fs::path folder_from(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value == nullptr ? "" : value;
 }
 
 std::optional<std::string> remembered_in(const fs::path& note, const std::string& identity) {
   try {
     if (!fs::exists(note)) return std::nullopt;
     const auto json = nlohmann::json::parse(read_text(note));
-    if (json.at("identity") == identity) return json.at("sha256").get<std::string>();
+    const auto hash = json.at("sha256").get<std::string>();
+    if (json.at("identity") == identity && is_sha256(hash)) return hash;
   } catch (const std::exception&) {  // as good as no note
   }
   return std::nullopt;
@@ -76,22 +87,21 @@ HashMemory::HashMemory(fs::path directory, int64_t least_bytes)
     : directory_(std::move(directory)), least_bytes_(least_bytes) {}
 
 HashMemory HashMemory::of_this_user() {
-  if (const char* home = std::getenv("SDLORA_HOME")) return HashMemory(fs::path(home) / "hashes");
-  if (const char* home = std::getenv("HOME")) return HashMemory(fs::path(home) / ".cache/sdlora/hashes");
+  if (const fs::path home = folder_from("SDLORA_HOME"); !home.empty()) return HashMemory(home / "hashes");
+  if (const fs::path home = folder_from("HOME"); !home.empty())
+    return HashMemory(home / ".cache/sdlora/hashes");
   return HashMemory({});
 }
 
 std::string HashMemory::sha256_of_file(const fs::path& file) const {
   const auto start = std::chrono::system_clock::now();
-  const std::optional<Identity> before = identity_of(file);
-  if (directory_.empty() || !before || before->byte_count < least_bytes_)
-    return checkpoint::sha256_of_file(file);
-  const fs::path note = directory_ / (sha256_of(before->text).substr(0, 32) + ".json");
-  if (const auto remembered = remembered_in(note, before->text)) return *remembered;
+  const Identity before = identity_of(file);
+  if (directory_.empty() || before.byte_count < least_bytes_) return checkpoint::sha256_of_file(file);
+  const fs::path note = directory_ / (sha256_of(before.text).substr(0, 32) + ".json");
+  if (const auto remembered = remembered_in(note, before.text)) return *remembered;
   const std::string hash = checkpoint::sha256_of_file(file);
-  const std::optional<Identity> after = identity_of(file);
-  if (after && after->text == before->text && start - before->changed_at > kYouth)
-    remember_in(note, file, before->text, hash);
+  if (identity_of(file).text == before.text && start - before.changed_at > kYouth)
+    remember_in(note, file, before.text, hash);
   return hash;
 }
 

@@ -2,14 +2,14 @@
 #   include no ATen header, so each takes seconds; what calls them is an ordinary .cpp.
 #
 # nvcc is called by hand: CMake's own CUDA language wants to find a whole toolkit, and nvcc comes as wheels. Native code for
-# sm_80 (A100), sm_90 (H100, H200) and sm_100 (B200), and PTX that later GPUs translate. prec-div=false: fp32 divisions to
+# sm_75 (T4), sm_80 (A100), sm_90 (H100, H200) and sm_100 (B200), and PTX that later GPUs translate. prec-div=false: fp32 divisions to
 # two units in the last place, in a third of the instructions.
 set(SDLORA_NVCC "${cuda_dir}/bin/nvcc")
 if(NOT EXISTS "${SDLORA_NVCC}")
   message(FATAL_ERROR "the CUDA compiler nvcc is not in ${cuda_dir}/bin; run: bash launcher/setup.sh")
 endif()
 set(sdlora_nvcc_options -std=c++20 -O3 -prec-div=false -ccbin "${CMAKE_CXX_COMPILER}"
-  -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90,code=sm_90
+  -gencode=arch=compute_75,code=sm_75 -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90,code=sm_90
   "-gencode=arch=compute_100,code=[sm_100,compute_100]"
   -Werror=all-warnings "-Xcompiler=-Wall,-Wextra,-Wshadow,-Wno-unknown-pragmas,-Werror" "-I${CMAKE_SOURCE_DIR}")
 

@@ -121,7 +121,7 @@ bool NonfiniteMicroBatch::is_finite() const {
 void NonfiniteSearch::add(const MicroBatch& batch, const at::Tensor& prediction,
                           const at::Tensor& sample_losses, const at::Tensor& gradients,
                           const at::Tensor& is_usable) {
-  if (is_usable.is_cpu() && is_usable.item<bool>()) return;  // known at once: nothing to keep
+  if (asks_at_once_ && is_usable.item<bool>()) return;
   candidates_.push_back({.batch = batch,
                          .prediction = prediction.detach(),
                          .sample_losses = sample_losses,

@@ -29,10 +29,13 @@ struct NonfiniteMicroBatch {
   bool is_finite() const;
 };
 
-// Which micro-batches of a step are not finite. A GPU's answer is waited for only once, at the end; until
-// then every micro-batch is kept.
+// Which micro-batches of a step are not finite.
 class NonfiniteSearch {
  public:
+  // asks_at_once: keeps only what is not usable, as on a CPU, whose answers are known. Else every micro-batch
+  // is kept until found(), so that a GPU is waited for only once.
+  explicit NonfiniteSearch(bool asks_at_once) : asks_at_once_(asks_at_once) {}
+
   // prediction [B, 4, h, w], sample_losses [B] f32, gradients [P] f32 of their mean, which may change
   // afterwards; is_usable [] bool: what the reducer said of them.
   void add(const MicroBatch& batch, const at::Tensor& prediction, const at::Tensor& sample_losses,
@@ -47,6 +50,7 @@ class NonfiniteSearch {
     at::Tensor prediction, sample_losses, are_gradients_finite, is_usable;
   };
 
+  bool asks_at_once_;
   std::vector<Candidate> candidates_;
 };
 

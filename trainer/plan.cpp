@@ -47,9 +47,10 @@ std::string memory_arithmetic(const RunParts& parts, int64_t base_parameter_coun
       "and the activations of one micro-batch",
       mebibytes(static_cast<double>(base_parameter_count) * weight_bytes),
       is_fp32_on_cpu ? " (mapped: shared by the ranks of a host)" : "",
-      prepared_bytes > 0 ? fmt::format(", and as the CPU kernels want it {:.0f} MiB (shared, too)",
-                                       mebibytes(prepared_bytes))
-                         : "",
+      prepared_bytes > 0
+          ? fmt::format(", and as the CPU kernels want it {:.0f} MiB (shared by the ranks of a host)",
+                        mebibytes(prepared_bytes))
+          : "",
       mebibytes(4 * 4 * adapter_count), mebibytes(merged_bytes), mebibytes(2 * 8 * adapter_count),
       mebibytes(data_bytes));
 }

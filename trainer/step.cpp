@@ -30,7 +30,7 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   const at::ScalarType dtype = settings.placement.dtype;
   const auto start = std::chrono::steady_clock::now();
   StepResult result{};
-  NonfiniteSearch nonfinite;
+  NonfiniteSearch nonfinite(/*asks_at_once=*/settings.placement.device.is_cpu());
   reducer.reset();
   if (stop_requested) reducer.request_stop();
 

@@ -1,6 +1,7 @@
 #include "model/kernels/cpu_kernels.h"
 
 #include <cpuid.h>
+#include <dnnl.hpp>
 #include <fmt/format.h>
 
 namespace sdlora::model::kernels {
@@ -20,7 +21,10 @@ CpuKernels choose_cpu_kernels(const std::string& wish, at::Device device, at::Sc
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (wish == "aten" || !device.is_cpu()) return {};
   if (dtype == at::kBFloat16 && __builtin_cpu_supports("avx512bf16"))
-    return {.packs_convolutions = true, .multiplies_by_onednn = true, .attention_lanes = 32};
+    return {.packs_convolutions = true,
+            .multiplies_by_onednn = true,
+            .multiplies_by_amx = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_amx,
+            .attention_lanes = 32};
   if (dtype != at::kFloat || !has_avx2) return {};
   // MKL has no AVX-512 code for AMD's CPUs; with AVX2, and on Intel's, it is as fast as oneDNN.
   const bool mkl_falls_behind = has_avx512 && cpu_vendor() == "AuthenticAMD";
@@ -32,7 +36,9 @@ CpuKernels choose_cpu_kernels(const std::string& wish, at::Device device, at::Sc
 std::string describe(const CpuKernels& kernels) {
   return fmt::format(
       "convolution {}, product {}, attention {}", kernels.packs_convolutions ? "Winograd and oneDNN" : "ATen",
-      kernels.multiplies_by_onednn ? "oneDNN" : "ATen",
+      kernels.multiplies_by_amx      ? "oneDNN with AMX"
+      : kernels.multiplies_by_onednn ? "oneDNN"
+                                     : "ATen",
       kernels.attention_lanes > 0 ? fmt::format("own with {} lanes", kernels.attention_lanes) : "ATen");
 }
 

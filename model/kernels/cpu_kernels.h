@@ -11,6 +11,8 @@ namespace sdlora::model::kernels {
 struct CpuKernels {
   bool packs_convolutions = false;    // Winograd or oneDNN, channels last, weights prepared once
   bool multiplies_by_onednn = false;  // matrix products by oneDNN; else ATen's (MKL)
+  bool multiplies_by_amx =
+      false;                // oneDNN's products in bf16, where the CPU has AMX: they add in another order
   int attention_lanes = 0;  // blocked attention of our own, numbers a vector: 8, 16, in bf16 32; else ATen's
 };
 

@@ -44,7 +44,7 @@ using MutableRows = std::array<Number*, 16>;
   place = to_bfloat16_bits(value);
 }
 
-// The two loops over channels are compiled for each width of vectors; the CPU's is chosen when the program
+// The loops over channels are compiled for each width of vectors; the CPU's is chosen when the program
 // starts. Sums and halves only, so all versions give the same bytes.
 
 // Bᵀ d B of Lavin and Gray, channel by channel.

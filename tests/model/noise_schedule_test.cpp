@@ -66,14 +66,5 @@ TEST(NoiseSchedule, RefusesWhatItDoesNotKnow) {
   EXPECT_THROW(schedule_of(R"({"beta_schedule": "squaredcos_cap_v2"})"), Error);
 }
 
-TEST(NoiseSchedule, IsTheSameWhereverItsTableIs) {
-  const NoiseSchedule schedule = schedule_of(with(R"(, "prediction_type": "v_prediction")"));
-  const NoiseSchedule moved = schedule.on(at::kCPU);
-  const at::Tensor x = random_values(1), noise = random_values(2), t = at::tensor({0, 500, 999}, at::kLong);
-  EXPECT_TRUE(at::equal(moved.add_noise(x, noise, t), schedule.add_noise(x, noise, t)));
-  EXPECT_TRUE(at::equal(moved.target(x, noise, t), schedule.target(x, noise, t)));
-  EXPECT_EQ(moved.step_count(), schedule.step_count());
-}
-
 }  // namespace
 }  // namespace sdlora::model

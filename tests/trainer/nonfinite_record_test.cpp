@@ -34,13 +34,15 @@ void add(NonfiniteSearch& search, float second_loss, float gradient, bool is_usa
 }
 
 NonfiniteMicroBatch describe(float second_loss, float gradient) {
-  NonfiniteSearch search;
+  NonfiniteSearch search(/*asks_at_once=*/true);
   add(search, second_loss, gradient, /*is_usable=*/false);
   return search.found().at(0);
 }
 
-TEST(NonfiniteSearch, FindsWhatTheReducerCannotUse) {
-  NonfiniteSearch search;
+class NonfiniteSearchEitherWay : public testing::TestWithParam<bool> {};
+
+TEST_P(NonfiniteSearchEitherWay, FindsWhatTheReducerCannotUse) {
+  NonfiniteSearch search(/*asks_at_once=*/GetParam());
   EXPECT_TRUE(search.found().empty());
   add(search, 0, 0, /*is_usable=*/true);
   add(search, 1e6f, 1, /*is_usable=*/false);
@@ -51,6 +53,8 @@ TEST(NonfiniteSearch, FindsWhatTheReducerCannotUse) {
   EXPECT_TRUE(found[0].is_finite());
   EXPECT_FALSE(found[1].is_finite());
 }
+
+INSTANTIATE_TEST_SUITE_P(AtOnceOrInTheEnd, NonfiniteSearchEitherWay, testing::Bool());
 
 TEST(NonfiniteMicroBatch, SuspectsTheSampleWhoseLossIsNotFinite) {
   const NonfiniteMicroBatch micro_batch = describe(kNan, kNan);
