@@ -12,7 +12,7 @@ import programs
 import runs
 
 STEPS, FIRST_LOOK = 2000, 200
-GROWTH_KIB = 4096  # noise of the allocator; a tensor of 4 KiB kept a step would be twice as much
+GROWTH_KIB = 8192  # noise of the allocator; 5 KiB kept a step would be more
 
 
 def own_memory_kib(pid):
