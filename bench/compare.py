@@ -90,6 +90,13 @@ def run_and_watch(command, environment, log=None):
     return output[0], usage.ru_maxrss * 1024, first_line_after
 
 
+def seconds_of(command):
+    """Wall time from the start of a process to its end."""
+    start = time.monotonic()
+    run_and_watch(command, {})
+    return time.monotonic() - start
+
+
 def full_size_model():
     """Stable Diffusion 1.5 with random weights; made once for all clones."""
     return subprocess.run([sys.executable, ROOT / "tests/support/make_model.py", "--size", "full", "--cache"], check=True, text=True,

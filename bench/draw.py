@@ -1,6 +1,6 @@
 """Seconds a sampler step: generate, and the diffusers pipeline, text to image with guidance, DPM-Solver++(2M), full-size random model.
 
-    bench/draw.py --pixels 256 --steps 10            about 4 minutes on 2 cores
+    bench/draw.py --pixels 256 --steps 10            about 6 minutes on 2 cores
 
 Both are run with 2 steps and with 2 more than --steps; the difference is the time of these steps, so start-up, text encoder and VAE count
 apart. Writes bench/results/draw.md.
@@ -29,12 +29,9 @@ pipeline(sys.argv[6], width=side, height=side, num_inference_steps=steps, genera
 
 def seconds_a_step(command_for, steps):
     """(of one step, of the whole command with all of them)"""
-    seconds = []
-    for count in (FEW_STEPS, FEW_STEPS + steps):
-        start = time.monotonic()
-        compare.run_and_watch(command_for(count), {})
-        seconds.append(time.monotonic() - start)
-    return (seconds[1] - seconds[0]) / steps, seconds[1]
+    compare.seconds_of(command_for(FEW_STEPS))  # not counted: brings programs and weights into memory
+    few, all_steps = (compare.seconds_of(command_for(count)) for count in (FEW_STEPS, FEW_STEPS + steps))
+    return (all_steps - few) / steps, all_steps
 
 
 def main():

@@ -30,12 +30,6 @@ with torch.no_grad():
 """
 
 
-def seconds(command):
-    start = time.monotonic()
-    compare.run_and_watch(command, {})
-    return time.monotonic() - start
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pixels", type=int, default=512)
@@ -47,9 +41,10 @@ def main():
     folders = {count: compare.drawn_pictures(case.work, count) for count in (case.pictures // 2, case.pictures)}
     times = {"cache_latents": {}, "diffusers": {}}
     for count, folder in folders.items():
-        times["cache_latents"][count] = seconds([programs.BUILD / "bin/cache_latents", "--model", model, "--images", folder, "--output",
-                                                 compare.fresh(case.work / "encode-cache"), "--img-size", case.pixels])
-        times["diffusers"][count] = seconds([sys.executable, "-c", PEER, model, folder, count, case.pixels, case.threads])
+        times["cache_latents"][count] = compare.seconds_of([
+            programs.BUILD / "bin/cache_latents", "--model", model, "--images", folder, "--output", compare.fresh(case.work / "encode-cache"),
+            "--img-size", case.pixels])
+        times["diffusers"][count] = compare.seconds_of([sys.executable, "-c", PEER, model, folder, count, case.pixels, case.threads])
     half, whole = sorted(folders)
     each = {name: (of[whole] - of[half]) / (whole - half) for name, of in times.items()}
     text = (f"# Pictures of {case.pixels}² to latents\n\n- command: bench/encode.py --pixels {case.pixels} --pictures {case.pictures}\n"

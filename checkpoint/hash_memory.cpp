@@ -4,14 +4,11 @@
 #include <cstdlib>
 #include <optional>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
 
 #include "checkpoint/atomic_file.h"
-#include "checkpoint/posix_file.h"
+#include "checkpoint/file_identity.h"
 #include "checkpoint/sha256.h"
-#include "common/error.h"
 
 namespace sdlora::checkpoint {
 namespace {
@@ -21,33 +18,6 @@ namespace fs = std::filesystem;
 // A file that changed less than this before it was read may change again without showing: clocks of file
 // systems are coarse.
 constexpr std::chrono::seconds kYouth{2};
-
-struct Identity {
-  std::string text;
-  int64_t byte_count;
-  std::chrono::system_clock::time_point changed_at;
-};
-
-// Of the opened file: a path may be answered for from what a network file system saw a minute ago.
-Identity identity_of(const fs::path& path) {
-  const PosixFile file = PosixFile::open_to_read(path);
-
-  struct stat status {};
-
-  if (::fstat(file.descriptor(), &status) != 0)
-    throw Error(ExitCode::kIo, Problem{.what = "cannot look at a file",
-                                       .seen = system_error_text(),
-                                       .where = path.string(),
-                                       .advice = "check that it is there and may be read"});
-  const auto since_epoch = [](const timespec& time) {
-    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-  };
-  return {.text = fmt::format("{}:{} {} bytes, modified {}, changed {}", status.st_dev, status.st_ino,
-                              status.st_size, since_epoch(status.st_mtim).count(),
-                              since_epoch(status.st_ctim).count()),
-          .byte_count = status.st_size,
-          .changed_at = std::chrono::system_clock::time_point(since_epoch(status.st_ctim))};
-}
 
 bool is_sha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -95,12 +65,12 @@ HashMemory HashMemory::of_this_user() {
 
 std::string HashMemory::sha256_of_file(const fs::path& file) const {
   const auto start = std::chrono::system_clock::now();
-  const Identity before = identity_of(file);
+  const FileIdentity before = identity_of_file(file);
   if (directory_.empty() || before.byte_count < least_bytes_) return checkpoint::sha256_of_file(file);
   const fs::path note = directory_ / (sha256_of(before.text).substr(0, 32) + ".json");
   if (const auto remembered = remembered_in(note, before.text)) return *remembered;
   const std::string hash = checkpoint::sha256_of_file(file);
-  if (identity_of(file).text == before.text && start - before.changed_at > kYouth)
+  if (identity_of_file(file).text == before.text && start - before.changed_at > kYouth)
     remember_in(note, file, before.text, hash);
   return hash;
 }

@@ -1,8 +1,8 @@
 #include "model/model_directory.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
+#include "checkpoint/file_identity.h"
 #include "checkpoint/hash_memory.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/sha256.h"
@@ -89,17 +89,7 @@ std::string ModelDirectory::hash_of(const std::string& part) const {
 
 std::string ModelDirectory::file_identity_of(const std::string& part) const {
   std::string identity;
-  for (const fs::path& file : files_of(part)) {
-    struct stat status {};
-
-    if (::stat(file.c_str(), &status) != 0)
-      throw Error(ExitCode::kIo, Problem{.what = "cannot look at a file of the model",
-                                         .seen = system_error_text(),
-                                         .where = file.string(),
-                                         .advice = "check that it is there and may be read"});
-    identity += fmt::format("{}:{}:{}:{}.{:09} ", status.st_dev, status.st_ino, status.st_size,
-                            status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
-  }
+  for (const fs::path& file : files_of(part)) identity += checkpoint::identity_of_file(file).text + "; ";
   return identity;
 }
 

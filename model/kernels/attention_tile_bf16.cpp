@@ -15,18 +15,8 @@ using Pairs = __m512bh;  // 16 pairs
 
 constexpr int64_t kLanes = 16;
 constexpr int64_t kPanel = 4 * kLanes;  // columns of the widest tile
-constexpr int64_t kQueryBlock = 64;
-constexpr int64_t kKeyBlock = 256;
-constexpr float kMasked = -1e30F;
-constexpr float kLog2OfE = 1.44269504F;
 
-int64_t round_up(int64_t count, int64_t multiple) {
-  return (count + multiple - 1) / multiple * multiple;
-}
-
-int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
+#include "model/kernels/attention_blocks.inc"
 
 Pair pair_of(Bits first, Bits second) {
   return first | static_cast<Pair>(second) << 16;
@@ -96,16 +86,6 @@ void copy_row_pairs(Pair* pairs, int64_t width, const Bits* rows, int64_t stride
       };
       *pairs++ = pair_of(at(i), at(i + 1));
     }
-}
-
-void clear(float* values, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) values[i] = 0;
-}
-
-// Scores beside the last key become those of no key.
-void mask(float* scores, int64_t rows, int64_t first, int64_t columns) {
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t column = first; column < columns; ++column) scores[row * kKeyBlock + column] = kMasked;
 }
 
 // One row of scores becomes the bits of 2^(factor · scores − greatest); returns their sum before rounding.
@@ -192,7 +172,7 @@ void forward(const AttentionHead<Bits>& head, Bits* out, int64_t out_stride, flo
   Bits* const p = scratch.take<Bits>(kQueryBlock * kKeyBlock);
   float* const greatest = scratch.take<float>(kQueryBlock);
   float* const total = scratch.take<float>(kQueryBlock);
-  const float factor = head.scale * kLog2OfE;  // scores are in bits: eˣ = 2^(x log₂ e)
+  const float factor = head.scale * kLog2OfE;
   copy_panels(key_panels, head.k, head.kv_stride, head.keys, layout.panel_keys, layout.channels);
   copy_row_pairs(value_pairs, layout.width, head.v, head.kv_stride, head.keys, layout.keys, layout.channels);
 

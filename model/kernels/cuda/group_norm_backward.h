@@ -29,6 +29,21 @@ __host__ __device__ inline GradientSums merged(const GradientSums& a, const Grad
   return {.g = a.g + b.g, .g_x_hat = a.g_x_hat + b.g_x_hat};
 }
 
+// Calls take(place of the row in x, its values, its gradients of y) for each row of a strip.
+template <int kWidth, typename T, typename Take>
+__host__ __device__ inline void for_rows(const GroupNormShape& shape, const Strip& strip,
+                                         const T* __restrict__ x, const T* __restrict__ dy,
+                                         const Take& take) {
+#pragma unroll 2
+  for (int row = 0; row < strip.row_count; ++row) {
+    const int64_t at = strip.offset + static_cast<int64_t>(row) * shape.channels;
+    float values[kWidth], gradients[kWidth];
+    load(x + at, values);
+    load(dy + at, gradients);
+    take(at, values, gradients);
+  }
+}
+
 // First: the sums of g and g x̂ of each channel of a strip.
 template <typename T, int kWidth, bool kThenSilu>
 __host__ __device__ inline void sum_gradient_strip(const GroupNormShape& shape, const T* __restrict__ x,
@@ -38,19 +53,14 @@ __host__ __device__ inline void sum_gradient_strip(const GroupNormShape& shape, 
   const Strip strip = strip_of<kWidth>(shape, kSummedRows, thread);
   const ChannelParameters<kWidth> channels(shape, strip, means, rstds, weights, biases);
   float g[kWidth] = {}, g_x_hat[kWidth] = {};
-#pragma unroll 2
-  for (int row = 0; row < strip.row_count; ++row) {
-    const int64_t at = strip.offset + static_cast<int64_t>(row) * shape.channels;
-    float values[kWidth], gradients[kWidth];
-    load(x + at, values);
-    load(dy + at, gradients);
+  for_rows<kWidth>(shape, strip, x, dy, [&](int64_t, const float* values, const float* gradients) {
     for (int lane = 0; lane < kWidth; ++lane) {
       const float x_hat = channels.normalized(values[lane], lane);
       const float dh = gradient_of_h<kThenSilu>(channels, gradients[lane], x_hat, lane);
       g[lane] += dh;
       g_x_hat[lane] += dh * x_hat;
     }
-  }
+  });
   for (int lane = 0; lane < kWidth; ++lane) {
     g[lane] *= channels.weight[lane];
     g_x_hat[lane] *= channels.weight[lane];
@@ -81,12 +91,7 @@ __host__ __device__ inline void differentiate_strip(const GroupNormShape& shape,
   float mean_of_g[kWidth], mean_of_g_x_hat[kWidth];
   load_by_group(shape, strip, means_of_g, mean_of_g);
   load_by_group(shape, strip, means_of_g_x_hat, mean_of_g_x_hat);
-#pragma unroll 2
-  for (int row = 0; row < strip.row_count; ++row) {
-    const int64_t at = strip.offset + static_cast<int64_t>(row) * shape.channels;
-    float values[kWidth], gradients[kWidth];
-    load(x + at, values);
-    load(dy + at, gradients);
+  for_rows<kWidth>(shape, strip, x, dy, [&](int64_t at, float(&values)[kWidth], const float* gradients) {
     for (int lane = 0; lane < kWidth; ++lane) {
       const float x_hat = channels.normalized(values[lane], lane);
       const float g =
@@ -94,7 +99,7 @@ __host__ __device__ inline void differentiate_strip(const GroupNormShape& shape,
       values[lane] = channels.rstd[lane] * (g - mean_of_g[lane] - x_hat * mean_of_g_x_hat[lane]);
     }
     store(values, dx + at);
-  }
+  });
 }
 
 }  // namespace sdlora::model::kernels::cuda
