@@ -3,6 +3,7 @@ step, rank 16, AdamW, batch 1. peer_job.py --model DIR --pictures DIR --pixels 2
 import argparse
 import json
 import pathlib
+import tempfile
 
 import numpy
 import torch
@@ -62,7 +63,8 @@ def main():
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad()
-    save_file(get_peft_model_state_dict(unet), "/dev/null")
+    with tempfile.TemporaryDirectory() as folder:
+        save_file(get_peft_model_state_dict(unet), f"{folder}/adapter.safetensors")
 
 
 if __name__ == "__main__":

@@ -41,10 +41,24 @@ class TemporaryFile {
   bool is_renamed_ = false;
 };
 
+// A rename puts a plain file in the place of whatever had the name: run by root on /dev/null, it would take
+// the machine's null device away.
+void refuse_to_replace_a_special_file(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_other(file, ignored)) return;
+  throw Error(ExitCode::kIo,
+              Problem{.what = "cannot write a file",
+                      .expected = "a name that is free, or a plain file's",
+                      .seen = "a device, a pipe or a socket, which a finished file would replace",
+                      .where = file.string(),
+                      .advice = "name a file"});
+}
+
 }  // namespace
 
 void write_file_atomically(const std::filesystem::path& file,
                            const std::function<void(const std::filesystem::path& temporary)>& write) {
+  refuse_to_replace_a_special_file(file);
   TemporaryFile temporary(file);
   write(temporary.path());
   sync_to_disk(temporary.path());

@@ -8,7 +8,8 @@
 namespace sdlora::checkpoint {
 
 // `write` gets the temporary path and must leave a whole file there. Then: fsync, rename, fsync of the
-// folder. On any failure the temporary file is removed and an old `file` is still intact. Throws Error(kIo).
+// folder. On any failure the temporary file is removed and an old `file` is still intact. Throws Error(kIo),
+// also, before anything is written, when `file` is a device, a pipe or a socket (or a link to one).
 void write_file_atomically(const std::filesystem::path& file,
                            const std::function<void(const std::filesystem::path& temporary)>& write);
 

@@ -17,6 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 // Writes beyond this many bytes of a file fail with EFBIG, as a full disk fails with ENOSPC.
 class FileSizeLimit {
@@ -87,6 +88,19 @@ TEST(AtomicFile, DoesNotWaitForAPipe) {
   const TemporaryFolder folder;
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
   EXPECT_THAT(error_of([&] { read_text(folder / "pipe"); }), AllOf(StartsWith("74"), HasSubstr("a pipe")));
+}
+
+TEST(AtomicFile, NeverPutsAFileInThePlaceOfADeviceOrAPipe) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  std::filesystem::create_symlink("/dev/null", folder / "link");
+  for (const char* name : {"pipe", "link"}) {
+    EXPECT_THAT(error_of([&] { write_text_atomically(folder / name, "x"); }),
+                AllOf(StartsWith("74"), HasSubstr("which a finished file would replace"), HasSubstr(name)));
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_THAT(folder.names(), UnorderedElementsAre("link", "pipe"));
 }
 
 TEST(AtomicFile, ReadersMeetTheOldOrTheNewTextOnly) {

@@ -36,7 +36,7 @@ JobRequeue=1
 KillWait=5
 MpiDefault=none
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
-PlugStackConfig=/dev/null
+PlugStackConfig={folder}/plugstack.conf
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=1000 State=UNKNOWN
 PartitionName=debug Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
@@ -65,6 +65,7 @@ class SlurmCluster:
         self.folder.chmod(0o755)
         for name in ("state", "spool"):
             (self.folder / name).mkdir()
+        (self.folder / "plugstack.conf").touch()
         self.configuration = self.folder / "slurm.conf"
         self.configuration.write_text(CONFIGURATION.format(folder=self.folder, host=socket.gethostname().split(".")[0],
                                                            ports=free_ports(2), requeue=SECONDS_TO_REQUEUE))
