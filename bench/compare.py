@@ -2,11 +2,12 @@
 
     bench/compare.py --latents 64 --batch 1 --targets attn               about 15 minutes on 2 cores, 8 GB of memory
     bench/compare.py --latents 32 --rows script,tuned,onednn --rounds 3
+    bench/compare.py --device cuda --batch 8 --rows script-bf16,tuned-bf16,compile-bf16,bf16,graph --warmup 10 --steps 20
 
 All rows train on the same full-size random model (tests/support/make_model.py), pictures, seeds and settings. A first run of ours
 records its inputs; the peers train on them, and their losses and gradient norms must agree with ours before anything is timed. Then
-the rows take turns: in every round each runs in a fresh process, alone, first some steps that are not counted. The peak of the CPU
-is measured in every round, too. Writes a table and a plot into bench/results/.
+the rows take turns: in every round each runs in a fresh process, alone, first some steps that are not counted. The peak of the
+processor is measured in every round, too. Writes a table and a plot into bench/results/.
 """
 import argparse
 import json
@@ -31,8 +32,9 @@ TOLERANCES = {"no": 1e-4, "bf16": 0.03}  # between losses and gradient norms of 
 class Row:
     """One way to train: its name in the table, what it runs, and what it measured in all rounds."""
 
-    def __init__(self, name, peer_options=None, kernels=None, environment=None, precision="no"):
+    def __init__(self, name, peer_options=None, kernels=None, environment=None, precision="no", flags=()):
         self.name, self.peer_options, self.kernels, self.environment = name, peer_options, kernels, environment or {}
+        self.flags = flags  # of ours, besides the kernels and the precision
         self.precision = precision  # as --mixed-precision
         self.step_seconds, self.peak_bytes, self.start_seconds = [], 0, []
 
@@ -53,6 +55,9 @@ ROWS = {
                       environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
     "aten-bf16": Row("sdlora, bf16, --cpu-kernels aten", kernels="aten", precision="bf16"),
     "bf16": Row("sdlora, --mixed-precision bf16", kernels="auto", precision="bf16"),
+    "compile-bf16": Row("the same with torch.compile", ["--bf16", "--channels-last", "--fused", "--compile"],
+                        environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
+    "graph": Row("sdlora, bf16, --cuda-graph", kernels="auto", precision="bf16", flags=["--cuda-graph"]),
 }
 
 
@@ -61,6 +66,7 @@ def options():
     parser.add_argument("--latents", type=int, default=64, help="cells along a side; pictures have 8 times as many pixels")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--targets", choices=["attn", "attn-mlp"], default="attn")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rows", default="script,tuned,aten,auto", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=3, help="timed steps of a row in a round")
@@ -71,23 +77,32 @@ def options():
     return parser.parse_args()
 
 
-def run_and_watch(command, environment, log=None):
-    """Returns (output, most bytes resident, seconds until `log` had a first line or None). The command's failure is ours."""
+def gpu_bytes_used():
+    used = subprocess.run(["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"], check=True, text=True, stdout=subprocess.PIPE)
+    return int(used.stdout.split()[0]) * 2**20
+
+
+def run_and_watch(command, environment, log=None, watches_gpu=False):
+    """Returns (output, most bytes resident or, with watches_gpu, on the GPU, seconds until `log` had a first line or None). The command's
+    failure is ours."""
     start, first_line_after = time.monotonic(), None
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                env=os.environ | environment)
     output = []
     reader = threading.Thread(target=lambda: output.append(process.stdout.read()))
     reader.start()
-    while log and first_line_after is None and reader.is_alive():
+    gpu_bytes = 0
+    while reader.is_alive() and (watches_gpu or (log and first_line_after is None)):
         time.sleep(0.01)
-        if log.exists() and log.stat().st_size > 0:
+        if log and first_line_after is None and log.exists() and log.stat().st_size > 0:
             first_line_after = time.monotonic() - start
+        if watches_gpu:
+            gpu_bytes = max(gpu_bytes, gpu_bytes_used())
     reader.join()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{output[0]}")
-    return output[0], usage.ru_maxrss * 1024, first_line_after
+    return output[0], gpu_bytes if watches_gpu else usage.ru_maxrss * 1024, first_line_after
 
 
 def seconds_of(command):
@@ -128,7 +143,8 @@ def our_command(case, model, cache, output, steps, row, *extra):
     return [programs.BUILD / "bin/trainer", *programs.train_options(
         output, model=model, data=cache, batch_size=case.batch, micro_batch_size=case.batch, max_steps=steps, warmup_steps=0,
         lr_schedule="constant", learning_rate="1e-4", lora_targets=case.targets, cpu_threads=case.threads,
-        cpu_kernels=row.kernels, mixed_precision=row.precision, checkpoint_every=0, resume="none", step_timeout=3600), *extra]
+        cpu_kernels=row.kernels, mixed_precision=row.precision, device=case.device, checkpoint_every=0, resume="none", step_timeout=3600),
+        *row.flags, *extra]
 
 
 def metrics_of(run):
@@ -142,9 +158,9 @@ def fresh(directory):
 
 def run_peer(case, model, trace, row, steps, warmup):
     command = [sys.executable, ROOT / "bench/peer.py", "--model", model, "--trace", trace, "--targets", case.targets, "--batch", case.batch,
-               "--threads", case.threads, "--steps", steps, "--warmup", warmup, *row.peer_options]
+               "--threads", case.threads, "--device", case.device, "--steps", steps, "--warmup", warmup, *row.peer_options]
     spawned_at = time.time()
-    output, peak_bytes, _ = run_and_watch(command, row.environment)
+    output, peak_bytes, _ = run_and_watch(command, row.environment, watches_gpu=case.device == "cuda")
     result = json.loads(output.splitlines()[-1])
     return result, peak_bytes, result["first_step_at"] - spawned_at
 
@@ -170,17 +186,23 @@ def prove_equal_work(case, model, cache, rows):
     return trace
 
 
+def peak_command(case):
+    if case.device == "cuda":
+        return [sys.executable, ROOT / "bench/gpu_peak.py"]
+    return [programs.BUILD / "bench/peak", "--cells", case.latents, "--batch", case.batch, "--threads", case.threads]
+
+
 def measure(case, model, cache, trace, rows):
-    """Lets the rows take turns; returns the peak of the CPU in each round, in GFLOP/s."""
+    """Lets the rows take turns; returns the processor's peak in each round, in GFLOP/s."""
     peaks = []
     for round_number in range(case.rounds):
-        peak, _, _ = run_and_watch([programs.BUILD / "bench/peak", "--cells", case.latents, "--batch", case.batch, "--threads", case.threads], {})
+        peak, _, _ = run_and_watch(peak_command(case), {})
         peaks.append(float(peak.split()[-2]))
         for row in rows:
             if row.is_ours:
                 run = fresh(case.work / "run")
                 _, peak_bytes, first_line_after = run_and_watch(our_command(case, model, cache, run, case.warmup + case.steps, row), row.environment,
-                                                                log=run / "metrics.jsonl")
+                                                                log=run / "metrics.jsonl", watches_gpu=case.device == "cuda")
                 seconds = [step["step_seconds"] for step in metrics_of(run)]
                 start_seconds, seconds = first_line_after - seconds[0], seconds[case.warmup:]
             else:
@@ -201,6 +223,12 @@ def operations_of_a_sample(case, model):
     return float(counted.split()[-1])
 
 
+def device_of(case):
+    if case.device == "cuda":
+        return subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+    return f"{processor()}, {case.threads} threads"
+
+
 def processor():
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -217,14 +245,14 @@ def main():
     load_before = os.getloadavg()
     peaks = measure(case, model, cache, trace, rows)
     comparison_report.write(
-        case.results, f"step-{case.latents}-{case.batch}-{case.targets}", rows,
+        case.results, f"step-{case.latents}-{case.batch}-{case.targets}{'-gpu' if case.device == 'cuda' else ''}", rows,
         operations_per_step=case.batch * operations_of_a_sample(case, model), peak_gflops=statistics.median(peaks),
         facts={"command": f"bench/compare.py --latents {case.latents} --batch {case.batch} --targets {case.targets} --rows {case.rows} "
-                          f"--rounds {case.rounds} --steps {case.steps} --warmup {case.warmup} --threads {case.threads}",
-               "date": time.strftime("%Y-%m-%d"), "CPU": f"{processor()}, {case.threads} threads",
+                          f"--rounds {case.rounds} --steps {case.steps} --warmup {case.warmup} --threads {case.threads} --device {case.device}",
+               "date": time.strftime("%Y-%m-%d"), "device": device_of(case),
                "load average (1, 5, 15 minutes)": f"{' '.join(f'{x:.1f}' for x in load_before)} before, "
                                                   f"{' '.join(f'{x:.1f}' for x in os.getloadavg())} after",
-               "peak of oneDNN on the model's shapes": f"{', '.join(f'{p:.0f}' for p in peaks)} GFLOP/s in the rounds"})
+               "peak of matrix products" if case.device == "cuda" else "peak of oneDNN on the model's shapes": f"{', '.join(f'{p:.0f}' for p in peaks)} GFLOP/s in the rounds"})
 
 
 if __name__ == "__main__":

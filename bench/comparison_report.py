@@ -13,7 +13,7 @@ def table(rows, operations_per_step, peak_gflops):
     for row in rows:
         median, best = statistics.median(row.step_seconds), best_peer_seconds(rows, row.precision)
         times = [f"{reference / median:.2f}" if reference else "" for reference in (script, best)]
-        lines.append(f"| {row.name} | {median:.2f} | {min(row.step_seconds):.2f} … {max(row.step_seconds):.2f} | {times[0]} | {times[1]} | "
+        lines.append(f"| {row.name} | {median:.4g} | {min(row.step_seconds):.4g} … {max(row.step_seconds):.4g} | {times[0]} | {times[1]} | "
                      f"{operations_per_step / median / peak_gflops / 1e7:.0f} % | {row.peak_bytes / 2**30:.1f} GiB | {statistics.median(row.start_seconds):.1f} |")
     return "\n".join(lines)
 
@@ -28,7 +28,7 @@ def plot(rows, path):
         median = statistics.median(row.step_seconds)
         axes.barh(place, median, color="#2b6cb0" if row.is_ours else "#a0aec0", height=0.6)
         axes.plot(row.step_seconds, [place] * len(row.step_seconds), "k|", markersize=9)
-        axes.text(median, place + 0.34, f"{median:.2f} s", ha="right", va="bottom", fontsize=8)
+        axes.text(median, place + 0.34, f"{median:.4g} s", ha="right", va="bottom", fontsize=8)
     axes.set_yticks(range(len(rows)), [row.name for row in reversed(rows)])
     axes.set_xlabel("seconds a step: median (bar), each step (marks)")
     axes.spines[["top", "right"]].set_visible(False)

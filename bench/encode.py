@@ -39,13 +39,16 @@ def main():
     case = parser.parse_args()
     model = compare.full_size_model()
     folders = {count: compare.drawn_pictures(case.work, count) for count in (case.pictures // 2, case.pictures)}
-    times = {"cache_latents": {}, "diffusers": {}}
-    for count, folder in folders.items():
-        times["cache_latents"][count] = compare.seconds_of([
-            programs.BUILD / "bin/cache_latents", "--model", model, "--images", folder, "--output", compare.fresh(case.work / "encode-cache"),
-            "--img-size", case.pixels])
-        times["diffusers"][count] = compare.seconds_of([sys.executable, "-c", PEER, model, folder, count, case.pixels, case.threads])
+    commands = {
+        "cache_latents": lambda count: [programs.BUILD / "bin/cache_latents", "--model", model, "--images", folders[count], "--output",
+                                        compare.fresh(case.work / "encode-cache"), "--img-size", case.pixels],
+        "diffusers": lambda count: [sys.executable, "-c", PEER, model, folders[count], count, case.pixels, case.threads],
+    }
     half, whole = sorted(folders)
+    times = {}
+    for name, command_for in commands.items():
+        compare.seconds_of(command_for(half))  # not counted: brings programs and weights into memory
+        times[name] = {count: compare.seconds_of(command_for(count)) for count in folders}
     each = {name: (of[whole] - of[half]) / (whole - half) for name, of in times.items()}
     text = (f"# Pictures of {case.pixels}² to latents\n\n- command: bench/encode.py --pixels {case.pixels} --pictures {case.pictures}\n"
             f"- date: {time.strftime('%Y-%m-%d')}\n- CPU: {compare.processor()}, {case.threads} threads\n\n"

@@ -1,7 +1,7 @@
 """One peer's training steps: diffusers' UNet with a LoRA adapter by PEFT, as diffusers' example script
 (examples/text_to_image/train_text_to_image_lora.py) trains it, on inputs that `trainer --trace-dir` recorded.
 
-    peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--compile] [--bf16]
+    peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--compile] [--bf16] [--device cuda]
 
 Prints one JSON line: when the first step began (seconds since 1970), step_seconds, losses, grad_norms (before clipping).
 """
@@ -30,6 +30,7 @@ def arguments_of_the_command_line():
     parser.add_argument("--warmup", type=int, default=1, help="steps before them")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--fused", action="store_true", help="AdamW's fused update")
@@ -51,8 +52,10 @@ def build(arguments):
         unet = unet.to(torch.bfloat16)
         for parameter in trained.values():
             parameter.data = parameter.data.float()
+    unet = unet.to(arguments.device)
     if arguments.channels_last:
         unet = unet.to(memory_format=torch.channels_last)
+        torch.backends.cudnn.benchmark = True
     return unet, trained, names
 
 
@@ -60,7 +63,7 @@ def batches(arguments):
     for step in range(arguments.warmup + arguments.steps):
         samples = [load_file(arguments.trace / f"step-{step % 2 + 1:06}.sample-{slot:06}.safetensors")
                    for slot in range(arguments.batch)]
-        yield {name: torch.stack([sample[name] for sample in samples])
+        yield {name: torch.stack([sample[name] for sample in samples]).to(arguments.device)
                for name in ("latents", "noise", "timestep", "encoder_hidden_states")}
 
 
@@ -78,7 +81,7 @@ def main():
     for batch in batches(arguments):
         start = time.perf_counter()
         noisy = scheduler.add_noise(batch["latents"], batch["noise"], batch["timestep"])
-        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
+        with torch.autocast(arguments.device, torch.bfloat16, enabled=arguments.bf16):
             prediction = model(noisy.to(unet.dtype), batch["timestep"], batch["encoder_hidden_states"].to(unet.dtype), return_dict=False)[0]
         loss = torch.nn.functional.mse_loss(prediction.float(), batch["noise"].float(), reduction="mean")
         loss.backward()

@@ -54,6 +54,7 @@ Adapter::Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed,
   }
   parameters_ = initial.to(device);
   gradients_ = at::zeros_like(parameters_);
+  rounded_ = std::make_shared<RoundedParameters>(parameters_);
 
   size_t next = 0;
   unet.visit_projections([&](const std::string& path, model::ProjectionSlot& slot) {
@@ -61,7 +62,8 @@ Adapter::Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed,
     LoraTensors tensors{.a = a_of(parameters_, next),
                         .b = b_of(parameters_, next),
                         .a_gradient = a_of(gradients_, next),
-                        .b_gradient = b_of(gradients_, next)};
+                        .b_gradient = b_of(gradients_, next),
+                        .rounded = rounded_};
     tensors.a.set_requires_grad(true);
     slot = std::make_unique<LoraProjection>(std::move(slot), std::move(tensors), config_.scale());
     ++next;

@@ -2,11 +2,13 @@
 // clipping, the update and the all-reduce are one operation each.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "checkpoint/named_tensors.h"
 #include "lora/lora_config.h"
+#include "lora/rounded_parameters.h"
 #include "model/unet.h"
 
 namespace sdlora::lora {
@@ -38,6 +40,10 @@ class Adapter {
 
   at::Tensor& gradients() { return gradients_; }  // [parameter_count] f32
 
+  // Rounds what has changed of the parameters, where the model computes in 16 bits. A forward does it when it
+  // has to; a CUDA graph that is replayed does not.
+  void round_parameters() { rounded_->refresh(); }
+
   at::Tensor a(size_t module) const { return a_of(parameters_, module); }  // [r, in], a view
 
   at::Tensor b(size_t module) const { return b_of(parameters_, module); }  // [out, r], a view
@@ -57,6 +63,7 @@ class Adapter {
   std::vector<int64_t> offsets_;  // of each module's A in the flat buffers
   at::Tensor parameters_;
   at::Tensor gradients_;
+  std::shared_ptr<RoundedParameters> rounded_;
 };
 
 // How much of the model is trained, as one line: modules, parameters, per cent of `base_parameter_count`.

@@ -64,7 +64,8 @@ Applied apply_adapter(model::UNet& unet, const AdapterFile& adapter, double stre
     LoraTensors tensors{.a = as_matrix(pair.a).to(placement.device),
                         .b = as_matrix(pair.b).to(placement.device),
                         .a_gradient = {},
-                        .b_gradient = {}};
+                        .b_gradient = {},
+                        .rounded = {}};
     slot = std::make_unique<LoraProjection>(std::move(slot), std::move(tensors), strength * pair.scale());
   });
   applied.left_out = find_left_out(adapter, applied_paths);

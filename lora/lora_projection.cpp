@@ -10,9 +10,13 @@
 namespace sdlora::lora {
 namespace {
 
-// gradient += scale · leftᵀ right, in fp32 whatever the type of left and right.
+// gradient += scale · leftᵀ right, in fp32 whatever the type of left and right. On a GPU in one operation,
+// whose sums are not rounded to 16 bits on their way.
 void accumulate_product(at::Tensor gradient, const at::Tensor& left, const at::Tensor& right, double scale) {
-  if (left.scalar_type() == at::kFloat)
+  if (left.is_cuda() && left.scalar_type() != at::kFloat)
+    at::addmm_out(gradient, gradient, left.t(), right, /*out_dtype=*/at::kFloat, /*beta=*/1,
+                  /*alpha=*/scale);
+  else if (left.scalar_type() == at::kFloat)
     at::addmm_out(gradient, gradient, left.t(), right, /*beta=*/1, /*alpha=*/scale);
   else
     gradient.add_(at::mm(left.t(), right), scale);
@@ -26,7 +30,7 @@ void add_gradients(const LoraTensors& tensors, const at::Tensor& rows, const at:
 }
 
 at::Tensor reduce(const at::Tensor& rows, const LoraTensors& tensors) {  // x Aᵀ [n, r]
-  return at::mm(rows, tensors.a.detach().to(rows.scalar_type()).t());
+  return at::mm(rows, tensors.a_in(rows.scalar_type()).t());
 }
 
 // Of A and B, as autograd counts changes in place.
@@ -65,7 +69,7 @@ at::Tensor LoraProjection::forward(const at::Tensor& x) const {
     if (!is_merged) {
       reduced = reduce(rows, tensors_);
       y.view({-1, y.size(-1)})
-          .addmm_(reduced, tensors_.b.to(x.scalar_type()).t(), /*beta=*/1, /*alpha=*/scale_);
+          .addmm_(reduced, tensors_.b_in(x.scalar_type()).t(), /*beta=*/1, /*alpha=*/scale_);
     }
   }
   // A, where it is trained, takes part only so that the graph has a leaf that wants gradients; its gradient
@@ -80,12 +84,12 @@ at::Tensor LoraProjection::forward(const at::Tensor& x) const {
        wants_dx = x.requires_grad()](const at::Tensor& output_gradient) -> std::vector<at::Tensor> {
         TORCH_CHECK(version_of(tensors) == version, "A or B has changed since this forward pass");
         const at::Tensor dy = output_gradient.reshape({rows.size(0), -1});  // [n, out]
-        const at::Tensor p = at::mm(dy, tensors.b.to(dy.scalar_type()));    // dy B [n, r]
+        const at::Tensor p = at::mm(dy, tensors.b_in(dy.scalar_type()));    // dy B [n, r]
         if (tensors.a_gradient.defined())
           add_gradients(tensors, rows, is_merged ? reduce(rows, tensors) : reduced, dy, p, scale);
         if (!wants_dx) return {{}, {}};
         at::Tensor dx = model::kernels::matrix_product(dy, weight, /*bias=*/{}, by_onednn);  // [n, in]
-        if (!is_merged) dx.addmm_(p, tensors.a.to(dy.scalar_type()), /*beta=*/1, /*alpha=*/scale);
+        if (!is_merged) dx.addmm_(p, tensors.a_in(dy.scalar_type()), /*beta=*/1, /*alpha=*/scale);
         return {dx.view(input_shape), {}};
       });
 }

@@ -10,16 +10,25 @@
 // The backward is written by hand: it adds dA and dB to the flat gradient and keeps only x (and A x).
 #pragma once
 
+#include <memory>
+
+#include "lora/rounded_parameters.h"
 #include "model/projection.h"
 
 namespace sdlora::lora {
 
 // The tensors of one branch: views of the adapter's flat buffers, fp32.
 struct LoraTensors {
-  at::Tensor a;           // [r, in]
-  at::Tensor b;           // [out, r]
-  at::Tensor a_gradient;  // as a; undefined when the adapter is not trained
-  at::Tensor b_gradient;  // as b
+  at::Tensor a;                                // [r, in]
+  at::Tensor b;                                // [out, r]
+  at::Tensor a_gradient;                       // as a; undefined when the adapter is not trained
+  at::Tensor b_gradient;                       // as b
+  std::shared_ptr<RoundedParameters> rounded;  // of their flat buffer; none: rounded at every use
+
+  // In the type that x is computed in.
+  at::Tensor a_in(at::ScalarType type) const { return rounded ? rounded->of(a, type) : a.detach().to(type); }
+
+  at::Tensor b_in(at::ScalarType type) const { return rounded ? rounded->of(b, type) : b.detach().to(type); }
 };
 
 class LoraProjection final : public model::Projection {

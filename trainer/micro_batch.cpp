@@ -31,6 +31,15 @@ MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, std::vector<int64
       device_(device) {}
 
 MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count) {
+  if (auto drawn = ahead_.extract({step, first_slot, count})) return std::move(drawn.mapped());
+  return draw(step, first_slot, count);
+}
+
+void MicroBatchMaker::draw_ahead(int64_t step, int64_t first_slot, int64_t count) {
+  ahead_.insert_or_assign({step, first_slot, count}, draw(step, first_slot, count));
+}
+
+MicroBatch MicroBatchMaker::draw(int64_t step, int64_t first_slot, int64_t count) {
   MicroBatch batch;
   std::vector<at::Tensor> latents, noises, timesteps, captions;
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {

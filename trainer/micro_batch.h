@@ -1,6 +1,8 @@
 // The inputs of one forward: every random draw of a slot of the global batch, whichever rank makes it.
 #pragma once
 
+#include <array>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,12 +37,18 @@ class MicroBatchMaker {
   // Slots first_slot … first_slot+count-1 of the global batch of `step` (from 0), on the device.
   MicroBatch make(int64_t step, int64_t first_slot, int64_t count);
 
+  // The same, kept until make() asks for it, so that a GPU computes while the host draws for the next step.
+  void draw_ahead(int64_t step, int64_t first_slot, int64_t count);
+
  private:
+  MicroBatch draw(int64_t step, int64_t first_slot, int64_t count);
+
   const data::Dataset& dataset_;
   std::vector<int64_t> samples_;
   data::EpochPlan epoch_plan_;
   DrawSettings draws_;
   at::Device device_;
+  std::map<std::array<int64_t, 3>, MicroBatch> ahead_;  // by step, first slot, count
 };
 
 }  // namespace sdlora::trainer

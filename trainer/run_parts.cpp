@@ -130,7 +130,8 @@ RunParts::RunParts(const TrainConfig& config, const BatchShare& batch_share, at:
                .timestep_count = schedule.step_count(),
                .noise_offset = config.noise_offset},
               device),
-      trace(config.trace_directory) {
+      trace(config.trace_directory),
+      graph(config.records_cuda_graph ? std::make_unique<MicroBatchGraph>(device) : nullptr) {
   check_data_fits_model(dataset, unet, config.data);
   if (validation_dataset) check_data_fits_model(*validation_dataset, unet, config.validation_data);
   if (config.validation_every == 0) return;
@@ -151,7 +152,8 @@ StepSettings RunParts::step_settings(const TrainConfig& config) const {
 }
 
 StepParts RunParts::step_parts(comm::Watchdog& watchdog, monitoring::PhaseClock& clock) {
-  return {unet, schedule, batches, adapter, optimizer, loss_scaler, *reducer, trace, watchdog, clock};
+  return {unet,     schedule,    batches, adapter,  optimizer, loss_scaler,
+          *reducer, graph.get(), trace,   watchdog, clock};
 }
 
 }  // namespace sdlora::trainer

@@ -31,7 +31,8 @@ struct RunParts {
   std::unique_ptr<GradientReducer> reducer;
   MicroBatchMaker batches;
   Trace trace;
-  std::optional<Validation> validation;  // with --validation-every
+  std::unique_ptr<MicroBatchGraph> graph;  // with --cuda-graph
+  std::optional<Validation> validation;    // with --validation-every
 
   StepSettings step_settings(const TrainConfig& config) const;
   StepParts step_parts(comm::Watchdog& watchdog, monitoring::PhaseClock& clock);

@@ -23,8 +23,8 @@ at::Tensor sample_losses_of(const at::Tensor& prediction, const at::Tensor& targ
 
 StepResult train_step(int64_t step, const StepSettings& settings, const StepParts& parts,
                       comm::Communicator& gradients_comm, bool stop_requested) {
-  const auto& [unet, schedule, batches, adapter, optimizer, loss_scaler, reducer, trace, watchdog, clock] =
-      parts;
+  const auto& [unet, schedule, batches, adapter, optimizer, loss_scaler, reducer, graph, trace, watchdog,
+               clock] = parts;
   using monitoring::StepPhase;
   const BatchShare& share = settings.share;
   const at::ScalarType dtype = settings.placement.dtype;
@@ -34,34 +34,45 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
   reducer.reset();
   if (stop_requested) reducer.request_stop();
 
-  // 1. This rank's micro-batches of the global batch
-  for (int64_t slot = share.first_slot; slot < share.first_slot + share.slot_count;
-       slot += share.micro_batch_size) {
-    watchdog.progress(comm::Section::kStep, fmt::format("sample {}", slot));
-    clock.enter(StepPhase::kDataWait);
-    const MicroBatch batch = batches.make(step, slot, share.micro_batch_size);
+  adapter.round_parameters();
 
-    // 2. Corrupt: x_t = √ᾱ_t x + √(1-ᾱ_t) ε
-    clock.enter(StepPhase::kForward);
+  // 1. to 3. are all that is computed of a micro-batch, and may be a CUDA graph
+  const auto compute = [&](const MicroBatch& batch) -> MicroBatchResult {
+    // 1. Corrupt: x_t = √ᾱ_t x + √(1-ᾱ_t) ε
     const at::Tensor noisy = schedule.add_noise(batch.latents, batch.noise, batch.timesteps);  // [B, 4, h, w]
 
-    // 3. Predict
+    // 2. Predict
     const at::Tensor prediction = unet.forward(noisy.to(dtype), batch.timesteps, batch.captions.to(dtype));
-    trace.record_samples(step, batch, prediction);
 
-    // 4. Loss and backward, into the flat gradient
+    // 3. Loss and backward, into the flat gradient, and into the sum
     const at::Tensor target = schedule.target(batch.latents, batch.noise, batch.timesteps);  // [B, 4, h, w]
     const at::Tensor loss = loss_of(prediction, target);
-    result.sample_losses.push_back({batch.timesteps, sample_losses_of(prediction, target)});
     clock.enter(StepPhase::kBackward);
     adapter.gradients().zero_();
     (loss * loss_scaler.scale()).backward();
     adapter.gradients().mul_(1 / loss_scaler.scale());
-    const at::Tensor is_usable = reducer.add(adapter.gradients(), loss.detach());
-    nonfinite.add(batch, prediction, result.sample_losses.back().losses, adapter.gradients(), is_usable);
-  }
+    return {.prediction = prediction.detach(),
+            .sample_losses = sample_losses_of(prediction, target),
+            .is_usable = reducer.add(adapter.gradients(), loss.detach())};
+  };
 
-  result.nonfinite = nonfinite.found();  // here a GPU is waited for, which has been given all of its work
+  // 4. This rank's micro-batches of the global batch
+  for (const int64_t slot : share.micro_batches()) {
+    watchdog.progress(comm::Section::kStep, fmt::format("sample {}", slot));
+    clock.enter(StepPhase::kDataWait);
+    const MicroBatch batch = batches.make(step, slot, share.micro_batch_size);
+    clock.enter(StepPhase::kForward);
+    const auto [prediction, sample_losses, is_usable] =
+        graph != nullptr ? graph->run(batch, loss_scaler.scale(), compute) : compute(batch);
+    trace.record_samples(step, batch, prediction);
+    result.sample_losses.push_back({batch.timesteps, sample_losses});
+    nonfinite.add(batch, prediction, sample_losses, adapter.gradients(), is_usable);
+  }
+  if (settings.placement.device.is_cuda())  // which has been given all of its work
+    for (const int64_t slot : share.micro_batches())
+      batches.draw_ahead(step + 1, slot, share.micro_batch_size);
+
+  result.nonfinite = nonfinite.found();  // here a GPU is waited for
   result.own_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   // 5. Reduce (all ranks): from here on every rank computes the same from the same

@@ -10,6 +10,7 @@
 #include "trainer/learning_rate.h"
 #include "trainer/loss_scaler.h"
 #include "trainer/micro_batch.h"
+#include "trainer/micro_batch_graph.h"
 #include "trainer/nonfinite_record.h"
 #include "trainer/optimizer.h"
 #include "trainer/trace.h"
@@ -24,6 +25,14 @@ struct BatchShare {
   int64_t slot_count;        // of this rank: batch_size / ranks
 
   int64_t micro_batch_count() const { return batch_size / micro_batch_size; }  // of all ranks
+
+  // The first slot of each of this rank's.
+  std::vector<int64_t> micro_batches() const {
+    std::vector<int64_t> slots;
+    for (int64_t slot = first_slot; slot < first_slot + slot_count; slot += micro_batch_size)
+      slots.push_back(slot);
+    return slots;
+  }
 };
 
 // What this rank's samples of a micro-batch were like, for the metrics.
@@ -55,6 +64,7 @@ struct StepParts {
   AdamW& optimizer;
   LossScaler& loss_scaler;
   GradientReducer& reducer;
+  MicroBatchGraph* graph;  // nullptr: each operation is started by the host
   const Trace& trace;
   comm::Watchdog& watchdog;
   monitoring::PhaseClock& clock;

@@ -65,6 +65,9 @@ void declare_options(CLI::App& app, TrainConfig& config) {
       ->check(CLI::IsMember({"auto", "mpi", "nccl"}));
   app.add_flag("--deterministic", config.is_deterministic,
                "on a GPU: only kernels that give the same bytes every time, which are slower");
+  app.add_flag("--cuda-graph", config.records_cuda_graph,
+               "on a GPU: record a micro-batch's work once and replay it, which spares the host; for small "
+               "micro-batches");
   app.add_flag("--allow-gpu-sharing", config.allow_gpu_sharing,
                "for tests: let several ranks take turns on one GPU");
   app.add_option(
@@ -214,6 +217,7 @@ std::map<std::string, std::string> defining_settings(const TrainConfig& config) 
                                             "device",
                                             "comm",
                                             "deterministic",
+                                            "cuda-graph",
                                             "allow-gpu-sharing",
                                             "cpu-threads",
                                             "cpu-kernels",

@@ -51,6 +51,7 @@ struct TrainConfig {
   std::string reduction = "exact";     // exact, fp32
   std::string comm = "auto";           // auto, mpi, nccl
   bool is_deterministic = false;       // on a GPU: only kernels that give the same bytes every time
+  bool records_cuda_graph = false;     // on a GPU: a micro-batch's work is recorded once and replayed
   bool allow_gpu_sharing = false;      // several ranks on one GPU, for tests
   int cpu_threads = 0;                 // per rank; 0: cores / local ranks
   std::string cpu_kernels = "auto";    // auto, onednn, aten

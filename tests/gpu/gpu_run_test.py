@@ -33,6 +33,14 @@ class TrainingOnAGpu(unittest.TestCase):
             self.assertEqual(result.exit_code, 0, result.output)
         runs.assert_equal_results(self, self.directory / "two", self.directory / "one", STEPS)
 
+    def test_writes_the_same_bytes_when_its_work_is_a_cuda_graph(self):
+        """Four micro-batches a step: the first three runs are not recorded, the others are replayed."""
+        for precision in ("no", "bf16", "fp16"):
+            for name, flags in ((f"plain-{precision}", []), (f"graph-{precision}", ["--cuda-graph"])):
+                result = programs.run("trainer", *self.options(name, mixed_precision=precision), *flags)
+                self.assertEqual(result.exit_code, 0, result.output)
+            runs.assert_equal_results(self, self.directory / f"graph-{precision}", self.directory / f"plain-{precision}", STEPS)
+
     def test_does_not_hang_when_a_rank_is_stopped(self):
         run = self.directory / "run"
         options = [*self.options("run", checkpoint_every=2, step_timeout=TIMEOUT_SECONDS, max_steps=4000), "--allow-gpu-sharing"]

@@ -21,7 +21,8 @@ struct Layer {
   LoraTensors tensors{.a = random_values({kRank, kIn}, 3),
                       .b = random_values({kOut, kRank}, 4),
                       .a_gradient = at::zeros({kRank, kIn}),
-                      .b_gradient = at::zeros({kOut, kRank})};
+                      .b_gradient = at::zeros({kOut, kRank}),
+                      .rounded = {}};
 
   LoraProjection projection(at::ScalarType dtype = at::kFloat) {
     tensors.a.set_requires_grad(true);

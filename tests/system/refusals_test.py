@@ -32,6 +32,11 @@ class TheTrainerRefuses(unittest.TestCase):
             self.skipTest("this machine has a GPU")
         self.expect(programs.MISMATCH, "no GPU", "--device cpu", device="cuda")
 
+    def test_a_cuda_graph_on_the_cpu(self):
+        result = programs.run("trainer", *programs.train_options(self.directory / "run", device="cpu"), "--cuda-graph")
+        self.assertEqual(result.exit_code, programs.MISMATCH, result.output)
+        self.assertIn("--cuda-graph needs a GPU", result.output)
+
     def test_a_missing_model_directory(self):
         self.expect(programs.USAGE, "/no/such/model", model="/no/such/model")
 

@@ -1,0 +1,92 @@
+// What a micro-batch computes must ask for no value of a tensor: on a GPU the host would wait for it, and a
+// CUDA graph (micro_batch_graph.h) cannot be recorded. Seen on the CPU, in what is the same code there.
+#include <cstdlib>
+#include <set>
+
+#include <ATen/ATen.h>
+#include <ATen/record_function.h>
+#include <gmock/gmock.h>
+
+#include "comm/fixed_point_ops.h"
+#include "common/seeds.h"
+#include "lora/adapter.h"
+#include "model/model_directory.h"
+
+namespace sdlora::trainer {
+namespace {
+
+// Which of the operations that read a value into the host are called while it lives, on any thread.
+class Reads {
+ public:
+  Reads()
+      : handle_(at::addGlobalCallback(at::RecordFunctionCallback(note).scopes({at::RecordScope::FUNCTION}))) {
+    found().clear();
+  }
+
+  ~Reads() { at::removeCallback(handle_); }
+
+  Reads(const Reads&) = delete;
+  Reads& operator=(const Reads&) = delete;
+
+  static std::set<std::string>& found() {
+    static std::set<std::string> names;
+    return names;
+  }
+
+ private:
+  static std::unique_ptr<at::ObserverContext> note(const at::RecordFunction& function) {
+    static const std::set<std::string> readers{"aten::item",       "aten::_local_scalar_dense",
+                                               "aten::is_nonzero", "aten::nonzero",
+                                               "aten::equal",      "aten::masked_select"};
+    if (readers.contains(function.name())) found().insert(function.name());
+    return nullptr;
+  }
+
+  at::CallbackHandle handle_;
+};
+
+at::Tensor random_values(at::IntArrayRef shape, uint64_t seed) {
+  return at::randn(shape, generator_for(seed), at::kFloat);
+}
+
+TEST(HostWaits, AreNoticedByThisTest) {
+  const Reads reads;
+  at::ones({}).item<float>();
+  EXPECT_THAT(Reads::found(), testing::Contains("aten::item"));
+}
+
+class HostWaitsOfAType : public testing::TestWithParam<at::ScalarType> {};
+
+TEST_P(HostWaitsOfAType, AreNotInForwardLossAndBackward) {
+  const model::ModelDirectory directory(std::getenv("SDLORA_TINY_MODEL"));
+  const model::Placement placement = model::placement_on(at::kCPU, GetParam(), "aten");
+  model::UNet unet = directory.load_unet(placement);
+  const model::NoiseSchedule schedule = directory.load_noise_schedule();
+  lora::Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, at::kCPU);
+  const at::Tensor latents = random_values({2, 4, 8, 8}, 1), noise = random_values({2, 4, 8, 8}, 2);
+  const at::Tensor captions =
+      random_values({2, 77, unet.config().levels.front().context_channels}, 3).to(placement.dtype);
+  const at::Tensor timesteps = at::tensor({500, 20}, at::kLong);
+
+  const Reads reads;
+  adapter.round_parameters();
+  const at::Tensor noisy = schedule.add_noise(latents, noise, timesteps);
+  const at::Tensor prediction = unet.forward(noisy.to(placement.dtype), timesteps, captions);
+  at::mse_loss(prediction.to(at::kFloat), schedule.target(latents, noise, timesteps)).backward();
+  EXPECT_THAT(Reads::found(), testing::IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, HostWaitsOfAType, testing::Values(at::kFloat, at::kBFloat16));
+
+TEST(HostWaits, AreNotInTheExactSumOfADevice) {
+  const at::Tensor terms = random_values({100}, 1);
+  at::Tensor high = at::zeros({100}, at::kLong), low = at::zeros({100}, at::kLong),
+             refused = at::zeros({}, at::kLong);
+  const Reads reads;
+  comm::fixed_point::add_terms(terms, high, low, refused);
+  comm::fixed_point::round_sums(high, low);
+  EXPECT_THAT(Reads::found(), testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace sdlora::trainer
