@@ -2,7 +2,7 @@
 
     bench/compare.py --latents 64 --batch 1 --targets attn               about 15 minutes on 2 cores, 8 GB of memory
     bench/compare.py --latents 32 --rows script,tuned,onednn --rounds 3
-    bench/compare.py --device cuda --batch 8 --rows script-bf16,tuned-bf16,compile-bf16,bf16,graph --warmup 10 --steps 20
+    bench/compare.py --device cuda --batch 8 --rows script-bf16,tuned-bf16,compile-bf16,compile-graph-bf16,bf16,graph --warmup 10 --steps 20
 
 All rows train on the same full-size random model (tests/support/make_model.py), pictures, seeds and settings. A first run of ours
 records its inputs; the peers train on them, and their losses and gradient norms must agree with ours before anything is timed. Then
@@ -10,6 +10,8 @@ the rows take turns: in every round each runs in a fresh process, alone, first s
 processor is measured in every round, too. Writes a table and a plot into bench/results/.
 """
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -51,12 +53,14 @@ ROWS = {
     "onednn": Row("sdlora, --cpu-kernels onednn", kernels="onednn"),
     "auto": Row("sdlora", kernels="auto"),
     "script-bf16": Row("diffusers + PEFT, as its script in bf16", ["--bf16"], precision="bf16"),
-    "tuned-bf16": Row("the same, channels last, fused AdamW, tcmalloc", ["--bf16", "--channels-last", "--fused"],
+    "tuned-bf16": Row("diffusers + PEFT in bf16, channels last, fused AdamW, tcmalloc", ["--bf16", "--channels-last", "--fused"],
                       environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
     "aten-bf16": Row("sdlora, bf16, --cpu-kernels aten", kernels="aten", precision="bf16"),
     "bf16": Row("sdlora, --mixed-precision bf16", kernels="auto", precision="bf16"),
-    "compile-bf16": Row("the same with torch.compile", ["--bf16", "--channels-last", "--fused", "--compile"],
+    "compile-bf16": Row("the same in bf16 with torch.compile", ["--bf16", "--channels-last", "--fused", "--compile"],
                         environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
+    "compile-graph-bf16": Row("the same in bf16 with torch.compile and CUDA graphs", ["--bf16", "--channels-last", "--fused", "--compile-graph"],
+                              environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
     "graph": Row("sdlora, bf16, --cuda-graph", kernels="auto", precision="bf16", flags=["--cuda-graph"]),
 }
 
@@ -77,32 +81,44 @@ def options():
     return parser.parse_args()
 
 
-def gpu_bytes_used():
-    used = subprocess.run(["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"], check=True, text=True, stdout=subprocess.PIPE)
-    return int(used.stdout.split()[0]) * 2**20
+class GpuMemory:
+    """The most memory of the GPU that is in use while it is watched, looked at twice a second by one nvidia-smi."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen(["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--loop-ms=500"], text=True,
+                                        stdout=subprocess.PIPE)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        looks = [int(line) for line in self.process.communicate()[0].split() if line.isdigit()]
+        self.peak_bytes = max(looks, default=0) * 2**20
 
 
-def run_and_watch(command, environment, log=None, watches_gpu=False):
-    """Returns (output, most bytes resident or, with watches_gpu, on the GPU, seconds until `log` had a first line or None). The command's
-    failure is ours."""
-    start, first_line_after = time.monotonic(), None
+class Ended:
+    """A program that has run: its output, the most bytes it had resident, and when (time.monotonic) each line of its log had come."""
+
+    def __init__(self, output, peak_bytes, started_at, line_times):
+        self.output, self.peak_bytes, self.started_at, self.line_times = output, peak_bytes, started_at, line_times
+
+
+def run_and_watch(command, environment, log=None, line_count=1):
+    """Runs it to its end, with an eye on the first `line_count` lines of `log`; its failure is ours."""
+    started_at, line_times = time.monotonic(), []
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                env=os.environ | environment)
     output = []
     reader = threading.Thread(target=lambda: output.append(process.stdout.read()))
     reader.start()
-    gpu_bytes = 0
-    while reader.is_alive() and (watches_gpu or (log and first_line_after is None)):
-        time.sleep(0.01)
-        if log and first_line_after is None and log.exists() and log.stat().st_size > 0:
-            first_line_after = time.monotonic() - start
-        if watches_gpu:
-            gpu_bytes = max(gpu_bytes, gpu_bytes_used())
+    while log and reader.is_alive() and len(line_times) < line_count:
+        time.sleep(0.01 if line_count == 1 else 0.002)
+        if log.exists() and (new := log.read_bytes().count(b"\n") - len(line_times)) > 0:
+            line_times += [time.monotonic()] * new
     reader.join()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{output[0]}")
-    return output[0], gpu_bytes if watches_gpu else usage.ru_maxrss * 1024, first_line_after
+    return Ended(output[0], usage.ru_maxrss * 1024, started_at, line_times)
 
 
 def seconds_of(command):
@@ -160,25 +176,29 @@ def run_peer(case, model, trace, row, steps, warmup):
     command = [sys.executable, ROOT / "bench/peer.py", "--model", model, "--trace", trace, "--targets", case.targets, "--batch", case.batch,
                "--threads", case.threads, "--device", case.device, "--steps", steps, "--warmup", warmup, *row.peer_options]
     spawned_at = time.time()
-    output, peak_bytes, _ = run_and_watch(command, row.environment, watches_gpu=case.device == "cuda")
-    result = json.loads(output.splitlines()[-1])
-    return result, peak_bytes, result["first_step_at"] - spawned_at
+    ended = run_and_watch(command, row.environment)
+    result = json.loads(ended.output.splitlines()[-1])
+    return result, ended.peak_bytes, result["first_step_at"] - spawned_at
+
+
+def our_losses_and_norms(case, model, cache, row, steps, *extra):
+    run = fresh(case.work / "proof")
+    run_and_watch(our_command(case, model, cache, run, steps, row, *extra), {})
+    return {name: [step[key] for step in metrics_of(run)] for name, key in (("losses", "loss"), ("grad_norms", "grad_norm"))}
 
 
 def prove_equal_work(case, model, cache, rows):
-    """Two steps of ours, recorded; every peer must find the same losses and gradient norms. Returns the trace."""
-    trace, run = fresh(case.work / "trace"), fresh(case.work / "proof")
-    run_and_watch(our_command(case, model, cache, run, 2, ROWS["auto"], "--trace-dir", trace), {})
-    ours = metrics_of(run)
+    """Two steps of ours, recorded; every row must find the same losses and gradient norms. A graph, which is replayed from the fifth step on,
+    must find those of eight. Returns the trace."""
+    trace = fresh(case.work / "trace")
+    ours = {2: our_losses_and_norms(case, model, cache, ROWS["auto"], 2, "--trace-dir", trace)}
     for row in rows:
-        if row.is_ours:
-            fresh(case.work / "proof")
-            run_and_watch(our_command(case, model, cache, run, 2, row), {})
-            theirs = {name: [step[key] for step in metrics_of(run)] for name, key in (("losses", "loss"), ("grad_norms", "grad_norm"))}
-        else:
-            theirs, _, _ = run_peer(case, model, trace, row, 2, 0)
+        steps = 8 if row.flags else 2
+        if steps not in ours:
+            ours[steps] = our_losses_and_norms(case, model, cache, ROWS["auto"], steps)
+        theirs = our_losses_and_norms(case, model, cache, row, steps) if row.is_ours else run_peer(case, model, trace, row, steps, 0)[0]
         for name, key in (("losses", "loss"), ("grad_norms", "grad_norm")):
-            for step, (mine, other) in enumerate(zip([step[key] for step in ours], theirs[name], strict=True)):
+            for step, (mine, other) in enumerate(zip(ours[steps][name], theirs[name], strict=True)):
                 difference = abs(mine - other) / abs(mine)
                 print(f"  {row.name}: step {step + 1}, {key} {other:.7g}, relative difference {difference:.1e}", flush=True)
                 if not difference < TOLERANCES[row.precision]:
@@ -192,26 +212,36 @@ def peak_command(case):
     return [programs.BUILD / "bench/peak", "--cells", case.latents, "--batch", case.batch, "--threads", case.threads]
 
 
+def time_row(case, model, cache, trace, row):
+    """Seconds of each timed step, most bytes resident, seconds until the first step."""
+    if not row.is_ours:
+        result, peak_bytes, start_seconds = run_peer(case, model, trace, row, case.steps, case.warmup)
+        return result["step_seconds"], peak_bytes, start_seconds
+    run = fresh(case.work / "run")
+    is_on_gpu, steps = case.device == "cuda", case.warmup + case.steps
+    ended = run_and_watch(our_command(case, model, cache, run, steps, row), row.environment, log=run / "metrics.jsonl",
+                          line_count=steps if is_on_gpu else 1)
+    seconds = [step["step_seconds"] for step in metrics_of(run)]
+    start_seconds = ended.line_times[0] - seconds[0] - ended.started_at
+    if is_on_gpu:  # a step's own clock stops when the update is queued: from line to line it is all there
+        seconds = [0, *(later - earlier for earlier, later in itertools.pairwise(ended.line_times))]
+    return seconds[case.warmup:], ended.peak_bytes, start_seconds
+
+
 def measure(case, model, cache, trace, rows):
     """Lets the rows take turns; returns the processor's peak in each round, in GFLOP/s."""
     peaks = []
     for round_number in range(case.rounds):
-        peak, _, _ = run_and_watch(peak_command(case), {})
-        peaks.append(float(peak.split()[-2]))
+        peaks.append(float(run_and_watch(peak_command(case), {}).output.split()[-2]))
         for row in rows:
-            if row.is_ours:
-                run = fresh(case.work / "run")
-                _, peak_bytes, first_line_after = run_and_watch(our_command(case, model, cache, run, case.warmup + case.steps, row), row.environment,
-                                                                log=run / "metrics.jsonl", watches_gpu=case.device == "cuda")
-                seconds = [step["step_seconds"] for step in metrics_of(run)]
-                start_seconds, seconds = first_line_after - seconds[0], seconds[case.warmup:]
-            else:
-                result, peak_bytes, start_seconds = run_peer(case, model, trace, row, case.steps, case.warmup)
-                seconds = result["step_seconds"]
+            with GpuMemory() if case.device == "cuda" else contextlib.nullcontext() as gpu_memory:
+                seconds, peak_bytes, start_seconds = time_row(case, model, cache, trace, row)
+            if gpu_memory:
+                peak_bytes = gpu_memory.peak_bytes
             row.step_seconds += seconds
             row.start_seconds.append(start_seconds)
             row.peak_bytes = max(row.peak_bytes, peak_bytes)
-            print(f"  round {round_number + 1}, {row.name}: {', '.join(f'{s:.2f}' for s in seconds)} s, "
+            print(f"  round {round_number + 1}, {row.name}: {', '.join(f'{s:.4g}' for s in seconds)} s, "
                   f"{start_seconds:.1f} s before the first step, at most {row.peak_bytes / 2**30:.1f} GiB", flush=True)
     return peaks
 
@@ -239,6 +269,8 @@ def processor():
 def main():
     case = options()
     rows = [ROWS[name] for name in case.rows.split(",")]
+    if case.warmup < 5 and any(row.flags for row in rows):
+        sys.exit("--warmup must be at least 5 for a graph: it is recorded in the fourth step")
     model, cache = make_inputs(case)
     print("equal work:", flush=True)
     trace = prove_equal_work(case, model, cache, rows)
@@ -252,7 +284,7 @@ def main():
                "date": time.strftime("%Y-%m-%d"), "device": device_of(case),
                "load average (1, 5, 15 minutes)": f"{' '.join(f'{x:.1f}' for x in load_before)} before, "
                                                   f"{' '.join(f'{x:.1f}' for x in os.getloadavg())} after",
-               "peak of matrix products" if case.device == "cuda" else "peak of oneDNN on the model's shapes": f"{', '.join(f'{p:.0f}' for p in peaks)} GFLOP/s in the rounds"})
+               "peak of bf16 matrix products" if case.device == "cuda" else "peak of oneDNN on the model's shapes": f"{', '.join(f'{p:.0f}' for p in peaks)} GFLOP/s in the rounds"})
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def options():
 
 def timed(name, command, environment=None):
     start = time.monotonic()
-    _, peak_bytes, _ = compare.run_and_watch(command, environment or {})
+    peak_bytes = compare.run_and_watch(command, environment or {}).peak_bytes
     seconds = time.monotonic() - start
     print(f"{name}: {seconds:.1f} s, at most {peak_bytes / 2**30:.1f} GiB", flush=True)
     return seconds

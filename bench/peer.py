@@ -1,7 +1,7 @@
 """One peer's training steps: diffusers' UNet with a LoRA adapter by PEFT, as diffusers' example script
 (examples/text_to_image/train_text_to_image_lora.py) trains it, on inputs that `trainer --trace-dir` recorded.
 
-    peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--compile] [--bf16] [--device cuda]
+    peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--compile | --compile-graph] [--bf16] [--device cuda]
 
 Prints one JSON line: when the first step began (seconds since 1970), step_seconds, losses, grad_norms (before clipping).
 """
@@ -35,6 +35,7 @@ def arguments_of_the_command_line():
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--fused", action="store_true", help="AdamW's fused update")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--compile-graph", action="store_true", help="torch.compile with CUDA graphs")
     parser.add_argument("--bf16", action="store_true", help="frozen weights in bfloat16, under autocast; the adapter in fp32")
     return parser.parse_args()
 
@@ -70,11 +71,14 @@ def batches(arguments):
 def main():
     arguments = arguments_of_the_command_line()
     torch.set_num_threads(arguments.threads)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # as ours
     unet, trained, names = build(arguments)
     scheduler = DDPMScheduler.from_pretrained(arguments.model, subfolder="scheduler")
     optimizer = torch.optim.AdamW(trained.values(), lr=arguments.learning_rate, weight_decay=1e-2,
                                   **({"fused": True} if arguments.fused else {}))
-    model = torch.compile(unet) if arguments.compile else unet
+    model = unet
+    if arguments.compile or arguments.compile_graph:
+        model = torch.compile(unet, mode="reduce-overhead" if arguments.compile_graph else "default")
     unet.train()
     seconds, losses, norms = [], [], []
     first_step_at = time.time()
@@ -85,12 +89,15 @@ def main():
             prediction = model(noisy.to(unet.dtype), batch["timestep"], batch["encoder_hidden_states"].to(unet.dtype), return_dict=False)[0]
         loss = torch.nn.functional.mse_loss(prediction.float(), batch["noise"].float(), reduction="mean")
         loss.backward()
-        norms.append(torch.nn.utils.clip_grad_norm_(trained.values(), 1.0).item())
+        norms.append(torch.nn.utils.clip_grad_norm_(trained.values(), 1.0).detach().clone())
         optimizer.step()
         optimizer.zero_grad()
-        losses.append(loss.item())
+        losses.append(loss.detach().clone())
+        if arguments.device == "cuda":
+            torch.cuda.synchronize()  # once a step, when all of it has been queued
         seconds.append(time.perf_counter() - start)
-    print(json.dumps({"first_step_at": first_step_at, "step_seconds": seconds[arguments.warmup:], "losses": losses, "grad_norms": norms}))
+    print(json.dumps({"first_step_at": first_step_at, "step_seconds": seconds[arguments.warmup:],
+                      "losses": [loss.item() for loss in losses], "grad_norms": [norm.item() for norm in norms]}))
 
 
 if __name__ == "__main__":

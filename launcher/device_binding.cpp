@@ -3,10 +3,8 @@
 #include <array>
 #include <cstdlib>
 #include <map>
-#include <vector>
 
 #include <ATen/Context.h>
-#include <ATen/SDPBackend.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
@@ -52,21 +50,6 @@ void use_deterministic_kernels() {
   context.setDeterministicAlgorithms(true, /*warn_only=*/false);
   context.setDeterministicFillUninitializedMemory(false);  // nothing here reads memory before it writes it
   context.setDeterministicCuDNN(true);
-  context.setBenchmarkCuDNN(false);  // it would choose by the clock
-}
-
-// cuDNN searches for the fastest convolution of each shape, and its attention comes before the flash kernels,
-// which compute 40 channels a head as 64 and 80 as 96. Which comes first is otherwise a matter of cuDNN's
-// version.
-void use_fastest_kernels() {
-  at::Context& context = at::globalContext();
-  context.setBenchmarkCuDNN(true);
-  std::vector<int64_t> order;
-  for (const at::SDPBackend backend :
-       {at::SDPBackend::cudnn_attention, at::SDPBackend::flash_attention, at::SDPBackend::efficient_attention,
-        at::SDPBackend::math, at::SDPBackend::overrideable})
-    order.push_back(static_cast<int64_t>(backend));
-  context.setSDPPriorityOrder(order);
 }
 
 }  // namespace
@@ -119,7 +102,8 @@ at::Device bind_device(const DeviceChoice& choice, comm::Communicator& world) {
     if (gpu_count == 0) return;
     check_local_rank(world.local_rank());
     const int index = choose_gpu(gpu_count, world.local_rank(), world.local_size(), choice.allow_gpu_sharing);
-    choice.is_deterministic ? use_deterministic_kernels() : use_fastest_kernels();
+    if (choice.kernels == GpuKernels::kDeterministic) use_deterministic_kernels();
+    at::globalContext().setBenchmarkCuDNN(choice.kernels == GpuKernels::kFastest);
     // fp32 means fp32: TF32 has 10 bits of mantissa.
     at::globalContext().setAllowTF32CuBLAS(false);
     at::globalContext().setAllowTF32CuDNN(false);

@@ -10,9 +10,15 @@
 
 namespace sdlora::launcher {
 
+enum class GpuKernels {
+  kUsual,
+  kDeterministic,  // only those that give the same bytes every time
+  kFastest,        // cuDNN tries its convolutions on each new shape and chooses by the clock
+};
+
 struct DeviceChoice {
-  std::string device = "auto";     // auto (a GPU where there is one, else the CPU), cpu, cuda
-  bool is_deterministic = false;   // on a GPU: only kernels that give the same bytes every time
+  std::string device = "auto";  // auto (a GPU where there is one, else the CPU), cpu, cuda
+  GpuKernels kernels = GpuKernels::kUsual;
   bool allow_gpu_sharing = false;  // several ranks may have one GPU
 };
 

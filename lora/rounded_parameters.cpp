@@ -7,10 +7,9 @@ namespace sdlora::lora {
 
 at::Tensor RoundedParameters::of(const at::Tensor& view, at::ScalarType type) {
   if (type == parameters_.scalar_type()) return view.detach();
-  if (!rounded_.defined() || rounded_.scalar_type() != type) {
-    rounded_ = at::empty_like(parameters_, type);
-    version_ = -1;
-  }
+  if (!rounded_.defined()) rounded_ = at::empty_like(parameters_, type);
+  TORCH_CHECK(rounded_.scalar_type() == type, "the parameters are rounded to ", rounded_.scalar_type(),
+              " already, and may be read there by a CUDA graph");
   refresh();
   return rounded_.as_strided(view.sizes(), view.strides(),
                              view.storage_offset() - parameters_.storage_offset());

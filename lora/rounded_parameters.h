@@ -11,8 +11,8 @@ class RoundedParameters {
   // parameters [P] f32, of which A and B are views.
   explicit RoundedParameters(const at::Tensor& parameters) : parameters_(parameters.detach()) {}
 
-  // `view` (of the parameters) in `type`, with the values that the parameters have now; itself in f32. Asking
-  // for another 16-bit type than before rounds anew.
+  // `view` (of the parameters) in `type`, with the values that the parameters have now; itself in f32. One
+  // 16-bit type only.
   at::Tensor of(const at::Tensor& view, at::ScalarType type);
 
   // Rounds what has changed, before a CUDA graph is replayed that reads the copy. Nothing when there is none.

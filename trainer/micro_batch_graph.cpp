@@ -9,19 +9,13 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
-#include "common/error.h"
-
 namespace sdlora::trainer {
 namespace {
 
 constexpr int kWarmUpCount = 3;
 
 c10::cuda::CUDAStream stream_for(at::Device device) {
-  if (!device.is_cuda())
-    throw Error(ExitCode::kMismatch, Problem{.what = "--cuda-graph needs a GPU",
-                                             .expected = "--device cuda",
-                                             .seen = "computing on the CPU",
-                                             .advice = "leave --cuda-graph out"});
+  TORCH_CHECK(device.is_cuda(), "a CUDA graph needs a GPU");
   c10::cuda::device_synchronize();  // what was begun on the default stream
   return c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index());
 }
@@ -30,9 +24,8 @@ c10::cuda::CUDAStream stream_for(at::Device device) {
 class Capture {
  public:
   explicit Capture(at::cuda::CUDAGraph& graph) : graph_(graph) {
-    c10::cuda::device_synchronize();
     c10::cuda::CUDACachingAllocator::emptyCache();  // the recording has memory of its own
-    // Other threads may go on: the metrics endpoint asks for the memory that is free.
+    // What other threads do to the device is no matter of this recording.
     graph_.capture_begin(/*pool=*/{0, 0}, cudaStreamCaptureModeThreadLocal);
   }
 
@@ -73,21 +66,22 @@ struct MicroBatchGraph::Recording {
 MicroBatchGraph::MicroBatchGraph(at::Device device) : recording_(std::make_unique<Recording>(device)) {}
 
 MicroBatchGraph::~MicroBatchGraph() {
-  recording_->stream.current_stream().synchronize();  // a graph that runs must not be destroyed
+  try {
+    recording_->stream.current_stream().synchronize();  // a graph that runs must not be destroyed
+  } catch (const c10::Error&) {  // the GPU has failed, and whoever noticed it first has said so
+  }
 }
 
 void MicroBatchGraph::take_in(const MicroBatch& batch) {
   MicroBatch& inputs = recording_->inputs;
-  if (!inputs.latents.defined()) {
-    inputs = batch;
-    for (at::Tensor* input : {&inputs.latents, &inputs.noise, &inputs.timesteps, &inputs.captions})
-      *input = input->clone();
-    return;
+  for (at::Tensor MicroBatch::*input :
+       {&MicroBatch::latents, &MicroBatch::noise, &MicroBatch::timesteps, &MicroBatch::captions}) {
+    at::Tensor& kept = inputs.*input;
+    const at::Tensor& given = batch.*input;
+    if (!kept.defined()) kept = at::empty_like(given);
+    TORCH_CHECK(kept.sizes() == given.sizes(), "a micro-batch of another shape than the graph's");
+    kept.copy_(given);
   }
-  inputs.latents.copy_(batch.latents);
-  inputs.noise.copy_(batch.noise);
-  inputs.timesteps.copy_(batch.timesteps);
-  inputs.captions.copy_(batch.captions);
 }
 
 MicroBatchResult MicroBatchGraph::run(const MicroBatch& batch, double constant, const Compute& compute) {
@@ -98,6 +92,7 @@ MicroBatchResult MicroBatchGraph::run(const MicroBatch& batch, double constant, 
     return compute(recording.inputs);
   }
   if (!recording.graph || recording.constant != constant) {
+    c10::cuda::device_synchronize();  // a graph that runs must not be destroyed
     recording.outputs = {};
     Capture capture(recording.graph.emplace());
     recording.outputs = compute(recording.inputs);

@@ -24,7 +24,7 @@ class MicroBatchGraph {
   using Compute = std::function<MicroBatchResult(const MicroBatch&)>;
 
   // From here on, until it is destroyed, this thread works on a stream of its own: none can be recorded on
-  // the default stream. Throws Error(kMismatch) when `device` is not a GPU.
+  // the default stream. `device` is a GPU.
   explicit MicroBatchGraph(at::Device device);
   ~MicroBatchGraph();
 

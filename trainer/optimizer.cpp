@@ -19,7 +19,8 @@ void AdamW::step(const at::Tensor& gradients, double learning_rate) {
                     {update_count_}, learning_rate, config_.beta1, config_.beta2, config_.weight_decay,
                     config_.eps,
                     /*amsgrad=*/false, /*maximize=*/false);
-  // The fused kernel does not count as a change in place; LoRA's merged weights are made anew by that count.
+  // The fused kernel does not count as a change in place; LoRA's merged or rounded weights are made anew by
+  // that count.
   parameters_.unsafeGetTensorImpl()->bump_version();
 }
 

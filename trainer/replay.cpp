@@ -43,7 +43,7 @@ class Replayer {
       log::warning("the UNet in " + model.string() + " is not the one that the step was recorded with");
   }
 
-  // Forward and backward of one sample, scaled as in its micro-batch (step.cpp, 2 to 4).
+  // Forward and backward of one sample, scaled as in its micro-batch (step.cpp, 1 to 3).
   Computed compute(const NonfiniteSample& sample) {
     const MicroBatch batch =
         read_sample_file(directory_ / sample_file_name(record_.step, sample.slot), placement_.device);

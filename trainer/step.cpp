@@ -68,16 +68,17 @@ StepResult train_step(int64_t step, const StepSettings& settings, const StepPart
     result.sample_losses.push_back({batch.timesteps, sample_losses});
     nonfinite.add(batch, prediction, sample_losses, adapter.gradients(), is_usable);
   }
+  clock.enter(StepPhase::kDataWait);
   if (settings.placement.device.is_cuda())  // which has been given all of its work
     for (const int64_t slot : share.micro_batches())
       batches.draw_ahead(step + 1, slot, share.micro_batch_size);
 
+  clock.enter(StepPhase::kReduce);
   result.nonfinite = nonfinite.found();  // here a GPU is waited for
   result.own_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   // 5. Reduce (all ranks): from here on every rank computes the same from the same
   watchdog.progress(comm::Section::kReduction, "gradients");
-  clock.enter(StepPhase::kReduce);
   ReducedStep reduced = reducer.reduce(gradients_comm, share.micro_batch_count());
   watchdog.progress(comm::Section::kStep, "update");  // never returns from a sum that was broken off
   result.loss = reduced.loss;

@@ -53,6 +53,14 @@ bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::
   return config.comm == "nccl" || (config.comm == "auto" && device.is_cuda() && world.size() > 1);
 }
 
+void check_cuda_graph(const TrainConfig& config, at::Device device) {
+  if (config.records_cuda_graph && !device.is_cuda())
+    throw Error(ExitCode::kMismatch, Problem{.what = "--cuda-graph needs a GPU",
+                                             .expected = "--device cuda",
+                                             .seen = "computing on the CPU",
+                                             .advice = "leave --cuda-graph out"});
+}
+
 }  // namespace
 
 struct Trainer::Saved {
@@ -109,6 +117,7 @@ Trainer::Saved Trainer::find_saved() {
 void Trainer::load_parts() {
   watchdog_.progress(comm::Section::kStartUp, "loading the model and the data");
   comm::agree(world_, [&] {
+    check_cuda_graph(config_, device_);
     const BatchShare share =
         share_batch(config_.batch_size, config_.micro_batch_size, world_.rank(), world_.size());
     config_.micro_batch_size = share.micro_batch_size;

@@ -56,10 +56,10 @@ int main(int argc, char** argv) {
                                         : config.output / sdlora::comm::flight_record_name(world.rank()));
     trainer::compare_builds_and_settings(world, config);
     trainer::refuse_a_used_directory(config, world);
-    const at::Device device = launcher::bind_device({.device = config.device,
-                                                     .is_deterministic = config.is_deterministic,
-                                                     .allow_gpu_sharing = config.allow_gpu_sharing},
-                                                    world);
+    using launcher::GpuKernels;
+    const GpuKernels kernels = config.is_deterministic ? GpuKernels::kDeterministic : GpuKernels::kFastest;
+    const at::Device device = launcher::bind_device(
+        {.device = config.device, .kernels = kernels, .allow_gpu_sharing = config.allow_gpu_sharing}, world);
     config.resolve("cpu-threads", std::to_string(launcher::set_cpu_threads(config.cpu_threads, world)));
     if (!config.replay_directory.empty()) return trainer::replay(config, world, device, watchdog);
     std::unique_ptr<launcher::DirectoryLock> ownership;

@@ -34,12 +34,29 @@ class TrainingOnAGpu(unittest.TestCase):
         runs.assert_equal_results(self, self.directory / "two", self.directory / "one", STEPS)
 
     def test_writes_the_same_bytes_when_its_work_is_a_cuda_graph(self):
-        """Four micro-batches a step: the first three runs are not recorded, the others are replayed."""
+        """Four micro-batches a step: the first three are not recorded, the others are replayed, with validations between them."""
         for precision in ("no", "bf16", "fp16"):
-            for name, flags in ((f"plain-{precision}", []), (f"graph-{precision}", ["--cuda-graph"])):
-                result = programs.run("trainer", *self.options(name, mixed_precision=precision), *flags)
+            more = {"mixed_precision": precision, "validation_every": 2, "validation_split": 0.2}
+            for name, ranks, flags in (("plain", 1, []), ("graph", 1, ["--cuda-graph"]),
+                                       ("two", 2, ["--cuda-graph", "--allow-gpu-sharing"])):
+                result = programs.run("trainer", *self.options(f"{name}-{precision}", **more), *flags, ranks=ranks)
                 self.assertEqual(result.exit_code, 0, result.output)
-            runs.assert_equal_results(self, self.directory / f"graph-{precision}", self.directory / f"plain-{precision}", STEPS)
+            for name in ("graph", "two"):
+                runs.assert_equal_results(self, self.directory / f"{name}-{precision}", self.directory / f"plain-{precision}", STEPS)
+
+    def test_finds_the_same_losses_with_the_fastest_kernels(self):
+        """Without --deterministic, as users train, with and without a graph."""
+        for precision, tolerance in (("no", 1e-4), ("bf16", 0.02)):
+            losses = {}
+            for name, flags in (("exact", ["--deterministic"]), ("fast", []), ("graph", ["--cuda-graph"])):
+                run = self.directory / f"{name}-fastest-{precision}"
+                options = self.options(run.name, mixed_precision=precision)[:-1]  # without --deterministic
+                result = programs.run("trainer", *options, *flags)
+                self.assertEqual(result.exit_code, 0, result.output)
+                losses[name] = [record["loss"] for record in runs.records_of(run)]
+            for name in ("fast", "graph"):
+                for mine, exact in zip(losses[name], losses["exact"], strict=True):
+                    self.assertLess(abs(mine - exact) / exact, tolerance, name)
 
     def test_does_not_hang_when_a_rank_is_stopped(self):
         run = self.directory / "run"

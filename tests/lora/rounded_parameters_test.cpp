@@ -14,13 +14,14 @@ at::Tensor random_parameters() {
 
 TEST(RoundedParameters, AreWhatAViewRoundsTo) {
   const at::Tensor parameters = random_parameters();
-  RoundedParameters rounded(parameters);
-  for (const at::Tensor& view : {parameters.narrow(0, 0, 12).view({3, 4}),
-                                 parameters.narrow(0, 12, 10).view({5, 2}), parameters.narrow(0, 39, 1)})
-    for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    RoundedParameters rounded(parameters);
+    for (const at::Tensor& view : {parameters.narrow(0, 0, 12).view({3, 4}),
+                                   parameters.narrow(0, 12, 10).view({5, 2}), parameters.narrow(0, 39, 1)}) {
       EXPECT_EQ(rounded.of(view, type).scalar_type(), type);
       EXPECT_TRUE(at::equal(rounded.of(view, type), view.to(type)));
     }
+  }
 }
 
 TEST(RoundedParameters, AreTheParametersThemselvesInF32) {

@@ -1,5 +1,6 @@
 // What a micro-batch computes must ask for no value of a tensor: on a GPU the host would wait for it, and a
-// CUDA graph (micro_batch_graph.h) cannot be recorded. Seen on the CPU, in what is the same code there.
+// CUDA graph (micro_batch_graph.h) cannot be recorded. Seen on the CPU, whose path is the GPU's but for the
+// kernels.
 #include <cstdlib>
 #include <set>
 
@@ -11,6 +12,7 @@
 #include "common/seeds.h"
 #include "lora/adapter.h"
 #include "model/model_directory.h"
+#include "trainer/gradient_reducer.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -57,7 +59,7 @@ TEST(HostWaits, AreNoticedByThisTest) {
 
 class HostWaitsOfAType : public testing::TestWithParam<at::ScalarType> {};
 
-TEST_P(HostWaitsOfAType, AreNotInForwardLossAndBackward) {
+TEST_P(HostWaitsOfAType, AreNotInForwardLossBackwardAndSum) {
   const model::ModelDirectory directory(std::getenv("SDLORA_TINY_MODEL"));
   const model::Placement placement = model::placement_on(at::kCPU, GetParam(), "aten");
   model::UNet unet = directory.load_unet(placement);
@@ -67,12 +69,18 @@ TEST_P(HostWaitsOfAType, AreNotInForwardLossAndBackward) {
   const at::Tensor captions =
       random_values({2, 77, unet.config().levels.front().context_channels}, 3).to(placement.dtype);
   const at::Tensor timesteps = at::tensor({500, 20}, at::kLong);
+  const auto exact = make_exact_reducer(adapter.parameter_count(), at::kCPU);
+  const auto plain = make_plain_reducer(adapter.parameter_count(), at::kCPU);
 
   const Reads reads;
   adapter.round_parameters();
   const at::Tensor noisy = schedule.add_noise(latents, noise, timesteps);
   const at::Tensor prediction = unet.forward(noisy.to(placement.dtype), timesteps, captions);
-  at::mse_loss(prediction.to(at::kFloat), schedule.target(latents, noise, timesteps)).backward();
+  const at::Tensor loss = at::mse_loss(prediction.to(at::kFloat), schedule.target(latents, noise, timesteps));
+  (loss * 1024).backward();
+  adapter.gradients().mul_(1.0 / 1024);
+  exact->add(adapter.gradients(), loss.detach());
+  plain->add(adapter.gradients(), loss.detach());
   EXPECT_THAT(Reads::found(), testing::IsEmpty());
 }
 
