@@ -1,6 +1,7 @@
 // What a micro-batch computes must ask for no value of a tensor: on a GPU the host would wait for it, and a
-// CUDA graph (micro_batch_graph.h) cannot be recorded. Seen on the CPU, whose path is the GPU's but for the
-// kernels.
+// CUDA graph (micro_batch_graph.h) cannot be recorded. Seen on the CPU with ATen's kernels: in
+// bf16 its path is the GPU's but for the kernels, in fp32 it takes LoRA's merged branch, which a GPU does
+// not.
 #include <cstdlib>
 #include <set>
 
