@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
-#include "checkpoint/posix_file.h"
 #include "checkpoint/printable.h"
 #include "checkpoint/sha256.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
 namespace {

@@ -8,11 +8,11 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/checkpoint_manifest.h"
-#include "checkpoint/posix_file.h"
 #include "checkpoint/safetensors.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
 namespace {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include "checkpoint/posix_file.h"
 #include "common/error.h"
+#include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
 

@@ -6,9 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/file_identity.h"
 #include "checkpoint/sha256.h"
+#include "common/atomic_file.h"
 
 namespace sdlora::checkpoint {
 namespace {

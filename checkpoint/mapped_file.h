@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "checkpoint/posix_file.h"
+#include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
 

@@ -7,9 +7,9 @@
 #include <ATen/ops/from_blob.h>
 
 #include "checkpoint/mapped_file.h"
-#include "checkpoint/posix_file.h"
 #include "checkpoint/safetensors_header.h"
 #include "common/error.h"
+#include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
 

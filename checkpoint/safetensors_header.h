@@ -3,8 +3,8 @@
 
 #include <string_view>
 
-#include "checkpoint/posix_file.h"
 #include "checkpoint/safetensors.h"
+#include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
 

@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
-#include "checkpoint/posix_file.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_dtypes.h"
 #include "checkpoint/safetensors_header.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
 namespace {

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
-#include "checkpoint/posix_file.h"
 #include "common/error.h"
+#include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
 namespace {

@@ -6,11 +6,11 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/serialization/pickler.h>
 
-#include "checkpoint/atomic_file.h"
-#include "checkpoint/posix_file.h"
 #include "checkpoint/torch_pickle.h"
 #include "checkpoint/zip_archive.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
 namespace {

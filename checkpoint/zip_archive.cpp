@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/printable.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 
 namespace sdlora::checkpoint {

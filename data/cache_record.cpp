@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 
@@ -44,7 +44,7 @@ CacheRecord read_record(const fs::path& cache_directory) {
   const fs::path journal = cache_directory / kJournalName;
   if (!fs::is_regular_file(journal, error)) return {};
   try {
-    return record_of(Json::parse(checkpoint::read_text(journal)));
+    return record_of(Json::parse(read_text(journal)));
   } catch (const Json::exception&) {
     return {};
   }
@@ -71,7 +71,7 @@ void write_journal(const fs::path& cache_directory, const CacheRecord& record) {
   for (const auto& [name, file] : record.files)
     json["files"].push_back(
         {{"name", name}, {"bytes", file.bytes}, {"sha256", file.sha256}, {"rows", file.row_count}});
-  checkpoint::write_text_atomically(cache_directory / kJournalName, json.dump(1) + "\n");
+  write_text_atomically(cache_directory / kJournalName, json.dump(1) + "\n");
 }
 
 }  // namespace sdlora::data

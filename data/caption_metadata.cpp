@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 
 namespace sdlora::data {
@@ -49,7 +49,7 @@ const CaptionMetadata::Texts& CaptionMetadata::texts_in(const fs::path& folder) 
   std::error_code error;
   if (!is_new || !fs::is_regular_file(file, error)) return texts;
 
-  std::istringstream lines(checkpoint::read_text(file));
+  std::istringstream lines(read_text(file));
   int64_t line_number = 0;
   for (std::string line; std::getline(lines, line);) {
     ++line_number;

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "data/caption_metadata.h"
 #include "data/image_folder.h"
@@ -46,7 +46,7 @@ CaptionTable find_captions(const fs::path& folder, const std::vector<std::string
     std::error_code error;
     std::optional<std::string> caption;
     if (fs::is_regular_file(text_file, error))
-      caption = checkpoint::read_text(text_file);
+      caption = read_text(text_file);
     else if (!(caption = metadata.text_of(source)))
       caption = caption_for_the_rest;
     if (!caption) {

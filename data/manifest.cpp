@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/sha256.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 
 namespace sdlora::data {
@@ -103,7 +103,7 @@ Manifest read_manifest(const fs::path& cache_directory) {
          error.message());
   if (bytes > kMostManifestBytes)
     fail(file, "the manifest is damaged", "less than 256 MiB", fmt::format("{}", bytes));
-  const Json json = Json::parse(checkpoint::read_text(file), nullptr, false);
+  const Json json = Json::parse(read_text(file), nullptr, false);
   if (!json.is_object()) fail(file, "the manifest is damaged", "a JSON object", "something else");
   try {
     const auto version = json.at("format_version").get<int64_t>();

@@ -9,8 +9,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
+#include "monitoring/metrics/targets.h"
 
 namespace sdlora::data {
 namespace {
@@ -31,12 +32,13 @@ bool is_data_name(const std::string& name) {
   return name == kTextFileName || (name.starts_with("shard-") && name.ends_with(".h5"));
 }
 
-// Data files, the same put aside or in part, and the temporary names of checkpoint/atomic_file.h.
+// Data files, the same put aside or in part, and the temporary names of common/atomic_file.h.
 bool is_ours(const std::string& name) {
   const size_t mark = name.starts_with('.') ? name.find(".tmp-") : std::string::npos;
   if (mark != std::string::npos) {
     const std::string plain = name.substr(1, mark - 1);
-    return is_ours(plain) || plain == kManifestName || plain == kJournalName;
+    return is_ours(plain) || plain == kManifestName || plain == kJournalName ||
+           plain == monitoring::kMetricsTargetsFile;
   }
   for (const std::string_view suffix : {kPreviousSuffix, kPartialSuffix})
     if (name.ends_with(suffix)) return is_data_name(name.substr(0, name.size() - suffix.size()));
@@ -144,8 +146,8 @@ bool OutputDirectory::finish(const Manifest& manifest) {
   const std::string text = to_json_text(manifest);
   const fs::path file = directory_ / kManifestName;
   std::error_code error;
-  const bool is_same = fs::exists(file, error) && checkpoint::read_text(file) == text;
-  if (!is_same) checkpoint::write_text_atomically(file, text);
+  const bool is_same = fs::exists(file, error) && read_text(file) == text;
+  if (!is_same) write_text_atomically(file, text);
   remove_file(directory_ / kJournalName);
   return !is_same;
 }

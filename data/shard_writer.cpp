@@ -6,8 +6,8 @@
 
 #include <ATen/ATen.h>
 
-#include "checkpoint/atomic_file.h"
-#include "checkpoint/posix_file.h"
+#include "common/atomic_file.h"
+#include "common/posix_file.h"
 #include "data/hdf5_handles.h"
 #include "data/shard_reader.h"
 
@@ -79,7 +79,7 @@ void write_integers(hid_t file, const char* name, const std::vector<int64_t>& va
 }
 
 void write_bytes(const std::filesystem::path& file, const std::string& bytes) {
-  checkpoint::PosixFile output = checkpoint::PosixFile::create(file);
+  PosixFile output = PosixFile::create(file);
   output.write(bytes);
   output.close();
 }
@@ -112,7 +112,7 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
     write_strings(id, "source", content.source, place);
     write_strings(id, "source_sha256", content.source_sha256, place);
   });
-  checkpoint::write_file_atomically(file, [&](const std::filesystem::path& temporary) {
+  write_file_atomically(file, [&](const std::filesystem::path& temporary) {
     write_bytes(temporary, image);
     const ShardContent back = read_shard(temporary);
     require_read_back(at::equal(back.latents, content.latents) &&
@@ -132,7 +132,7 @@ void write_text_file(const std::filesystem::path& file, const TextContent& conte
     write_rows(id, "embedding", content.embedding, place);
     write_strings(id, "caption", content.caption, place);
   });
-  checkpoint::write_file_atomically(file, [&](const std::filesystem::path& temporary) {
+  write_file_atomically(file, [&](const std::filesystem::path& temporary) {
     write_bytes(temporary, image);
     const TextContent back = read_text_file(temporary);
     require_read_back(at::equal(back.embedding, content.embedding) && back.caption == content.caption, file);

@@ -7,7 +7,7 @@
 #include <opencv2/imgproc.hpp>
 #include <zlib.h>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 
 namespace sdlora::inference {
@@ -45,7 +45,7 @@ void write_png(const std::filesystem::path& file, const at::Tensor& rgb, const s
     throw Error(ExitCode::kInternal, Problem{.what = "cannot encode a picture", .where = file.string()});
   std::string bytes(encoded.begin(), encoded.end());
   bytes.insert(kAfterHeader, text_chunk(parameters));
-  checkpoint::write_text_atomically(file, bytes);
+  write_text_atomically(file, bytes);
 }
 
 }  // namespace sdlora::inference

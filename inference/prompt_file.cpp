@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 
 namespace sdlora::inference {
@@ -61,7 +61,7 @@ PromptLine parse_object(const std::string& text, const fs::path& folder) {
 }  // namespace
 
 std::vector<PromptLine> read_prompt_file(const fs::path& file) {
-  std::istringstream text(checkpoint::read_text(file));
+  std::istringstream text(read_text(file));
   std::vector<PromptLine> lines;
   size_t number = 1;
   for (std::string line; std::getline(text, line); ++number) {

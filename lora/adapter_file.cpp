@@ -7,10 +7,10 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/printable.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/torch_zip.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "lora/adapter_names.h"
 #include "lora/default_alpha.h"
@@ -148,7 +148,7 @@ void write_adapter(const fs::path& file, const TrainedAdapter& adapter) {
       {"format", "sdlora adapter 1"},  {"rank", adapter.config.rank},
       {"alpha", adapter.config.alpha}, {"targets", adapter.config.targets},
       {"step", adapter.step},          {"base_model_sha256", adapter.base_model_hash}};
-  checkpoint::write_text_atomically(description_of(file), description.dump(2) + "\n");
+  write_text_atomically(description_of(file), description.dump(2) + "\n");
   checkpoint::write_torch_zip(file, adapter.tensors);
 }
 

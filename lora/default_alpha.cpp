@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 
@@ -25,7 +25,7 @@ using nlohmann::json;
 
 double read_sdlora_alpha(const fs::path& file) {
   try {
-    return json::parse(checkpoint::read_text(file)).at("alpha").get<double>();
+    return json::parse(read_text(file)).at("alpha").get<double>();
   } catch (const json::exception& failure) {
     refuse_description(file.string(), "JSON with a number alpha", failure.what());
   }
@@ -86,7 +86,7 @@ std::optional<DefaultAlpha::PeftConfig> DefaultAlpha::read_peft_config(const Ada
   std::string text, prefix, where;
   const fs::path beside = file_.parent_path() / "adapter_config.json";
   if (name.naming == Naming::kPeft && fs::exists(beside)) {
-    text = checkpoint::read_text(beside);
+    text = read_text(beside);
     where = beside.string();
   } else if (const auto found = metadata_.find("lora_adapter_metadata"); found != metadata_.end()) {
     text = found->second;

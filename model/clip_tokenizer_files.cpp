@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "model/clip_special_tokens.h"
 
@@ -29,7 +29,7 @@ constexpr int64_t kMinLength = 3, kMaxLength = 1024;  // else model_max_length i
 // An empty object where the file is not there.
 Json read_optional_object(const Path& file) {
   if (!std::filesystem::exists(file)) return Json::object();
-  Json values = Json::parse(checkpoint::read_text(file), nullptr, false);
+  Json values = Json::parse(read_text(file), nullptr, false);
   if (values.is_discarded()) refuse(file, "JSON", "something else");
   if (!values.is_object()) refuse(file, "a JSON object", values.type_name());
   return values;
@@ -55,7 +55,7 @@ std::pair<std::string, std::string> parse_merge(const Path& file, size_t number,
 }
 
 MergeList read_merge_lines(const Path& file) {
-  std::istringstream lines(checkpoint::read_text(file));
+  std::istringstream lines(read_text(file));
   MergeList merges;
   std::string line;
   for (size_t number = 1; std::getline(lines, line); ++number) {

@@ -2,14 +2,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 
 namespace sdlora::model {
 
 ModelConfig::ModelConfig(std::filesystem::path file) : file_(std::move(file)) {
   try {
-    values_ = std::make_shared<const nlohmann::json>(nlohmann::json::parse(checkpoint::read_text(file_)));
+    values_ = std::make_shared<const nlohmann::json>(nlohmann::json::parse(read_text(file_)));
   } catch (const nlohmann::json::exception& failure) {
     throw Error(ExitCode::kBadData, Problem{.what = "cannot read a model's config",
                                             .expected = "JSON",

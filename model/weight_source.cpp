@@ -7,8 +7,8 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/safetensors.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 
 namespace sdlora::model {
@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 std::vector<fs::path> shards_of(const fs::path& index_file) {
   std::set<std::string> names;
   try {
-    const auto index = nlohmann::json::parse(checkpoint::read_text(index_file));
+    const auto index = nlohmann::json::parse(read_text(index_file));
     for (const auto& [tensor, file] : index.at("weight_map").items()) names.insert(file.get<std::string>());
   } catch (const nlohmann::json::exception& failure) {
     throw Error(ExitCode::kBadData, Problem{.what = "cannot read the index of a sharded model",

@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/atomic_file.h"
 #include "monitoring/metrics_history.h"
-#include "monitoring/replace_file.h"
 #include "monitoring/report_page.h"
 #include "monitoring/report_pictures.h"
 
@@ -177,7 +177,7 @@ void write_report(const RunReport& report) {
   std::string page(report_page());
   put_in_place(page, kReportDataMark, text_for_script(data));
   put_in_place(page, kReportTitleMark, escape_html(name));
-  replace_file(report.run_directory / "report.html", page);
+  write_text_atomically(report.run_directory / "report.html", page);
 }
 
 }  // namespace sdlora::monitoring

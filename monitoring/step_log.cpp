@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
-#include "monitoring/replace_file.h"
 
 namespace sdlora::monitoring {
 namespace {
@@ -98,7 +98,7 @@ std::string records_until(const std::filesystem::path& file, int64_t last_step) 
 }  // namespace
 
 StepLog::StepLog(const std::filesystem::path& file, int64_t resume_after_step) : file_(file) {
-  replace_file(file, resume_after_step > 0 ? records_until(file, resume_after_step) : "");
+  write_text_atomically(file, resume_after_step > 0 ? records_until(file, resume_after_step) : "");
   open();
 }
 
@@ -153,7 +153,7 @@ void StepLog::add_validation(const ValidationRecord& record) {
     amended["step"] = record.step;
   }
   amended.update(validation_fields(record));
-  replace_file(file_, text + amended.dump() + "\n");
+  write_text_atomically(file_, text + amended.dump() + "\n");
   open();
 }
 

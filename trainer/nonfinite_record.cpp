@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/safetensors.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "trainer/sample_file.h"
@@ -166,7 +166,7 @@ void write_nonfinite_record(const std::filesystem::path& directory, NonfiniteRec
         record.samples.push_back(sample_from(Json::parse(lines.substr(begin, end - begin))));
     if (record.samples.empty()) return;
     checkpoint::write_safetensors(directory / "adapter.safetensors", adapter.named_tensors());
-    checkpoint::write_text_atomically(directory / "step.json", to_json(record).dump(2) + "\n");
+    write_text_atomically(directory / "step.json", to_json(record).dump(2) + "\n");
     log::info(fmt::format("inputs of step {} are in {}: see them again with trainer --replay", record.step,
                           directory.string()));
   } catch (const std::exception& failure) {
@@ -182,7 +182,7 @@ NonfiniteRecord read_nonfinite_record(const std::filesystem::path& directory) {
                                           .where = directory.string(),
                                           .advice = "check --replay"});
   try {
-    return record_from(Json::parse(checkpoint::read_text(file)));
+    return record_from(Json::parse(read_text(file)));
   } catch (const Json::exception& failure) {
     throw Error(ExitCode::kBadData, Problem{.what = "cannot read the record of a non-finite step",
                                             .expected = kFormat,

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 
@@ -77,7 +77,7 @@ void Previews::draw_share(int64_t step, const model::UNet& unet, const model::Pl
   const fs::path folder = folder_of(step);
   fs::create_directories(folder);
   if (world.rank() == 0)
-    checkpoint::write_text_atomically(folder / "prompts.txt", fmt::format("{}\n", fmt::join(prompts_, "\n")));
+    write_text_atomically(folder / "prompts.txt", fmt::format("{}\n", fmt::join(prompts_, "\n")));
   for (auto prompt = static_cast<size_t>(world.rank()); prompt < prompts_.size();
        prompt += static_cast<size_t>(world.size())) {
     const fs::path file = file_of(step, prompt);

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/checkpoint_store.h"
 #include "comm/flight_record.h"
 #include "comm/program.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 
@@ -44,7 +44,7 @@ void open_run_directory(const TrainConfig& config, comm::Communicator& world) {
 
 void write_resolved_config(const TrainConfig& config, comm::Communicator& world) {
   comm::agree(world, [&] {
-    if (world.rank() == 0) checkpoint::write_text_atomically(config.output / "config.toml", to_toml(config));
+    if (world.rank() == 0) write_text_atomically(config.output / "config.toml", to_toml(config));
   });
 }
 

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/atomic_file.h"
 #include "common/error.h"
-#include "monitoring/replace_file.h"
 
 namespace sdlora::monitoring {
 
@@ -16,8 +16,8 @@ void write_metrics_targets(const std::filesystem::path& run_directory,
     if (!addresses[rank].empty())
       groups.push_back({{"targets", {addresses[rank]}},
                         {"labels", {{"job", "sdlora"}, {"run", run}, {"rank", std::to_string(rank)}}}});
-  replace_file(run_directory / kMetricsTargetsFile,
-               groups.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_text_atomically(run_directory / kMetricsTargetsFile,
+                        groups.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 void empty_metrics_targets(const std::filesystem::path& run_directory) {

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include "checkpoint/sha256.h"
-#include "checkpoint_testing.h"
+#include "tests/support/error_of.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::checkpoint {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/sha256.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 
 namespace sdlora::checkpoint {

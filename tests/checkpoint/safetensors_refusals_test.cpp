@@ -7,7 +7,8 @@
 #include <gmock/gmock.h>
 
 #include "checkpoint/safetensors.h"
-#include "checkpoint_testing.h"
+#include "tests/support/error_of.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::checkpoint {
 namespace {

@@ -7,7 +7,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include "checkpoint_testing.h"
+#include "tests/support/error_of.h"
 
 namespace sdlora::checkpoint {
 namespace {

@@ -12,7 +12,7 @@
 #include "data/cache_record.h"
 #include "data/dataset.h"
 #include "data/worker_threads.h"
-#include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {

@@ -46,7 +46,7 @@ def cache_command(images: Path, output: Path, *options):
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if not f.name.startswith(".")}
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.name != ".cache_latents.lock"}
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:

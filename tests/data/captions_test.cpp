@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "common/error.h"
-#include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {

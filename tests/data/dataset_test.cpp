@@ -3,11 +3,12 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/sha256.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "data/shard_writer.h"
 #include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {
@@ -26,7 +27,7 @@ std::string refusal(const std::filesystem::path& cache, ExitCode exit_code = Exi
 }
 
 void write_manifest(const std::filesystem::path& cache, const Manifest& manifest) {
-  checkpoint::write_text_atomically(cache / kManifestName, to_json_text(manifest));
+  write_text_atomically(cache / kManifestName, to_json_text(manifest));
 }
 
 TEST(Dataset, GivesTheSamplesOfAllShardsInOrder) {
@@ -82,7 +83,7 @@ TEST(Dataset, AFlippedBitAnywhereInAnyFileIsFound) {
   const TemporaryFolder folder;
   write_example_cache(folder.path());
   for (const char* name : {"shard-00000.h5", "shard-00001.h5", "text.h5"}) {
-    const std::string good = checkpoint::read_text(folder / name);
+    const std::string good = read_text(folder / name);
     for (size_t byte = 3; byte < good.size(); byte += good.size() / 9) {
       flip_bit(folder / name, static_cast<int64_t>(byte));
       EXPECT_THAT(refusal(folder.path()), HasSubstr(name));
@@ -95,10 +96,10 @@ TEST(Dataset, AFlippedBitAnywhereInAnyFileIsFound) {
 TEST(Dataset, ACutOffMissingOrSwappedFileIsNamed) {
   const TemporaryFolder folder;
   write_example_cache(folder.path());
-  const std::string shard = checkpoint::read_text(folder / "shard-00001.h5");
+  const std::string shard = read_text(folder / "shard-00001.h5");
   write_bytes(folder / "shard-00001.h5", shard.substr(0, shard.size() - 1));
   EXPECT_THAT(refusal(folder.path()), HasSubstr("shard-00001.h5"));
-  write_bytes(folder / "shard-00001.h5", checkpoint::read_text(folder / "shard-00000.h5"));
+  write_bytes(folder / "shard-00001.h5", read_text(folder / "shard-00000.h5"));
   EXPECT_THAT(refusal(folder.path()), HasSubstr("shard-00001.h5"));
   std::filesystem::remove(folder / "shard-00001.h5");
   EXPECT_THAT(refusal(folder.path()), HasSubstr("missing"));

@@ -1,13 +1,11 @@
 #include "tests/data/example_cache.h"
 
-#include <fstream>
-
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "data/shard_writer.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {
@@ -18,23 +16,8 @@ const std::string kTokenizerHash(64, 'c');
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = testing::TempDir() + "/sdlora-data-XXXXXX";
-  path_ = ::mkdtemp(name.data());
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code error;
-  std::filesystem::remove_all(path_, error);
-}
-
-void write_bytes(const std::filesystem::path& file, const std::string& bytes) {
-  std::filesystem::create_directories(file.parent_path());
-  std::ofstream(file, std::ios::binary) << bytes;
-}
-
 void flip_bit(const std::filesystem::path& file, int64_t byte) {
-  std::string bytes = checkpoint::read_text(file);
+  std::string bytes = read_text(file);
   bytes[static_cast<size_t>(byte)] = static_cast<char>(bytes[static_cast<size_t>(byte)] ^ 1);
   write_bytes(file, bytes);
 }
@@ -87,7 +70,7 @@ Manifest write_example_cache(const std::filesystem::path& folder, bool flip) {
                      describe_file(folder / shard_file_name(1), 2)};
   manifest.text = describe_file(folder / kTextFileName, 3);
   manifest.skipped = {{"broken.png", "an empty file"}};
-  checkpoint::write_text_atomically(folder / kManifestName, to_json_text(manifest));
+  write_text_atomically(folder / kManifestName, to_json_text(manifest));
   return manifest;
 }
 

@@ -1,4 +1,4 @@
-// Small caches for the tests, made without a model, and a folder for each test.
+// Small caches for the tests, made without a model.
 #pragma once
 
 #include <filesystem>
@@ -7,24 +7,6 @@
 #include "data/manifest.h"
 
 namespace sdlora::data {
-
-// A new empty folder below the tests' temporary folder, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
-void write_bytes(const std::filesystem::path& file, const std::string& bytes);
 
 // Inverts one bit.
 void flip_bit(const std::filesystem::path& file, int64_t byte);

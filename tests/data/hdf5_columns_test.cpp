@@ -7,7 +7,7 @@
 
 #include "common/error.h"
 #include "data/shard_format.h"
-#include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "common/error.h"
-#include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "checkpoint/sha256.h"
-#include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {

@@ -1,11 +1,12 @@
 // keep_what_is_there of cache_plan.h: which files of an earlier run are still good.
 #include <gmock/gmock.h>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "data/cache_plan.h"
 #include "data/image_loader.h"
 #include "data/shard_writer.h"
 #include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {
@@ -48,7 +49,7 @@ class KeptFiles : public testing::Test {
     text.inputs_sha256 = wanted.text_inputs_sha256;
     write_text_file(folder_ / kTextFileName, text);
     manifest.text = describe_file(folder_ / kTextFileName, 3);
-    checkpoint::write_text_atomically(folder_ / kManifestName, to_json_text(manifest));
+    write_text_atomically(folder_ / kManifestName, to_json_text(manifest));
   }
 
   const TemporaryFolder folder_;
@@ -118,7 +119,7 @@ class LeftOutPicture : public KeptFiles {
     Manifest manifest = read_manifest(folder_.path());
     manifest.shards[0] = describe_file(folder_ / "shard-00000.h5", 2);
     manifest.skipped = {{"left-out.png", reason}};
-    checkpoint::write_text_atomically(folder_ / kManifestName, to_json_text(manifest));
+    write_text_atomically(folder_ / kManifestName, to_json_text(manifest));
   }
 };
 

@@ -3,9 +3,10 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {
@@ -115,8 +116,8 @@ TEST(OutputDirectory, FinishingLeavesTheManifestItsFilesAndOtherPeoples) {
   const Manifest manifest = write_example_cache(folder.path());
   fs::remove(folder / kManifestName);
   for (const char* name : {"shard-00002.h5", "shard-00000.h5.previous", "text.h5.previous", "unfinished.json",
-                           ".shard-00000.h5.tmp-12", ".text.h5.tmp-12", ".manifest.json.tmp-12", "mine.h5",
-                           ".mine.tmp-3", "shard-list.txt"})
+                           ".shard-00000.h5.tmp-12", ".text.h5.tmp-12", ".manifest.json.tmp-12",
+                           ".metrics_targets.json.tmp-12", "mine.h5", ".mine.tmp-3", "shard-list.txt"})
     write_bytes(folder / name, name);
   OutputDirectory output(folder.path());
   EXPECT_TRUE(output.finish(manifest));

@@ -2,12 +2,13 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "data/hdf5_handles.h"
 #include "data/shard_reader.h"
 #include "data/shard_writer.h"
 #include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {
@@ -50,7 +51,7 @@ TEST(ShardFile, EqualContentGivesEqualBytesWheneverItIsWritten) {
   write_shard(folder / "three.h5", example_shard(0, 4));
   const std::vector<std::string> garbage(1000, std::string(5000, 'x'));  // other memory, and a later time
   write_shard(folder / "two.h5", example_shard(0, 3));
-  EXPECT_EQ(checkpoint::read_text(folder / "one.h5"), checkpoint::read_text(folder / "two.h5"));
+  EXPECT_EQ(read_text(folder / "one.h5"), read_text(folder / "two.h5"));
 }
 
 TEST(ShardFile, HoldsNoTimes) {
@@ -76,7 +77,7 @@ TEST(ShardFile, TakesNamesOfAnyLength) {
 TEST(ShardFile, AFlippedBitInTheLatentsIsFoundByTheirChecksum) {
   const TemporaryFolder folder;
   write_shard(folder / "shard.h5", example_shard(0, 3));
-  const std::string good = checkpoint::read_text(folder / "shard.h5");
+  const std::string good = read_text(folder / "shard.h5");
   const at::Tensor row = example_shard(0, 3).latents[1][2].contiguous();  // of latent_std
   const std::string_view row_bytes(static_cast<const char*>(row.const_data_ptr()), row.nbytes());
   const size_t begin = good.find(row_bytes);
@@ -91,7 +92,7 @@ TEST(ShardFile, AFlippedBitInTheLatentsIsFoundByTheirChecksum) {
 TEST(ShardFile, AFileCutOffAnywhereIsRefused) {
   const TemporaryFolder folder;
   write_shard(folder / "shard.h5", example_shard(0, 2));
-  const std::string good = checkpoint::read_text(folder / "shard.h5");
+  const std::string good = read_text(folder / "shard.h5");
   for (size_t bytes = 0; bytes < good.size(); bytes += 97) {
     write_bytes(folder / "bad.h5", good.substr(0, bytes));
     EXPECT_THAT(bad_data_message([&] { read_shard(folder / "bad.h5"); }), HasSubstr("bad.h5"));

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "inference/pixels.h"
 
@@ -35,13 +35,13 @@ TEST(PngFile, HoldsTheParametersInAChunkWithAValidChecksum) {
       "tEXtparameters\0cat"
       "\x01\x86\x10\xfe";
   const std::string chunk(kChunk, sizeof(kChunk) - 1);
-  EXPECT_NE(checkpoint::read_text(file).find(chunk), std::string::npos);
+  EXPECT_NE(read_text(file).find(chunk), std::string::npos);
 }
 
 TEST(PngFile, HoldsOtherScriptsAsUnicodeText) {
   const std::string file = temporary("unicode.png");
   write_png(file, random_picture(), "ein Füchslein");
-  EXPECT_NE(checkpoint::read_text(file).find(std::string("iTXtparameters\0\0\0\0\0ein F\xc3\xbc", 26)),
+  EXPECT_NE(read_text(file).find(std::string("iTXtparameters\0\0\0\0\0ein F\xc3\xbc", 26)),
             std::string::npos);
 }
 
@@ -54,7 +54,7 @@ TEST(PngFile, SaysWhatIsWrongWithAPictureToStartFrom) {
     }
     return ExitCode::kDone;
   };
-  checkpoint::write_text_atomically(temporary("text.txt"), "not a picture");
+  write_text_atomically(temporary("text.txt"), "not a picture");
   EXPECT_EQ(exit_code_of(temporary("text.txt")), ExitCode::kBadData);
   EXPECT_EQ(exit_code_of(temporary("absent.png")), ExitCode::kIo);
 }

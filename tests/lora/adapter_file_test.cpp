@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/safetensors.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/seeds.h"
 
@@ -124,7 +124,7 @@ TEST_F(AdapterFileTest, TakesAlphaFromPeftsConfigBesideIt) {
   const NamedTensors tensors{{"base_model.model." + kPath + ".lora_A.weight", values({kRank, kIn})},
                              {"base_model.model." + kPath + ".lora_B.weight", values({kOut, kRank})}};
   EXPECT_EQ(read(tensors).unet.at(kPath).alpha, kRank);
-  checkpoint::write_text_atomically(folder_ / "adapter_config.json", R"({"r": 4, "lora_alpha": 12})");
+  write_text_atomically(folder_ / "adapter_config.json", R"({"r": 4, "lora_alpha": 12})");
   EXPECT_EQ(read(tensors).unet.at(kPath).alpha, 12);
 }
 
@@ -139,7 +139,7 @@ TEST_F(AdapterFileTest, HasAlphaOneInOurNamingWithoutADescription) {
 }
 
 TEST_F(AdapterFileTest, IgnoresAStrangersJsonBesideAFileOfAnotherNaming) {
-  checkpoint::write_text_atomically(folder_ / "adapter.json", R"({"activation text": "a dog"})");
+  write_text_atomically(folder_ / "adapter.json", R"({"activation text": "a dog"})");
   EXPECT_EQ(read(diffusers_pair()).unet.at(kPath).alpha, kRank);
 }
 

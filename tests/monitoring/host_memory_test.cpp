@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/monitoring/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::monitoring {
 namespace {

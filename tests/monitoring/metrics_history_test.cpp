@@ -4,8 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/monitoring/temporary_folder.h"
-#include "tests/monitoring/text_file.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::monitoring {
 namespace {
@@ -18,7 +17,7 @@ Curve curve_of(int64_t count) {
 
 TEST(MetricsHistory, HoldsEveryCurveOfTheLog) {
   const TemporaryFolder folder;
-  write_text(
+  write_bytes(
       folder / "metrics.jsonl",
       "{\"step\":0,\"validation_loss\":0.5,\"validation_loss_q1\":0.9,\"validation_seconds\":2}\n"
       "{\"step\":1,\"loss\":0.4,\"grad_norm\":0.1,\"learning_rate\":1e-5,\"skipped\":false,"
@@ -48,7 +47,7 @@ TEST(Smoothing, FollowsATenthOfTheRunWithinLimits) {
   for (const auto& [steps, expected] : std::vector<std::pair<int, int64_t>>{{10, 5}, {200, 20}, {1000, 50}}) {
     std::string log;
     for (int step = 1; step <= steps; ++step) log += "{\"step\":" + std::to_string(step) + ",\"loss\":1}\n";
-    write_text(folder / "metrics.jsonl", log);
+    write_bytes(folder / "metrics.jsonl", log);
     EXPECT_EQ(read_metrics_history(folder / "metrics.jsonl").smoothing_steps, expected);
   }
 }

@@ -4,8 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
-#include "tests/monitoring/temporary_folder.h"
-#include "tests/monitoring/text_file.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::monitoring {
 namespace {
@@ -13,7 +12,7 @@ namespace {
 using Json = nlohmann::json;
 
 Json data_in(const std::filesystem::path& file) {
-  const std::string page = text_of(file);
+  const std::string page = bytes_of(file);
   const std::string opening = "<script type=\"application/json\" id=\"report-data\">";
   const size_t begin = page.find(opening) + opening.size();
   return Json::parse(page.substr(begin, page.find("</script>", begin) - begin));
@@ -26,13 +25,13 @@ RunReport report_of(const std::filesystem::path& directory) {
 void write_preview(const std::filesystem::path& run, const std::string& step, const std::string& prompts,
                    const std::string& picture) {
   std::filesystem::create_directories(run / "previews" / ("step-" + step));
-  write_text(run / "previews" / ("step-" + step) / "prompts.txt", prompts);
-  write_text(run / "previews" / ("step-" + step) / "00.png", picture);
+  write_bytes(run / "previews" / ("step-" + step) / "prompts.txt", prompts);
+  write_bytes(run / "previews" / ("step-" + step) / "00.png", picture);
 }
 
 TEST(Report, HoldsWhatItIsTold) {
   const TemporaryFolder folder;
-  write_text(folder / "metrics.jsonl", "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":0.25}\n");
+  write_bytes(folder / "metrics.jsonl", "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":0.25}\n");
   RunReport report = report_of(folder / "");
   report.settings = {{.name = "lora-rank", .value = "8", .default_value = "16"}};
   write_report(report);
@@ -60,7 +59,7 @@ TEST(Report, TextFromOutsideCannotLeaveItsPlace) {
   report.captions = {hostile};
   report.settings = {{.name = "x", .value = hostile}};
   write_report(report);
-  const std::string page = text_of(run / "report.html");
+  const std::string page = bytes_of(run / "report.html");
   EXPECT_THAT(page, testing::Not(testing::HasSubstr("<script>alert")));
   EXPECT_THAT(page, testing::Not(testing::HasSubstr("<b>")));
   EXPECT_THAT(page, testing::HasSubstr("<title>&lt;b&gt;{{data}}&amp;&quot;run&quot; "));
@@ -73,7 +72,7 @@ TEST(Report, HoldsThePreviewsByStepAndPrompt) {
   const TemporaryFolder folder;
   write_preview(folder / "", "000000", "a fox\na pier\n", "one");
   write_preview(folder / "", "000010", "a fox\n", "two");
-  write_text(folder / "previews/step-000000/01.png", "three");
+  write_bytes(folder / "previews/step-000000/01.png", "three");
   std::filesystem::create_directories(folder / "previews/step-000020");
   std::filesystem::create_directories(folder / "previews/notes");
   write_report(report_of(folder / ""));

@@ -11,8 +11,7 @@
 #include <sys/resource.h>
 
 #include "common/error.h"
-#include "tests/monitoring/temporary_folder.h"
-#include "tests/monitoring/text_file.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::monitoring {
 namespace {
@@ -33,7 +32,7 @@ void append_steps(StepLog& log, int64_t first, int64_t last) {
 }
 
 std::vector<Json> records_in(const std::filesystem::path& file) {
-  std::istringstream lines(text_of(file));
+  std::istringstream lines(bytes_of(file));
   std::vector<Json> records;
   for (std::string line; std::getline(lines, line);) records.push_back(Json::parse(line));
   return records;
@@ -49,7 +48,7 @@ TEST(StepLog, WritesOneObjectALineWithTheReproducibleFieldsFirst) {
   const TemporaryFolder folder;
   StepLog log(folder / "metrics.jsonl", 0);
   log.append(record_of(1));
-  EXPECT_EQ(text_of(folder / "metrics.jsonl"),
+  EXPECT_EQ(bytes_of(folder / "metrics.jsonl"),
             R"({"step":1,"loss":0.1,"grad_norm":0.2,"learning_rate":1e-05,"skipped":false,"nonfinite":false,)"
             R"("samples_per_second":4.0,"step_seconds":2.0})"
             "\n");
@@ -110,9 +109,9 @@ TEST(StepLog, AResumedRunHoldsEachStepOnce) {
 TEST(StepLog, ResumingLeavesTheKeptBytesAsTheyWere) {
   const TemporaryFolder folder;
   const std::string kept = "{\"step\":1,\"loss\":0.50,\"more\":\"of a later version\"}\n";
-  write_text(folder / "metrics.jsonl", kept + "{\"step\":2}\n");
+  write_bytes(folder / "metrics.jsonl", kept + "{\"step\":2}\n");
   const StepLog log(folder / "metrics.jsonl", 1);
-  EXPECT_EQ(text_of(folder / "metrics.jsonl"), kept);
+  EXPECT_EQ(bytes_of(folder / "metrics.jsonl"), kept);
 }
 
 ValidationRecord validation_of(int64_t step) {
@@ -123,14 +122,14 @@ TEST(StepLog, AValidationGoesOnTheLineOfItsStepBeforeTheTimings) {
   const TemporaryFolder folder;
   StepLog log(folder / "metrics.jsonl", 0);
   append_steps(log, 1, 2);
-  const std::string before = text_of(folder / "metrics.jsonl");
+  const std::string before = bytes_of(folder / "metrics.jsonl");
   log.add_validation(validation_of(2));
   append_steps(log, 3, 3);
   std::string expected = before;
   expected.insert(expected.rfind("\"samples_per_second\""),
                   R"("validation_loss":0.25,"validation_loss_q1":0.5,"validation_loss_q2":0.25,)"
                   R"("validation_loss_q3":0.125,"validation_loss_q4":0.125,"validation_seconds":3.0,)");
-  EXPECT_THAT(text_of(folder / "metrics.jsonl"), testing::StartsWith(expected));
+  EXPECT_THAT(bytes_of(folder / "metrics.jsonl"), testing::StartsWith(expected));
   EXPECT_THAT(steps_in(folder / "metrics.jsonl"), testing::ElementsAre(1, 2, 3));
 }
 
@@ -162,7 +161,7 @@ TEST(StepLog, KnowsWhetherTheLastStepHasItsValidation) {
 TEST(StepLog, ATornLastLineIsDropped) {
   const TemporaryFolder folder;
   for (const char* torn : {"{\"step\":3,\"lo", "{\"step\":3}", "{", "\0\0\0"}) {
-    write_text(folder / "metrics.jsonl", std::string("{\"step\":1}\n{\"step\":2}\n") + torn);
+    write_bytes(folder / "metrics.jsonl", std::string("{\"step\":1}\n{\"step\":2}\n") + torn);
     StepLog log(folder / "metrics.jsonl", 3);
     append_steps(log, 3, 4);
     EXPECT_THAT(steps_in(folder / "metrics.jsonl"), testing::ElementsAre(1, 2, 3, 4)) << torn;
@@ -171,18 +170,18 @@ TEST(StepLog, ATornLastLineIsDropped) {
 
 TEST(StepLog, LinesThatAreNoRecordsAndRepeatedStepsAreLeftOut) {
   const TemporaryFolder folder;
-  write_text(folder / "metrics.jsonl",
-             "{\"step\":1}\n\n[1,2]\nnoise\n{\"step\":\"2\"}\n{\"step\":2}\n{\"step\":1}\n{\"step\":2}\n{"
-             "\"step\":3}\n");
+  write_bytes(folder / "metrics.jsonl",
+              "{\"step\":1}\n\n[1,2]\nnoise\n{\"step\":\"2\"}\n{\"step\":2}\n{\"step\":1}\n{\"step\":2}\n{"
+              "\"step\":3}\n");
   const StepLog log(folder / "metrics.jsonl", 3);
   EXPECT_THAT(steps_in(folder / "metrics.jsonl"), testing::ElementsAre(1, 2, 3));
 }
 
 TEST(StepLog, StartingAfreshDropsWhatWasThere) {
   const TemporaryFolder folder;
-  write_text(folder / "metrics.jsonl", "{\"step\":1}\n");
+  write_bytes(folder / "metrics.jsonl", "{\"step\":1}\n");
   const StepLog log(folder / "metrics.jsonl", 0);
-  EXPECT_EQ(text_of(folder / "metrics.jsonl"), "");
+  EXPECT_EQ(bytes_of(folder / "metrics.jsonl"), "");
 }
 
 TEST(StepLog, ResumingWithoutALogStartsOne) {
@@ -199,7 +198,7 @@ TEST(StepLog, WhatCannotBeWrittenIsAnIoErrorThatNamesTheFile) {
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.exit_code(), ExitCode::kIo);
-    EXPECT_THAT(std::string(error.what()), testing::HasSubstr("absent/metrics.jsonl"));
+    EXPECT_THAT(std::string(error.what()), testing::HasSubstr("absent/.metrics.jsonl.tmp-"));
   }
 }
 
@@ -207,7 +206,7 @@ TEST(StepLog, KeepsWhatAFullDiskDoesNotTakeUntilThereIsRoom) {
   const TemporaryFolder folder;
   StepLog log(folder / "metrics.jsonl", 0);
   log.append(record_of(1));
-  const std::string before = text_of(folder / "metrics.jsonl");
+  const std::string before = bytes_of(folder / "metrics.jsonl");
   rlimit unlimited{};
   getrlimit(RLIMIT_FSIZE, &unlimited);
   const auto handler_before = std::signal(SIGXFSZ, SIG_IGN);
@@ -216,7 +215,7 @@ TEST(StepLog, KeepsWhatAFullDiskDoesNotTakeUntilThereIsRoom) {
   log.append(record_of(2));
   log.append(record_of(3));
   EXPECT_THROW(log.flush(), Error);
-  EXPECT_EQ(text_of(folder / "metrics.jsonl"), before) << "no half line";
+  EXPECT_EQ(bytes_of(folder / "metrics.jsonl"), before) << "no half line";
   setrlimit(RLIMIT_FSIZE, &unlimited);
   std::signal(SIGXFSZ, handler_before);
   log.append(record_of(4));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -14,7 +15,7 @@ class MicroBatches : public testing::Test {
  protected:
   MicroBatches() { data::write_example_cache(folder_.path()); }
 
-  data::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   const DrawSettings draws_{.run_seed = 5, .batch_size = 4, .timestep_count = 1000, .noise_offset = 0.1};
 };
 

@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "tests/monitoring/metrics/scrape.h"
-#include "tests/monitoring/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sdlora::monitoring {
 namespace {

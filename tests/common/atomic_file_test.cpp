@@ -1,4 +1,4 @@
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 
 #include <csignal>
 #include <thread>
@@ -7,9 +7,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "checkpoint_testing.h"
+#include "tests/support/error_of.h"
+#include "tests/support/temporary_folder.h"
 
-namespace sdlora::checkpoint {
+namespace sdlora {
 namespace {
 
 using ::testing::AllOf;
@@ -119,4 +120,4 @@ TEST(AtomicFile, ReadersMeetTheOldOrTheNewTextOnly) {
 }
 
 }  // namespace
-}  // namespace sdlora::checkpoint
+}  // namespace sdlora

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string_view>
 
-namespace sdlora::checkpoint {
+namespace sdlora {
 
 class PosixFile {
  public:
@@ -48,4 +48,4 @@ void sync_to_disk(const std::filesystem::path& file_or_folder);
 // The folder that holds `file`; "." for a bare name.
 std::filesystem::path folder_of(const std::filesystem::path& file);
 
-}  // namespace sdlora::checkpoint
+}  // namespace sdlora

@@ -1,4 +1,4 @@
-#include "checkpoint/posix_file.h"
+#include "common/posix_file.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +11,7 @@
 
 #include "common/error.h"
 
-namespace sdlora::checkpoint {
+namespace sdlora {
 namespace {
 
 // The kernel moves at most 2 GiB a call.
@@ -117,4 +117,4 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
 }
 
-}  // namespace sdlora::checkpoint
+}  // namespace sdlora

@@ -1,4 +1,4 @@
-#include "checkpoint/atomic_file.h"
+#include "common/atomic_file.h"
 
 #include <cstdio>
 #include <string>
@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "checkpoint/posix_file.h"
 #include "common/error.h"
+#include "common/posix_file.h"
 
-namespace sdlora::checkpoint {
+namespace sdlora {
 namespace {
 
 // Removes the temporary file on every way out but the good one.
@@ -81,4 +81,4 @@ std::string read_text(const std::filesystem::path& file) {
   return text;
 }
 
-}  // namespace sdlora::checkpoint
+}  // namespace sdlora

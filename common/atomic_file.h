@@ -5,7 +5,7 @@
 #include <functional>
 #include <string_view>
 
-namespace sdlora::checkpoint {
+namespace sdlora {
 
 // `write` gets the temporary path and must leave a whole file there. Then: fsync, rename, fsync of the
 // folder. On any failure the temporary file is removed and an old `file` is still intact. Throws Error(kIo),
@@ -18,4 +18,4 @@ void write_text_atomically(const std::filesystem::path& file, std::string_view t
 // The whole file. Throws Error(kIo) when it cannot be read.
 std::string read_text(const std::filesystem::path& file);
 
-}  // namespace sdlora::checkpoint
+}  // namespace sdlora
