@@ -112,7 +112,8 @@ int main(int argc, char** argv) {
                                         {1280, 1280, 8},
                                         {2560, 1280, 8}})
     measure_convolution(in, out, cells / shrink, chosen.multiplies_by_onednn, dtype);
-  for (const auto& [channels, shrink] : {std::pair{320, 1}, {640, 2}, {1280, 4}, {1280, 8}}) {
+  for (const auto& [channels, shrink] :
+       {std::pair<int64_t, int64_t>{320, 1}, {640, 2}, {1280, 4}, {1280, 8}}) {
     const int64_t rows = cells * cells / shrink / shrink;
     measure_product(rows, channels, channels, dtype);
     measure_product(rows, channels, 8 * channels, dtype);

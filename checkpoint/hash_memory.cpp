@@ -69,7 +69,7 @@ std::string HashMemory::sha256_of_file(const fs::path& file) const {
   if (directory_.empty() || before.byte_count < least_bytes_) return checkpoint::sha256_of_file(file);
   const fs::path note = directory_ / (sha256_of(before.text).substr(0, 32) + ".json");
   if (const auto remembered = remembered_in(note, before.text)) return *remembered;
-  const std::string hash = checkpoint::sha256_of_file(file);
+  std::string hash = checkpoint::sha256_of_file(file);
   if (identity_of_file(file).text == before.text && start - before.changed_at > kYouth)
     remember_in(note, file, before.text, hash);
   return hash;

@@ -136,7 +136,8 @@ class RecyclingAllocator final : public c10::Allocator {
 
 // Never destroyed: tensors with static lifetime give their memory back last.
 RecyclingAllocator& allocator() {
-  static auto* const only = new RecyclingAllocator(*c10::GetDefaultCPUAllocator());
+  static auto* const only =  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): c10 wants one
+      new RecyclingAllocator(*c10::GetDefaultCPUAllocator());
   return *only;
 }
 

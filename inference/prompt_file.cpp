@@ -22,7 +22,7 @@ class BadLine : public std::runtime_error {
 
 // A file name that stays in the output directory.
 fs::path output_name(const std::string& text) {
-  const fs::path name(text);
+  fs::path name(text);
   const bool leaves = name.is_absolute() || std::find(name.begin(), name.end(), "..") != name.end();
   if (leaves || name.extension() != ".png" || name.stem().empty())
     throw BadLine("output must be a file name ending in .png, below the output directory; it is " + text);

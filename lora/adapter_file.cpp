@@ -108,13 +108,13 @@ class AdapterReader {
     const bool is_whole = at::isIntegralType(tensor.scalar_type(), /*includeBool=*/false);
     if (!at::isFloatingType(tensor.scalar_type()) && !(is_whole && tensor.numel() == 1))  // diffusers' alphas
       refuse(name, "floating-point numbers", at::toString(tensor.scalar_type()));
-    const at::Tensor values = tensor.to(at::kFloat).contiguous();
+    at::Tensor values = tensor.to(at::kFloat).contiguous();
     if (!at::isfinite(values).all().item<bool>()) refuse(name, "finite numbers", "infinite or not a number");
     return values;
   }
 
   at::Tensor matrix(const std::string& name) {
-    const at::Tensor values = numbers(name);
+    at::Tensor values = numbers(name);
     if (values.dim() != 2 && values.dim() != 4)
       refuse(name, "a matrix, or the kernel of a convolution", c10::str(values.sizes()));
     return values;

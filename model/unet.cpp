@@ -5,13 +5,13 @@ namespace sdlora::model {
 UNet::UNet(const UNetConfig& config, const WeightSource& weights)
     : config_(config),
       conv_in_(weights.at("conv_in"), config.in_channels, config.levels.front().channels, 3, 1,
-               /*padding=*/1),
+               /*padding_cells=*/1),
       time_embedding_(weights.at("time_embedding"), config),
       mid_block_(weights.at("mid_block"), config),
       norm_out_(weights.at("conv_norm_out"), config.levels.front().channels, config.norm_group_count,
                 config.norm_eps),
       conv_out_(weights.at("conv_out"), config.levels.front().channels, config.out_channels, 3, 1,
-                /*padding=*/1) {
+                /*padding_cells=*/1) {
   const size_t level_count = config.levels.size();
   for (size_t i = 0; i < level_count; ++i)
     down_blocks_.emplace_back(weights.at("down_blocks").at(static_cast<int64_t>(i)), config, i);

@@ -44,12 +44,12 @@ at::Tensor VaeMidBlock::forward(const at::Tensor& x) const {
 
 VaeEncoder::VaeEncoder(const WeightSource& weights, const VaeConfig& config)
     : conv_in_(weights.at("conv_in"), config.in_channels, config.block_out_channels.front(), 3, 1,
-               /*padding=*/1),
+               /*padding_cells=*/1),
       mid_block_(weights.at("mid_block"), config.block_out_channels.back(), config),
       norm_out_(weights.at("conv_norm_out"), config.block_out_channels.back(), config.norm_group_count,
                 kNormEps),
       conv_out_(weights.at("conv_out"), config.block_out_channels.back(), 2 * config.latent_channels, 3, 1,
-                /*padding=*/1) {
+                /*padding_cells=*/1) {
   int64_t in_channels = config.block_out_channels.front();
   const size_t level_count = config.block_out_channels.size();
   for (size_t i = 0; i < level_count; ++i) {
@@ -77,12 +77,12 @@ at::Tensor VaeEncoder::forward(const at::Tensor& pixels) const {
 
 VaeDecoder::VaeDecoder(const WeightSource& weights, const VaeConfig& config)
     : conv_in_(weights.at("conv_in"), config.latent_channels, config.block_out_channels.back(), 3, 1,
-               /*padding=*/1),
+               /*padding_cells=*/1),
       mid_block_(weights.at("mid_block"), config.block_out_channels.back(), config),
       norm_out_(weights.at("conv_norm_out"), config.block_out_channels.front(), config.norm_group_count,
                 kNormEps),
       conv_out_(weights.at("conv_out"), config.block_out_channels.front(), config.out_channels, 3, 1,
-                /*padding=*/1) {
+                /*padding_cells=*/1) {
   int64_t in_channels = config.block_out_channels.back();
   const size_t level_count = config.block_out_channels.size();
   for (size_t i = 0; i < level_count; ++i) {

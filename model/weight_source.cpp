@@ -29,6 +29,7 @@ std::vector<fs::path> shards_of(const fs::path& index_file) {
                                             .where = index_file.string()});
   }
   std::vector<fs::path> files;
+  files.reserve(names.size());
   for (const std::string& name : names) files.push_back(index_file.parent_path() / name);
   return files;
 }
@@ -42,10 +43,10 @@ std::string join_shape(at::IntArrayRef shape) {
 std::vector<fs::path> find_weight_files(const fs::path& part_directory) {
   for (const std::string variant : {"", ".fp16"})
     for (const std::string stem : {"diffusion_pytorch_model", "model"}) {
-      const fs::path whole = part_directory / (stem + variant + ".safetensors");
+      const fs::path whole = part_directory / fmt::format("{}{}.safetensors", stem, variant);
       if (fs::exists(whole)) return {whole};
-      for (const std::string& name :
-           {stem + ".safetensors.index" + variant + ".json", stem + variant + ".safetensors.index.json"})
+      for (const std::string& name : {fmt::format("{}.safetensors.index{}.json", stem, variant),
+                                      fmt::format("{}{}.safetensors.index.json", stem, variant)})
         if (const fs::path index = part_directory / name; fs::exists(index)) return shards_of(index);
     }
   throw Error(

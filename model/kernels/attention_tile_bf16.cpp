@@ -210,6 +210,47 @@ void forward(const AttentionHead<Bits>& head, Bits* out, int64_t out_stride, flo
   }
 }
 
+// Where a block of queries meets a block of keys in the backward.
+struct Meeting {
+  explicit Meeting(Scratch& scratch)
+      : scores(scratch.take<float>(kQueryBlock * kKeyBlock)),
+        dp(scratch.take<float>(kQueryBlock * kKeyBlock)),
+        ds(scratch.take<Bits>(kQueryBlock * kKeyBlock)),
+        p_pairs(scratch.take<Pair>(kQueryBlock / 2 * kKeyBlock)),
+        ds_pairs(scratch.take<Pair>(kQueryBlock / 2 * kKeyBlock)),
+        means(scratch.take<float>(kQueryBlock)),
+        log_sums(scratch.take<float>(kQueryBlock)) {}
+
+  float* const scores;    // S / s
+  float* const dp;        // dP
+  Bits* const ds;         // dS
+  Pair* const p_pairs;    // P [rows / 2, kKeyBlock, 2]
+  Pair* const ds_pairs;   // dS [rows / 2, kKeyBlock, 2]
+  float* const means;     // Σ P dP of the row
+  float* const log_sums;  // log Σ of the row
+};
+
+// P = exp(S − log Σ)   dS = P ∘ (dP − means)
+void differentiate_softmax(const Meeting& meeting, int64_t rows, int64_t columns, float factor) {
+  for (int64_t row = 0; row < rows; row += 2)
+    for (int64_t column = 0; column < columns; column += kLanes) {
+      Vector probabilities[2], gradient[2];
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; ++i) {
+        const int64_t place = (row + i) * kKeyBlock + column;
+        probabilities[i] =
+            power_of_two(_mm512_fmsub_ps(_mm512_loadu_ps(meeting.scores + place), _mm512_set1_ps(factor),
+                                         _mm512_set1_ps(meeting.log_sums[row + i])));
+        gradient[i] = _mm512_mul_ps(probabilities[i], _mm512_sub_ps(_mm512_loadu_ps(meeting.dp + place),
+                                                                    _mm512_set1_ps(meeting.means[row + i])));
+        store_bits(meeting.ds + place, gradient[i]);
+      }
+      const int64_t place = row / 2 * kKeyBlock + column;
+      store_pairs(meeting.p_pairs + place, probabilities[0], probabilities[1]);
+      store_pairs(meeting.ds_pairs + place, gradient[0], gradient[1]);
+    }
+}
+
 //   S = s q kᵀ   P = exp(S − log Σ)   dv = Pᵀ dout   dP = dout vᵀ   dS = P ∘ (dP − rowsum(dout ∘ out))
 //   dq = s dS k  dk = s dSᵀ q
 // dk and dv are added up transposed, so that vectors run along the keys, which are many, and not along the
@@ -229,13 +270,7 @@ void backward(const AttentionHead<Bits>& head, const AttentionGradients<Bits>& g
   Bits* const queries_transposed = scratch.take<Bits>(channels * kQueryBlock);
   Bits* const dout_transposed = scratch.take<Bits>(channels * kQueryBlock);
   float* const dq = scratch.take<float>(kQueryBlock * layout.width);
-  float* const scores = scratch.take<float>(kQueryBlock * kKeyBlock);
-  float* const dp = scratch.take<float>(kQueryBlock * kKeyBlock);
-  Bits* const ds = scratch.take<Bits>(kQueryBlock * kKeyBlock);
-  Pair* const p_pairs = scratch.take<Pair>(kQueryBlock / 2 * kKeyBlock);   // [rows / 2, kKeyBlock, 2]
-  Pair* const ds_pairs = scratch.take<Pair>(kQueryBlock / 2 * kKeyBlock);  // [rows / 2, kKeyBlock, 2]
-  float* const means = scratch.take<float>(kQueryBlock);                   // Σ P dP of the row
-  float* const log_sums = scratch.take<float>(kQueryBlock);
+  const Meeting meeting(scratch);
   const float factor = head.scale * kLog2OfE;
   copy_panels(key_panels, head.k, head.kv_stride, head.keys, layout.panel_keys, channels);
   copy_panels(value_panels, head.v, head.kv_stride, head.keys, layout.panel_keys, channels);
@@ -254,42 +289,27 @@ void backward(const AttentionHead<Bits>& head, const AttentionGradients<Bits>& g
     copy_transposed(dout_transposed, dout, gradients.dout_stride, count, channels);
     clear(dq, rows * layout.width);
     for (int64_t row = 0; row < rows; ++row) {
-      means[row] = 0;
-      log_sums[row] = row < count ? gradients.log_sums[first + row] : -kMasked;
+      meeting.means[row] = 0;
+      meeting.log_sums[row] = row < count ? gradients.log_sums[first + row] : -kMasked;
       if (row == count) break;
       const Bits* const out = gradients.out + (first + row) * gradients.out_stride;
       for (int64_t c = 0; c < channels; ++c)
-        means[row] += to_float(dout[row * gradients.dout_stride + c]) * to_float(out[c]);
+        meeting.means[row] += to_float(dout[row * gradients.dout_stride + c]) * to_float(out[c]);
     }
     for (int64_t key = 0; key < layout.keys; key += kKeyBlock) {
       const int64_t columns = smaller(kKeyBlock, layout.keys - key);
-      multiply<false>(scores, kKeyBlock, {query_rows, row_width}, key_panels + layout.panel_of(key), kPanel,
-                      layout.panel_stride(), rows, columns, layout.pairs);
-      if (key + columns > head.keys) mask(scores, rows, head.keys - key, columns);
-      multiply<false>(dp, kKeyBlock, {dout_rows, row_width}, value_panels + layout.panel_of(key), kPanel,
-                      layout.panel_stride(), rows, columns, layout.pairs);
-      for (int64_t row = 0; row < rows; row += 2)
-        for (int64_t column = 0; column < columns; column += kLanes) {
-          Vector probabilities[2], gradient[2];
-#pragma GCC unroll 2
-          for (int i = 0; i < 2; ++i) {
-            const int64_t place = (row + i) * kKeyBlock + column;
-            probabilities[i] = power_of_two(_mm512_fmsub_ps(
-                _mm512_loadu_ps(scores + place), _mm512_set1_ps(factor), _mm512_set1_ps(log_sums[row + i])));
-            gradient[i] = _mm512_mul_ps(
-                probabilities[i], _mm512_sub_ps(_mm512_loadu_ps(dp + place), _mm512_set1_ps(means[row + i])));
-            store_bits(ds + place, gradient[i]);
-          }
-          const int64_t place = row / 2 * kKeyBlock + column;
-          store_pairs(p_pairs + place, probabilities[0], probabilities[1]);
-          store_pairs(ds_pairs + place, gradient[0], gradient[1]);
-        }
-      multiply<true>(dv + key, layout.panel_keys, {dout_transposed, kQueryBlock}, p_pairs, kKeyBlock, kPanel,
-                     channels, columns, rows / 2);
-      multiply<true>(dk + key, layout.panel_keys, {queries_transposed, kQueryBlock}, ds_pairs, kKeyBlock,
+      multiply<false>(meeting.scores, kKeyBlock, {query_rows, row_width}, key_panels + layout.panel_of(key),
+                      kPanel, layout.panel_stride(), rows, columns, layout.pairs);
+      if (key + columns > head.keys) mask(meeting.scores, rows, head.keys - key, columns);
+      multiply<false>(meeting.dp, kKeyBlock, {dout_rows, row_width}, value_panels + layout.panel_of(key),
+                      kPanel, layout.panel_stride(), rows, columns, layout.pairs);
+      differentiate_softmax(meeting, rows, columns, factor);
+      multiply<true>(dv + key, layout.panel_keys, {dout_transposed, kQueryBlock}, meeting.p_pairs, kKeyBlock,
                      kPanel, channels, columns, rows / 2);
-      multiply<true>(dq, layout.width, {ds, kKeyBlock}, key_pairs + key / 2 * layout.width, layout.width,
-                     kPanel, rows, layout.width, columns / 2);
+      multiply<true>(dk + key, layout.panel_keys, {queries_transposed, kQueryBlock}, meeting.ds_pairs,
+                     kKeyBlock, kPanel, channels, columns, rows / 2);
+      multiply<true>(dq, layout.width, {meeting.ds, kKeyBlock}, key_pairs + key / 2 * layout.width,
+                     layout.width, kPanel, rows, layout.width, columns / 2);
     }
     for (int64_t row = 0; row < count; ++row)
       for (int64_t c = 0; c < channels; ++c)

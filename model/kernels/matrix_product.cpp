@@ -19,7 +19,7 @@ at::Tensor onednn_product(const at::Tensor& left, const at::Tensor& right, const
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   std::vector<int64_t> shape = left.sizes().vec();
   shape.back() = right.size(-1);
-  const at::Tensor product = at::empty(shape, left.options().dtype(product_dtype));
+  at::Tensor product = at::empty(shape, left.options().dtype(product_dtype));
   const memory::desc bias_layout =
       bias.defined()
           ? memory::desc({1, bias.size(0)}, onednn_type(bias.scalar_type()), memory::dims{bias.size(0), 1})

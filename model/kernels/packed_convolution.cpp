@@ -108,7 +108,7 @@ struct PackedConvolution::State {
     TORCH_CHECK(input.is_cpu() && input.scalar_type() == weight.scalar_type(), "a packed convolution in ",
                 weight.scalar_type(), " is given ", input.scalar_type());
     const at::Tensor in = input.contiguous(at::MemoryFormat::ChannelsLast);
-    const at::Tensor out = at::empty(plan.output_shape, in.options(), at::MemoryFormat::ChannelsLast);
+    at::Tensor out = at::empty(plan.output_shape, in.options(), at::MemoryFormat::ChannelsLast);
     const at::Tensor scratch =
         at::empty({static_cast<int64_t>(plan.scratch.get_size())}, in.options().dtype(at::kByte));
     dnnl::stream stream(engine);

@@ -130,7 +130,7 @@ SDLORA_FOR_EACH_CPU void transform_kernels(const std::array<Lanes, 9>& g, std::a
       t[3][j] = g2;
     }
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
+    for (size_t i = 0; i < 4; ++i) {
       u[4 * i][l] = t[i][0];
       u[4 * i + 1][l] = 0.5F * (t[i][0] + t[i][1] + t[i][2]);
       u[4 * i + 2][l] = 0.5F * (t[i][0] - t[i][1] + t[i][2]);
