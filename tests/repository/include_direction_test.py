@@ -1,4 +1,4 @@
-"""The house rules that a program can check: who includes whom, where third-party headers live, how long a file is.
+"""The house rules that a program can check: who includes whom, where third-party headers live, how long a file is; and that no test is forgotten.
 
     include_direction_test.py ROOT
 """
@@ -60,8 +60,20 @@ def problems_of(root):
                 yield f"{name}: conditional compilation belongs in CMake's lists of sources"
 
 
+def forgotten_tests(root):
+    """A test that no CMakeLists.txt above it names is never built."""
+    for file in sorted((root / "tests").rglob("*_test.*")):
+        if file.suffix not in (".cpp", ".py"):
+            continue
+        lists = [folder / "CMakeLists.txt" for folder in file.parents if root in (folder, *folder.parents)]
+        words = {word for one in lists if one.exists() for word in re.findall(r"\w+", one.read_text())}
+        if not {file.stem, file.stem.removesuffix("_test")} & words:
+            yield f"{file.relative_to(root)} is in no CMakeLists.txt"
+
+
 def main():
-    problems = list(problems_of(pathlib.Path(sys.argv[1])))
+    root = pathlib.Path(sys.argv[1])
+    problems = [*problems_of(root), *forgotten_tests(root)]
     print("\n".join(problems) or "every include points the right way")
     sys.exit(bool(problems))
 
