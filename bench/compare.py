@@ -74,7 +74,7 @@ def options():
     parser.add_argument("--rows", default="script,tuned,aten,auto", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=3, help="timed steps of a row in a round")
-    parser.add_argument("--warmup", type=int, default=1, help="steps before them")
+    parser.add_argument("--warmup", type=int, default=2, help="steps before them; the second still touches memory for the first time")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=pathlib.Path, default=programs.BUILD / "bench", help="caches and runs")
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
