@@ -54,11 +54,23 @@ void refuse_to_replace_a_special_file(const std::filesystem::path& file) {
                       .advice = "name a file"});
 }
 
+// Said of the file that was asked for, not of the temporary one.
+void refuse_a_missing_folder(const std::filesystem::path& file) {
+  std::error_code failure;
+  const std::filesystem::file_status folder = std::filesystem::status(folder_of(file), failure);
+  if (folder.type() != std::filesystem::file_type::not_found) return;
+  throw Error(ExitCode::kIo, Problem{.what = "cannot write a file",
+                                     .seen = failure.message(),
+                                     .where = file.string(),
+                                     .advice = "make the folder first"});
+}
+
 }  // namespace
 
 void write_file_atomically(const std::filesystem::path& file,
                            const std::function<void(const std::filesystem::path& temporary)>& write) {
   refuse_to_replace_a_special_file(file);
+  refuse_a_missing_folder(file);
   TemporaryFile temporary(file);
   write(temporary.path());
   sync_to_disk(temporary.path());

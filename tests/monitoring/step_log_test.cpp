@@ -198,7 +198,7 @@ TEST(StepLog, WhatCannotBeWrittenIsAnIoErrorThatNamesTheFile) {
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.exit_code(), ExitCode::kIo);
-    EXPECT_THAT(std::string(error.what()), testing::HasSubstr("absent/.metrics.jsonl.tmp-"));
+    EXPECT_THAT(std::string(error.what()), testing::HasSubstr("absent/metrics.jsonl"));
   }
 }
 
