@@ -12,7 +12,7 @@
 #include <ATen/Parallel.h>
 
 #include "data/dataset.h"
-#include "trainer/micro_batch.h"
+#include "trainer/batches/micro_batch.h"
 
 namespace {
 

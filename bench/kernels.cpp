@@ -11,11 +11,11 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include "model/attention.h"
 #include "model/kernels/blocked_attention.h"
 #include "model/kernels/convolution_kernel.h"
 #include "model/kernels/cpu_kernels.h"
 #include "model/kernels/matrix_product.h"
+#include "model/layers/attention.h"
 
 namespace {
 

@@ -20,8 +20,7 @@ constexpr uint64_t kMaximumManifestBytes = 1 << 20;
                          const std::filesystem::path& file) {
   throw Error(
       ExitCode::kBadData,
-      Problem{
-          .what = what, .expected = printable(expected), .seen = printable(seen), .where = file.string()});
+      {.what = what, .expected = printable(expected), .seen = printable(seen), .where = file.string()});
 }
 
 uint64_t bytes_of(const std::filesystem::path& file) {

@@ -38,7 +38,7 @@ std::filesystem::path hidden_directory_of(const std::filesystem::path& run_direc
 }
 
 void check(const std::error_code& code, const char* what, const std::filesystem::path& path) {
-  if (code) throw Error(ExitCode::kIo, Problem{.what = what, .seen = code.message(), .where = path.string()});
+  if (code) throw Error(ExitCode::kIo, {.what = what, .seen = code.message(), .where = path.string()});
 }
 
 void rename_directory(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -166,10 +166,10 @@ NewestCheckpoint load_newest_checkpoint(const std::filesystem::path& run_directo
     try {
       Checkpoint checkpoint = load_checkpoint(candidate.directory);
       if (checkpoint.step != candidate.step) {
-        throw Error(ExitCode::kBadData, Problem{.what = "the checkpoint's manifest is of another step",
-                                                .expected = fmt::format("step {}", candidate.step),
-                                                .seen = fmt::format("step {}", checkpoint.step),
-                                                .where = candidate.directory.string()});
+        throw Error(ExitCode::kBadData, {.what = "the checkpoint's manifest is of another step",
+                                         .expected = fmt::format("step {}", candidate.step),
+                                         .seen = fmt::format("step {}", checkpoint.step),
+                                         .where = candidate.directory.string()});
       }
       newest.checkpoint = std::move(checkpoint);
       newest.directory = candidate.directory;
@@ -180,10 +180,10 @@ NewestCheckpoint load_newest_checkpoint(const std::filesystem::path& run_directo
   }
   if (newest.skipped_reasons.empty()) return newest;
   throw Error(ExitCode::kBadData,
-              Problem{.what = "no checkpoint of the run can be used",
-                      .seen = fmt::format("{}", fmt::join(newest.skipped_reasons, "\n            ")),
-                      .where = run_directory.string(),
-                      .advice = "restore one from a copy, or start anew in another directory"});
+              {.what = "no checkpoint of the run can be used",
+               .seen = fmt::format("{}", fmt::join(newest.skipped_reasons, "\n            ")),
+               .where = run_directory.string(),
+               .advice = "restore one from a copy, or start anew in another directory"});
 }
 
 void remove_old_checkpoints(const std::filesystem::path& run_directory, int64_t newest_step,

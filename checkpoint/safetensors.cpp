@@ -25,7 +25,7 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) {
     throw Error(ExitCode::kBadData,
-                Problem{.what = "the file lacks a tensor", .expected = name, .where = path_.string()});
+                {.what = "the file lacks a tensor", .expected = name, .where = path_.string()});
   }
   const TensorInfo& info = found->second;
   const std::byte* data = mapping_->data() + info.begin_byte;

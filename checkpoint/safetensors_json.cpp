@@ -93,20 +93,20 @@ class HeaderEvents {
 
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
     throw Error(ExitCode::kBadData,
-                Problem{.what = "the safetensors header is not valid JSON",
-                        .seen = fmt::format("at header byte {}: {}", position, printable(error.what())),
-                        .where = file_.string()});
+                {.what = "the safetensors header is not valid JSON",
+                 .seen = fmt::format("at header byte {}: {}", position, printable(error.what())),
+                 .where = file_.string()});
   }
 
  private:
   void start_entry(const std::string& name) {
     if (name.size() > kMaximumNameBytes || name.find('\0') != std::string::npos) {
-      throw Error(ExitCode::kBadData,
-                  Problem{.what = "a tensor's name in the safetensors header is unusable",
-                          .expected = fmt::format("at most {} bytes and no NUL", kMaximumNameBytes),
-                          .seen = fmt::format("{} bytes, beginning with \"{}\"", name.size(),
-                                              printable(name.substr(0, 40))),
-                          .where = file_.string()});
+      throw Error(
+          ExitCode::kBadData,
+          {.what = "a tensor's name in the safetensors header is unusable",
+           .expected = fmt::format("at most {} bytes and no NUL", kMaximumNameBytes),
+           .seen = fmt::format("{} bytes, beginning with \"{}\"", name.size(), printable(name.substr(0, 40))),
+           .where = file_.string()});
     }
     name_ = name;
     field_.clear();
@@ -141,18 +141,18 @@ class HeaderEvents {
   [[noreturn]] void refuse(const std::string& seen) const {
     throw Error(
         ExitCode::kBadData,
-        Problem{.what = "the safetensors header is not as the format wants it",
-                .expected = R"({"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …} with )"
-                            "whole numbers from 0 and at most 8 dimensions, and text as metadata",
-                .seen = seen + (field_.empty() ? "" : " at \"" + printable(field_) + "\""),
-                .where = place()});
+        {.what = "the safetensors header is not as the format wants it",
+         .expected = R"({"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …} with )"
+                     "whole numbers from 0 and at most 8 dimensions, and text as metadata",
+         .seen = seen + (field_.empty() ? "" : " at \"" + printable(field_) + "\""),
+         .where = place()});
   }
 
   [[noreturn]] void refuse_twice(const std::string& name) const {
-    throw Error(ExitCode::kBadData, Problem{.what = "the safetensors header has a name twice",
-                                            .expected = "every name once",
-                                            .seen = "\"" + printable(name) + "\" again",
-                                            .where = place()});
+    throw Error(ExitCode::kBadData, {.what = "the safetensors header has a name twice",
+                                     .expected = "every name once",
+                                     .seen = "\"" + printable(name) + "\" again",
+                                     .where = place()});
   }
 
   std::string place() const {
@@ -176,14 +176,13 @@ SafetensorsJson parse_safetensors_json(std::string_view json, const std::filesys
   // nlohmann skips a byte-order mark and takes NUL for the end; the format knows neither.
   const bool has_nul = json.find('\0') != std::string_view::npos;
   if (json.empty() || json.front() != '{' || has_nul) {
-    throw Error(
-        ExitCode::kBadData,
-        Problem{.what = "this is not a safetensors file",
-                .expected = "a header that is a JSON object: it begins with { and has no NUL",
-                .seen = json.empty() ? "an empty header"
-                        : has_nul    ? fmt::format("NUL at header byte {}", json.find('\0'))
-                                  : fmt::format("first byte 0x{:02x}", static_cast<unsigned char>(json[0])),
-                .where = file.string()});
+    throw Error(ExitCode::kBadData,
+                {.what = "this is not a safetensors file",
+                 .expected = "a header that is a JSON object: it begins with { and has no NUL",
+                 .seen = json.empty() ? "an empty header"
+                         : has_nul    ? fmt::format("NUL at header byte {}", json.find('\0'))
+                                   : fmt::format("first byte 0x{:02x}", static_cast<unsigned char>(json[0])),
+                 .where = file.string()});
   }
   HeaderEvents events(file);
   nlohmann::json::sax_parse(json, &events);

@@ -30,11 +30,10 @@ std::vector<Item> in_file_order(const NamedTensors& tensors, const std::filesyst
   for (const auto& [name, tensor] : tensors) {
     const auto dtype = tensor.defined() ? safetensors_dtype_of(tensor.scalar_type()) : std::nullopt;
     if (!dtype || tensor.layout() != at::kStrided) {
-      throw Error(ExitCode::kInternal,
-                  Problem{.what = "the tensor cannot be written as safetensors",
-                          .expected = "a dense tensor of " + safetensors_dtype_names(),
-                          .seen = tensor.defined() ? tensor.toString() : "an undefined tensor",
-                          .where = file.string() + ", tensor " + name});
+      throw Error(ExitCode::kInternal, {.what = "the tensor cannot be written as safetensors",
+                                        .expected = "a dense tensor of " + safetensors_dtype_names(),
+                                        .seen = tensor.defined() ? tensor.toString() : "an undefined tensor",
+                                        .where = file.string() + ", tensor " + name});
     }
     items.push_back({&name, &tensor, *dtype});
   }
@@ -59,9 +58,9 @@ std::string header_of(const std::vector<Item>& items, const Metadata& metadata,
   try {
     text = header.dump();
   } catch (const nlohmann::json::exception& error) {  // a name or metadata that is not UTF-8
-    throw Error(ExitCode::kBadData, Problem{.what = "cannot write these names as safetensors",
-                                            .seen = error.what(),
-                                            .where = file.string()});
+    throw Error(
+        ExitCode::kBadData,
+        {.what = "cannot write these names as safetensors", .seen = error.what(), .where = file.string()});
   }
   text.resize((text.size() + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes, ' ');
   check_safetensors_header(text, begin, file);  // what the reader would refuse is not written

@@ -36,7 +36,7 @@ class Sha256 {
 
  private:
   static void require(bool is_done) {
-    if (!is_done) throw Error(ExitCode::kInternal, Problem{.what = "OpenSSL cannot compute SHA-256"});
+    if (!is_done) throw Error(ExitCode::kInternal, {.what = "OpenSSL cannot compute SHA-256"});
   }
 
   struct Free {

@@ -320,11 +320,11 @@ class Machine {
   [[noreturn]] void refuse(const std::string& expected, const std::string& seen) const {
     throw Error(
         ExitCode::kBadData,
-        Problem{.what = "the .pt file does not hold a plain dict of tensors, or is damaged",
-                .expected = expected,
-                .seen = seen,
-                .where = file_.string(),
-                .advice = "save it in Python with torch.save({name: tensor, ...}, file), or as safetensors"});
+        {.what = "the .pt file does not hold a plain dict of tensors, or is damaged",
+         .expected = expected,
+         .seen = seen,
+         .where = file_.string(),
+         .advice = "save it in Python with torch.save({name: tensor, ...}, file), or as safetensors"});
   }
 
   std::string_view rest_;

@@ -69,10 +69,10 @@ at::Tensor StorageTable::storage(const std::string& key, at::ScalarType dtype, i
   if (element_count < 0 || bytes.size() % element_bytes != 0 ||
       static_cast<int64_t>(bytes.size()) / element_bytes != element_count) {
     throw Error(ExitCode::kBadData,
-                Problem{.what = "the .pt file contradicts itself about a storage's size",
-                        .expected = fmt::format("{} elements of {} bytes", element_count, element_bytes),
-                        .seen = fmt::format("{} bytes", bytes.size()),
-                        .where = file_.string() + ", record data/" + printable(key)});
+                {.what = "the .pt file contradicts itself about a storage's size",
+                 .expected = fmt::format("{} elements of {} bytes", element_count, element_bytes),
+                 .seen = fmt::format("{} bytes", bytes.size()),
+                 .where = file_.string() + ", record data/" + printable(key)});
   }
   at::Tensor storage = at::empty({element_count}, dtype);
   if (!bytes.empty()) std::memcpy(storage.mutable_data_ptr(), bytes.data(), bytes.size());
@@ -81,13 +81,12 @@ at::Tensor StorageTable::storage(const std::string& key, at::ScalarType dtype, i
 
 at::Tensor StorageTable::tensor(const at::Tensor& storage, const TensorView& view) const {
   if (!fits(view, storage.numel())) {
-    throw Error(
-        ExitCode::kBadData,
-        Problem{.what = "a tensor of the .pt file does not lie within its storage",
-                .expected = fmt::format("a view of {} elements", storage.numel()),
-                .seen = fmt::format("shape [{}], strides [{}], from element {}", fmt::join(view.shape, ", "),
-                                    fmt::join(view.strides, ", "), view.begin_element),
-                .where = file_.string()});
+    throw Error(ExitCode::kBadData,
+                {.what = "a tensor of the .pt file does not lie within its storage",
+                 .expected = fmt::format("a view of {} elements", storage.numel()),
+                 .seen = fmt::format("shape [{}], strides [{}], from element {}", fmt::join(view.shape, ", "),
+                                     fmt::join(view.strides, ", "), view.begin_element),
+                 .where = file_.string()});
   }
   const bool is_empty = std::find(view.shape.begin(), view.shape.end(), 0) != view.shape.end();
   if (is_empty) return at::empty(view.shape, storage.options());

@@ -64,11 +64,11 @@ NamedTensors read_torch_zip(const std::filesystem::path& file) {
   const std::string_view pickle = archive.record("data.pkl");
   if (pickle.size() > kMaximumPickleBytes) {
     throw Error(ExitCode::kBadData,
-                Problem{.what = "the .pt file describes more than an adapter",
-                        .expected = fmt::format("at most {} bytes in data.pkl", kMaximumPickleBytes),
-                        .seen = fmt::format("{} bytes", pickle.size()),
-                        .where = file.string(),
-                        .advice = "load it in Python and save the adapter alone"});
+                {.what = "the .pt file describes more than an adapter",
+                 .expected = fmt::format("at most {} bytes in data.pkl", kMaximumPickleBytes),
+                 .seen = fmt::format("{} bytes", pickle.size()),
+                 .where = file.string(),
+                 .advice = "load it in Python and save the adapter alone"});
   }
   return read_tensor_pickle(
       pickle, [&archive](const std::string& name) { return archive.record(name); }, file);

@@ -110,8 +110,7 @@ std::string_view ZipArchive::view(uint64_t begin_byte, uint64_t bytes) const {
 }
 
 void ZipArchive::refuse(const std::string& what, const std::string& seen, const std::string& advice) const {
-  throw Error(ExitCode::kBadData,
-              Problem{.what = what, .seen = seen, .where = file_.string(), .advice = advice});
+  throw Error(ExitCode::kBadData, {.what = what, .seen = seen, .where = file_.string(), .advice = advice});
 }
 
 }  // namespace sdlora::checkpoint

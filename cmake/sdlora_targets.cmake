@@ -1,7 +1,8 @@
 # sdlora_library(model SOURCES … DEPS …)   one library per folder; DEPS are the folders it may include, and its third parties
 # sdlora_program(trainer SOURCES … DEPS …) a program in build/bin/
-# sdlora_test(seeds_test SOURCES … DEPS … [RANKS n] [LABELS …] [NEEDS_TINY_MODEL])   one GoogleTest executable;
-#   RANKS runs it under mpirun; NEEDS_TINY_MODEL gives it the model of tests/CMakeLists.txt in $SDLORA_TINY_MODEL
+# sdlora_unit_tests(data SOURCES … DEPS … [SUPPORT …] [NEEDS_TINY_MODEL name …] [GPU name …])   the executable data_tests, and one
+#   test of ctest per source; those named by NEEDS_TINY_MODEL get the small model, those named by GPU skip without a GPU
+# sdlora_mpi_test(handshake_test RANKS 2 SOURCES … DEPS …)   a GoogleTest executable that runs under mpirun
 # missing-field-initializers: designated initialisers leave the other members at their defaults on purpose
 # array-bounds, restrict: GCC 12 sees faults in the standard library's own std::string + (GCC bugs 105329, 105651)
 set(sdlora_warnings -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers
@@ -29,46 +30,73 @@ add_library(sdlora_precompiled_for_tests OBJECT "${CMAKE_BINARY_DIR}/precompiled
 target_precompile_headers(sdlora_precompiled_for_tests PRIVATE ${sdlora_heavy_headers} <gmock/gmock.h> <gtest/gtest.h>)
 target_link_libraries(sdlora_precompiled_for_tests PRIVATE sdlora_settings libtorch GTest::gmock)
 
+# Reading the precompiled headers costs a source 3 to 8 s on its own: several are compiled as one (cmake -DSDLORA_UNITY=OFF: each alone,
+# which is what a developer wants who changes one of them again and again, and what the linter needs).
+option(SDLORA_UNITY "compile several sources at a time" ON)
+
+function(sdlora_compile_together target headers)
+  target_precompile_headers(${target} REUSE_FROM ${headers})
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${SDLORA_UNITY} UNITY_BUILD_BATCH_SIZE 10)
+endfunction()
+
 function(sdlora_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_library(sdlora_${name} STATIC ${arg_SOURCES})
   add_library(sdlora::${name} ALIAS sdlora_${name})
   target_link_libraries(sdlora_${name} PUBLIC sdlora_settings libtorch ${arg_DEPS})
-  target_precompile_headers(sdlora_${name} REUSE_FROM sdlora_precompiled)
+  sdlora_compile_together(sdlora_${name} sdlora_precompiled)
 endfunction()
 
 function(sdlora_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPS})
-  target_precompile_headers(${name} REUSE_FROM sdlora_precompiled)
+  sdlora_compile_together(${name} sdlora_precompiled)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 endfunction()
 
-function(sdlora_test name)
-  cmake_parse_arguments(arg "NEEDS_TINY_MODEL" "RANKS" "SOURCES;DEPS;LABELS" ${ARGN})
-  add_executable(${name} ${arg_SOURCES})
-  target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock)
-  if(arg_RANKS)
-    target_sources(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/mpi_test_main.cpp")
-    target_link_libraries(${name} PRIVATE sdlora::comm)
-    set(command ${SDLORA_MPIRUN} -np ${arg_RANKS} $<TARGET_FILE:${name}>)
-    list(APPEND arg_LABELS mpi)
-  else()
-    target_link_libraries(${name} PRIVATE GTest::gmock_main)
-    set(command ${name})
-  endif()
-  target_precompile_headers(${name} REUSE_FROM sdlora_precompiled_for_tests)
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  add_test(NAME ${name} COMMAND ${command})
-  if(NOT arg_LABELS)
-    set(arg_LABELS unit)
-  endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
-  if("gpu" IN_LIST arg_LABELS)
+# One test of ctest: its command, label and what it needs.
+function(sdlora_add_test name)
+  cmake_parse_arguments(arg "" "LABEL" "COMMAND" ${ARGN})
+  add_test(NAME ${name} COMMAND ${arg_COMMAND})
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT 300)
+  if(arg_LABEL STREQUAL gpu)
     set_tests_properties(${name} PROPERTIES SKIP_REGULAR_EXPRESSION "this machine has no GPU")
   endif()
-  if(arg_NEEDS_TINY_MODEL)
-    set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED tiny_model ENVIRONMENT "SDLORA_TINY_MODEL=${SDLORA_TINY_MODEL}")
-  endif()
+endfunction()
+
+# The small model of tests/CMakeLists.txt in $SDLORA_TINY_MODEL.
+function(sdlora_give_tiny_model test)
+  set_tests_properties(${test} PROPERTIES FIXTURES_REQUIRED tiny_model ENVIRONMENT "SDLORA_TINY_MODEL=${SDLORA_TINY_MODEL}")
+endfunction()
+
+# Tests of a folder are one executable, since linking and the headers are most of what a test costs to build; each source is a test
+# of its own for ctest (tests/support/unit_test_main.cpp).
+function(sdlora_unit_tests folder)
+  cmake_parse_arguments(arg "" "" "SOURCES;SUPPORT;DEPS;NEEDS_TINY_MODEL;GPU" ${ARGN})
+  set(executable ${folder}_tests)
+  add_executable(${executable} ${arg_SOURCES} ${arg_SUPPORT} "${CMAKE_SOURCE_DIR}/tests/support/unit_test_main.cpp")
+  target_link_libraries(${executable} PRIVATE ${arg_DEPS} GTest::gmock)
+  sdlora_compile_together(${executable} sdlora_precompiled_for_tests)
+  set_target_properties(${executable} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  foreach(source ${arg_SOURCES})
+    get_filename_component(name ${source} NAME_WE)
+    set(label unit)
+    if(name IN_LIST arg_GPU)
+      set(label gpu)
+    endif()
+    sdlora_add_test(${name} LABEL ${label} COMMAND ${executable} --source ${name})
+    if(name IN_LIST arg_NEEDS_TINY_MODEL)
+      sdlora_give_tiny_model(${name})
+    endif()
+  endforeach()
+endfunction()
+
+function(sdlora_mpi_test name)
+  cmake_parse_arguments(arg "" "RANKS" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES} "${CMAKE_SOURCE_DIR}/tests/support/mpi_test_main.cpp")
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} sdlora::comm GTest::gmock)
+  sdlora_compile_together(${name} sdlora_precompiled_for_tests)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  sdlora_add_test(${name} LABEL mpi COMMAND ${SDLORA_MPIRUN} -np ${arg_RANKS} $<TARGET_FILE:${name}>)
 endfunction()

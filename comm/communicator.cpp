@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "common/host.h"
 
 namespace sdlora::comm {
 
@@ -14,20 +15,17 @@ void check_reducible(const at::Tensor& tensor) {
       tensor.defined() && (tensor.scalar_type() == at::kLong || tensor.scalar_type() == at::kFloat ||
                            tensor.scalar_type() == at::kDouble);
   if (is_known_type && tensor.is_contiguous()) return;
-  throw Error(
-      ExitCode::kInternal,
-      Problem{.what = "a tensor cannot be summed over the ranks",
-              .expected = "a contiguous int64, float32 or float64 tensor",
-              .seen = tensor.defined() ? fmt::format("{} {}, {}", c10::toString(tensor.scalar_type()),
-                                                     c10::str(tensor.sizes()),
-                                                     tensor.is_contiguous() ? "contiguous" : "strided")
-                                       : "no tensor"});
+  throw Error(ExitCode::kInternal,
+              {.what = "a tensor cannot be summed over the ranks",
+               .expected = "a contiguous int64, float32 or float64 tensor",
+               .seen = tensor.defined() ? fmt::format("{} {}, {}", c10::toString(tensor.scalar_type()),
+                                                      c10::str(tensor.sizes()),
+                                                      tensor.is_contiguous() ? "contiguous" : "strided")
+                                        : "no tensor"});
 }
 
 std::string place_of(int rank, int size) {
-  std::array<char, HOST_NAME_MAX + 1> host{};
-  gethostname(host.data(), host.size() - 1);
-  return fmt::format("rank {} of {} on host {}", rank, size, host.data());
+  return fmt::format("rank {} of {} on host {}", rank, size, host_name());
 }
 
 std::string place_of(const Communicator& communicator) {

@@ -19,12 +19,12 @@ constexpr int64_t kGrain = 32768;
 void check_terms(const at::Tensor& terms, const at::Tensor& words, int64_t first, int64_t element_count) {
   const bool fits = first >= 0 && first + terms.numel() <= element_count;
   if (terms.scalar_type() == at::kFloat && terms.device() == words.device() && fits) return;
-  throw Error(ExitCode::kInternal,
-              Problem{.what = "terms do not belong to this sum",
-                      .expected = fmt::format("float32 on {}, within elements 0 to {}", words.device().str(),
-                                              element_count),
-                      .seen = fmt::format("{} on {}, elements {} to {}", c10::toString(terms.scalar_type()),
-                                          terms.device().str(), first, first + terms.numel())});
+  throw Error(
+      ExitCode::kInternal,
+      {.what = "terms do not belong to this sum",
+       .expected = fmt::format("float32 on {}, within elements 0 to {}", words.device().str(), element_count),
+       .seen = fmt::format("{} on {}, elements {} to {}", c10::toString(terms.scalar_type()),
+                           terms.device().str(), first, first + terms.numel())});
 }
 
 }  // namespace
@@ -48,9 +48,9 @@ at::Tensor ExactSum::low(int64_t first, int64_t count) const {
 
 at::Tensor ExactSum::tail(int64_t index) const {
   if (index < 0 || index > extra_count_)
-    throw Error(ExitCode::kInternal, Problem{.what = "no such counter in this sum",
-                                             .expected = fmt::format("below {}", extra_count_),
-                                             .seen = fmt::format("{}", index - 1)});
+    throw Error(ExitCode::kInternal, {.what = "no such counter in this sum",
+                                      .expected = fmt::format("below {}", extra_count_),
+                                      .seen = fmt::format("{}", index - 1)});
   return words_.select(0, 2 * element_count_ + index);
 }
 

@@ -21,11 +21,10 @@ void check_mpi(int result, const char* call) {
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   throw Error(
       ExitCode::kInternal,
-      Problem{.what = std::string(call) + " failed",
-              .seen = std::string(reason.data(), reason_bytes),
-              .where = place_of(rank, size),
-              .advice =
-                  "look for the first error of the other ranks; all must run the same program and options"});
+      {.what = std::string(call) + " failed",
+       .seen = std::string(reason.data(), reason_bytes),
+       .where = place_of(rank, size),
+       .advice = "look for the first error of the other ranks; all must run the same program and options"});
 }
 
 }  // namespace sdlora::comm

@@ -20,15 +20,14 @@ bool is_set(const char* variable) {
 
 }  // namespace
 
-bool started_by_launcher() {
+bool started_by_mpi() {
   if (is_set("OMPI_COMM_WORLD_SIZE") || is_set("PMIX_RANK") || is_set("PMI_RANK")) return true;
   const char* step_tasks = std::getenv("SLURM_STEP_NUM_TASKS");
   if (step_tasks != nullptr && std::atoi(step_tasks) > 1)
-    throw Error(ExitCode::kMismatch,
-                Problem{.what = "srun started several ranks without MPI",
-                        .expected = "PMIX_RANK or PMI_RANK in the environment",
-                        .seen = std::string("SLURM_STEP_NUM_TASKS=") + step_tasks + " alone",
-                        .advice = "start with srun --mpi=pmix, or with mpirun"});
+    throw Error(ExitCode::kMismatch, {.what = "srun started several ranks without MPI",
+                                      .expected = "PMIX_RANK or PMI_RANK in the environment",
+                                      .seen = std::string("SLURM_STEP_NUM_TASKS=") + step_tasks + " alone",
+                                      .advice = "start with srun --mpi=pmix, or with mpirun"});
   return false;
 }
 
@@ -45,11 +44,10 @@ MpiSession::MpiSession(int* argc, char*** argv) : handles_(std::make_unique<Hand
   int provided = MPI_THREAD_SINGLE;
   check_mpi(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   if (provided < MPI_THREAD_FUNNELED)
-    throw Error(ExitCode::kMismatch,
-                Problem{.what = "this MPI library does not allow threads",
-                        .expected = "MPI_THREAD_FUNNELED",
-                        .seen = "MPI_THREAD_SINGLE",
-                        .advice = "use an MPI library that was built with thread support"});
+    throw Error(ExitCode::kMismatch, {.what = "this MPI library does not allow threads",
+                                      .expected = "MPI_THREAD_FUNNELED",
+                                      .seen = "MPI_THREAD_SINGLE",
+                                      .advice = "use an MPI library that was built with thread support"});
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &handles_->failures), "MPI_Comm_dup");
 }

@@ -12,7 +12,7 @@ namespace sdlora::comm {
 // Whether mpirun or srun started this process as one rank of a job (OMPI_COMM_WORLD_SIZE, PMIX_RANK,
 // PMI_RANK). Throws Error(kMismatch) when srun started several tasks without telling MPI about them: each
 // would believe to be alone, and all would write the same output.
-bool started_by_launcher();
+bool started_by_mpi();
 
 // What a rank says of its failure; equal messages have equal digests.
 struct FailureDigest {

@@ -7,8 +7,8 @@ namespace sdlora::comm {
 
 std::unique_ptr<Communicator> make_nccl_communicator(Communicator& /*world*/, int /*device_index*/,
                                                      bool /*is_gpu_shared*/) {
-  throw Error(ExitCode::kMismatch, Problem{.what = "this build has no NCCL",
-                                           .advice = "use --comm mpi, or build with -DSDLORA_WITH_NCCL=ON"});
+  throw Error(ExitCode::kMismatch, {.what = "this build has no NCCL",
+                                    .advice = "use --comm mpi, or build with -DSDLORA_WITH_NCCL=ON"});
 }
 
 std::string nccl_version() {

@@ -14,8 +14,8 @@
 
 #include "comm/build_identity.h"
 #include "comm/communicator.h"
+#include "comm/fail_together.h"
 #include "comm/gpu_sharing.h"
-#include "comm/program.h"
 #include "common/error.h"
 
 namespace sdlora::comm {
@@ -42,7 +42,7 @@ class NcclCommunicator : public Communicator {
       : world_(world), device_index_(device_index), exceptions_at_start_(std::uncaught_exceptions()) {
     if (is_gpu_shared) prepare_gpu_sharing(world.rank());
     const ncclUniqueId id = share_unique_id();
-    agree(world_, [&] { join(id); });
+    fail_together(world_, [&] { join(id); });
   }
 
   ~NcclCommunicator() override { leave(); }
@@ -62,11 +62,10 @@ class NcclCommunicator : public Communicator {
     check_reducible(tensor);
     if (!tensor.is_cuda()) return world_.all_reduce_sum(tensor);
     if (tensor.get_device() != device_index_)
-      throw Error(ExitCode::kInternal,
-                  Problem{.what = "a tensor to reduce is on another GPU than its communicator",
-                          .expected = fmt::format("device {}", device_index_),
-                          .seen = fmt::format("device {}", tensor.get_device()),
-                          .where = place_of(world_)});
+      throw Error(ExitCode::kInternal, {.what = "a tensor to reduce is on another GPU than its communicator",
+                                        .expected = fmt::format("device {}", device_index_),
+                                        .seen = fmt::format("device {}", tensor.get_device()),
+                                        .where = place_of(world_)});
     const CollectiveLog::Visit visit(log(), "nccl_all_reduce_sum", static_cast<int64_t>(tensor.nbytes()));
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device_index_));
     const auto stream = c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device_index_));
@@ -101,7 +100,7 @@ class NcclCommunicator : public Communicator {
   // (all ranks) Rank 0 makes the id under which the ranks find each other.
   ncclUniqueId share_unique_id() {
     ncclUniqueId id{};
-    agree(world_, [&] {
+    fail_together(world_, [&] {
       check_device();
       if (world_.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
     });
@@ -114,11 +113,11 @@ class NcclCommunicator : public Communicator {
   void check_device() const {
     const int device_count = c10::cuda::device_count();  // 0 also where there is no driver
     if (device_index_ >= 0 && device_index_ < device_count) return;
-    throw Error(ExitCode::kMismatch, Problem{.what = "NCCL needs a GPU that this host does not have",
-                                             .expected = fmt::format("GPU {}", device_index_),
-                                             .seen = fmt::format("{} usable GPUs", device_count),
-                                             .where = place_of(world_),
-                                             .advice = "use --comm mpi, or fewer ranks on this host"});
+    throw Error(ExitCode::kMismatch, {.what = "NCCL needs a GPU that this host does not have",
+                                      .expected = fmt::format("GPU {}", device_index_),
+                                      .seen = fmt::format("{} usable GPUs", device_count),
+                                      .where = place_of(world_),
+                                      .advice = "use --comm mpi, or fewer ranks on this host"});
   }
 
   void join(const ncclUniqueId& id) {
@@ -162,12 +161,11 @@ class NcclCommunicator : public Communicator {
                                                         : std::string(ncclGetErrorString(result));
     throw Error(
         ExitCode::kInternal,
-        Problem{.what = fmt::format("{} failed", name),
-                .seen = fmt::format("{} ({})", reason, is_aborted_ ? "aborted" : ncclGetLastError(nccl_)),
-                .where = fmt::format("{}, GPU {}", place_of(world_), device_index_),
-                .advice =
-                    "look for the first error of the other ranks; NCCL_DEBUG=INFO says more, --comm mpi "
-                    "does without NCCL"});
+        {.what = fmt::format("{} failed", name),
+         .seen = fmt::format("{} ({})", reason, is_aborted_ ? "aborted" : ncclGetLastError(nccl_)),
+         .where = fmt::format("{}, GPU {}", place_of(world_), device_index_),
+         .advice = "look for the first error of the other ranks; NCCL_DEBUG=INFO says more, --comm mpi "
+                   "does without NCCL"});
   }
 
   // A rank that fails does not wait for its peers, which may never come.

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "comm/program.h"
+#include "comm/fail_together.h"
 #include "common/error.h"
 #include "common/log.h"
 
@@ -76,13 +76,13 @@ std::shared_ptr<void> share_memory_on_host(Communicator& world, size_t byte_coun
   std::shared_ptr<void> memory;
   try {
     std::string address;
-    agree(world, [&] {
+    fail_together(world, [&] {
       if (world.local_rank() != 0) return;
       file.create(byte_count);
       address = file.address();
     });
     world.broadcast_on_host(address);
-    agree(world, [&] {
+    fail_together(world, [&] {
       if (world.local_rank() != 0) file.open(address);
       memory = file.map(byte_count);
     });

@@ -22,9 +22,9 @@ class SingleProcessCommunicator : public Communicator {
   void broadcast(std::string& bytes, int root) override {
     const CollectiveLog::Visit visit(log_, "broadcast", static_cast<int64_t>(bytes.size()));
     if (root != 0)
-      throw Error(ExitCode::kInternal, Problem{.what = "cannot broadcast from a rank that does not exist",
-                                               .expected = "rank 0, the only one",
-                                               .seen = fmt::format("rank {}", root)});
+      throw Error(ExitCode::kInternal, {.what = "cannot broadcast from a rank that does not exist",
+                                        .expected = "rank 0, the only one",
+                                        .seen = fmt::format("rank {}", root)});
   }
 
   std::vector<std::string> gather(const std::string& text) override {

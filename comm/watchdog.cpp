@@ -85,19 +85,18 @@ void Watchdog::report() {
   const bool is_recorded =
       record_.write({.place = place_, .doing = doing_, .without_progress = without_progress}, log_);
   log::error(
-      Error(ExitCode::kInternal,
-            Problem{.what = "no progress: this rank gives up",
-                    .expected = fmt::format(
-                        "a sign of progress within {} s in the section {}",
-                        std::chrono::duration_cast<std::chrono::seconds>(deadline_ - last_sign_).count(),
-                        name_of(log_.section())),
-                    .seen = fmt::format("none for {:.1f} s in {}, step {}, {}; {}", without_progress.count(),
-                                        name_of(log_.section()), log_.step(), doing_,
-                                        describe_last_collective(log_)),
-                    .where = is_recorded ? fmt::format("{}; {}", place_, record_.file().string()) : place_,
-                    .advice =
-                        "see the flight records (flight-rank-*.json) for a rank that is behind; start the "
-                        "command again to go on from the newest checkpoint"})
+      Error(
+          ExitCode::kInternal,
+          {.what = "no progress: this rank gives up",
+           .expected =
+               fmt::format("a sign of progress within {} s in the section {}",
+                           std::chrono::duration_cast<std::chrono::seconds>(deadline_ - last_sign_).count(),
+                           name_of(log_.section())),
+           .seen = fmt::format("none for {:.1f} s in {}, step {}, {}; {}", without_progress.count(),
+                               name_of(log_.section()), log_.step(), doing_, describe_last_collective(log_)),
+           .where = is_recorded ? fmt::format("{}; {}", place_, record_.file().string()) : place_,
+           .advice = "see the flight records (flight-rank-*.json) for a rank that is behind; start the "
+                     "command again to go on from the newest checkpoint"})
           .what());
   if (last_act_) last_act_();
   lock.lock();

@@ -29,9 +29,9 @@ class TemporaryFile {
 
   void rename_to(const std::filesystem::path& file) {
     if (std::rename(path_.c_str(), file.c_str()) != 0) {
-      throw Error(ExitCode::kIo, Problem{.what = "cannot put the finished file in its place",
-                                         .seen = system_error_text(),
-                                         .where = file.string()});
+      throw Error(ExitCode::kIo, {.what = "cannot put the finished file in its place",
+                                  .seen = system_error_text(),
+                                  .where = file.string()});
     }
     is_renamed_ = true;
   }
@@ -46,12 +46,11 @@ class TemporaryFile {
 void refuse_to_replace_a_special_file(const std::filesystem::path& file) {
   std::error_code ignored;
   if (!std::filesystem::is_other(file, ignored)) return;
-  throw Error(ExitCode::kIo,
-              Problem{.what = "cannot write a file",
-                      .expected = "a name that is free, or a plain file's",
-                      .seen = "a device, a pipe or a socket, which a finished file would replace",
-                      .where = file.string(),
-                      .advice = "name a file"});
+  throw Error(ExitCode::kIo, {.what = "cannot write a file",
+                              .expected = "a name that is free, or a plain file's",
+                              .seen = "a device, a pipe or a socket, which a finished file would replace",
+                              .where = file.string(),
+                              .advice = "name a file"});
 }
 
 // Said of the file that was asked for, not of the temporary one.
@@ -59,10 +58,10 @@ void refuse_a_missing_folder(const std::filesystem::path& file) {
   std::error_code failure;
   const std::filesystem::file_status folder = std::filesystem::status(folder_of(file), failure);
   if (folder.type() != std::filesystem::file_type::not_found) return;
-  throw Error(ExitCode::kIo, Problem{.what = "cannot write a file",
-                                     .seen = failure.message(),
-                                     .where = file.string(),
-                                     .advice = "make the folder first"});
+  throw Error(ExitCode::kIo, {.what = "cannot write a file",
+                              .seen = failure.message(),
+                              .where = file.string(),
+                              .advice = "make the folder first"});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // to do.
 #pragma once
 
+#include <concepts>
 #include <stdexcept>
 #include <string>
 
@@ -31,9 +32,10 @@ class Error : public std::runtime_error {
  public:
   Error(ExitCode exit_code, const Problem& problem);
 
-  // A message that is already whole, for example one that another rank sent.
-  Error(ExitCode exit_code, const std::string& message)
-      : std::runtime_error(message), exit_code_(exit_code) {}
+  // A message that is already whole, for example one that another rank sent. A template, so that braces make
+  // a Problem and never a string.
+  template <std::convertible_to<std::string> Text>
+  Error(ExitCode exit_code, const Text& message) : std::runtime_error(message), exit_code_(exit_code) {}
 
   ExitCode exit_code() const { return exit_code_; }
 

@@ -118,10 +118,10 @@ void add_file(const std::filesystem::path& file) {
     sink->set_formatter(state().formatter("%Y-%m-%d "));
     for (const auto& logger : {state().logger, state().files}) logger->sinks().push_back(sink);
   } catch (const spdlog::spdlog_ex& failure) {
-    throw Error(ExitCode::kIo, Problem{.what = "cannot write the log file",
-                                       .seen = failure.what(),
-                                       .where = file.string(),
-                                       .advice = "check the folder's permissions and the free space"});
+    throw Error(ExitCode::kIo, {.what = "cannot write the log file",
+                                .seen = failure.what(),
+                                .where = file.string(),
+                                .advice = "check the folder's permissions and the free space"});
   }
 }
 

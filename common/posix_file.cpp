@@ -19,10 +19,10 @@ constexpr uint64_t kBytesPerCall = uint64_t{1} << 30;
 
 [[noreturn]] void fail(const char* what, const std::filesystem::path& path) {
   const bool is_full = errno == ENOSPC || errno == EDQUOT;
-  throw Error(ExitCode::kIo, Problem{.what = what,
-                                     .seen = system_error_text(),
-                                     .where = path.string(),
-                                     .advice = is_full ? "make room there, then run again" : ""});
+  throw Error(ExitCode::kIo, {.what = what,
+                              .seen = system_error_text(),
+                              .where = path.string(),
+                              .advice = is_full ? "make room there, then run again" : ""});
 }
 
 }  // namespace
@@ -40,10 +40,10 @@ PosixFile PosixFile::open_to_read(const std::filesystem::path& file) {
 
   if (::fstat(opened.descriptor_, &status) != 0) fail("cannot look at the file", file);
   if (!S_ISREG(status.st_mode)) {
-    throw Error(ExitCode::kIo, Problem{.what = "cannot read this as a file",
-                                       .expected = "a regular file",
-                                       .seen = S_ISDIR(status.st_mode) ? "a folder" : "a pipe or a device",
-                                       .where = file.string()});
+    throw Error(ExitCode::kIo, {.what = "cannot read this as a file",
+                                .expected = "a regular file",
+                                .seen = S_ISDIR(status.st_mode) ? "a folder" : "a pipe or a device",
+                                .where = file.string()});
   }
   return opened;
 }
@@ -75,10 +75,10 @@ void PosixFile::read_at(uint64_t begin_byte, void* destination, uint64_t bytes) 
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail("cannot read the file", path_);
     if (got == 0) {
-      throw Error(ExitCode::kIo, Problem{.what = "the file became shorter while it was read",
-                                         .expected = fmt::format("{} bytes from byte {}", bytes, begin_byte),
-                                         .seen = fmt::format("{} bytes", bytes - left),
-                                         .where = path_.string()});
+      throw Error(ExitCode::kIo, {.what = "the file became shorter while it was read",
+                                  .expected = fmt::format("{} bytes from byte {}", bytes, begin_byte),
+                                  .seen = fmt::format("{} bytes", bytes - left),
+                                  .where = path_.string()});
     }
     next += got;
     left -= static_cast<uint64_t>(got);

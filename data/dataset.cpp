@@ -15,12 +15,11 @@ void check_memory(const std::filesystem::path& cache_directory, const Manifest& 
   for (const ManifestFile& shard : manifest.shards) cache_bytes += shard.bytes;
   const int64_t memory_bytes = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
   if (cache_bytes > memory_bytes)
-    throw Error(ExitCode::kMismatch,
-                Problem{.what = "the cache does not fit in this machine's memory",
-                        .expected = fmt::format("at most {} MiB", memory_bytes >> 20),
-                        .seen = fmt::format("{} MiB", cache_bytes >> 20),
-                        .where = cache_directory.string(),
-                        .advice = "train on fewer images, or on a machine with more memory"});
+    throw Error(ExitCode::kMismatch, {.what = "the cache does not fit in this machine's memory",
+                                      .expected = fmt::format("at most {} MiB", memory_bytes >> 20),
+                                      .seen = fmt::format("{} MiB", cache_bytes >> 20),
+                                      .where = cache_directory.string(),
+                                      .advice = "train on fewer images, or on a machine with more memory"});
 }
 
 }  // namespace
@@ -32,14 +31,13 @@ Dataset::Dataset(const std::filesystem::path& cache_directory, FileCheck check)
   for (size_t index = 0; index < manifest_.shards.size(); ++index) {
     const ShardContent shard = load_shard(cache_directory, manifest_, index, check);
     std::vector<int64_t> shape = shard.latents.sizes().vec();
-    shape[1] = manifest_.sample_count();
+    shape[1] = manifest_.picture_count();
     if (index == 0) latents_ = at::empty(shape, at::kFloat);
     if (latents_.sizes() != at::IntArrayRef(shape))
-      throw Error(ExitCode::kBadData,
-                  Problem{.what = "the shards' latents differ in shape",
-                          .expected = fmt::format("{} cells a side", latents_.size(4)),
-                          .seen = fmt::format("{}", shape[4]),
-                          .where = (cache_directory / manifest_.shards[index].name).string()});
+      throw Error(ExitCode::kBadData, {.what = "the shards' latents differ in shape",
+                                       .expected = fmt::format("{} cells a side", latents_.size(4)),
+                                       .seen = fmt::format("{}", shape[4]),
+                                       .where = (cache_directory / manifest_.shards[index].name).string()});
     latents_.narrow(1, picture_count(), shard.sample_count()).copy_(shard.latents);
     caption_index_.insert(caption_index_.end(), shard.caption_index.begin(), shard.caption_index.end());
     source_.insert(source_.end(), shard.source.begin(), shard.source.end());
@@ -49,9 +47,9 @@ Dataset::Dataset(const std::filesystem::path& cache_directory, FileCheck check)
 
 Sample Dataset::sample(int64_t index) const {
   if (index < 0 || index >= sample_count())
-    throw Error(ExitCode::kInternal, Problem{.what = "there is no such sample",
-                                             .expected = fmt::format("0 … {}", sample_count() - 1),
-                                             .seen = fmt::format("{}", index)});
+    throw Error(ExitCode::kInternal, {.what = "there is no such sample",
+                                      .expected = fmt::format("0 … {}", sample_count() - 1),
+                                      .seen = fmt::format("{}", index)});
   const bool is_mirrored = index >= picture_count();
   const int64_t picture = index % picture_count();
   const int64_t plane = is_mirrored ? kPlanesPlain : 0;

@@ -8,7 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "data/cache_files.h"
+#include "data/shards/cache_files.h"
 
 namespace sdlora::data {
 

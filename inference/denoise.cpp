@@ -49,7 +49,7 @@ class BatchNoise {
 
 at::Tensor denoise(const Denoising& denoising, const std::vector<PictureStart>& pictures) {
   const c10::NoGradGuard no_gradients;
-  const at::Device device = denoising.placement.device;
+  const at::Device device = denoising.mode.device;
   BatchNoise source(pictures, denoising.latent_shape, device);
   std::vector<at::Tensor> rows;
   for (size_t i = 0; i < pictures.size(); ++i)
@@ -63,10 +63,11 @@ at::Tensor denoise(const Denoising& denoising, const std::vector<PictureStart>& 
   } else {
     x = denoising.sampler.start_from_noise(noise);
   }
-  const auto predict = guided_denoiser(denoising.unet, denoising.placement,
-                                       {.captions = stacked(pictures, &PictureStart::caption),
-                                        .negatives = stacked(pictures, &PictureStart::negative_caption)},
-                                       denoising.guidance_scale);
+  const auto predict =
+      guided_denoiser(denoising.unet, denoising.mode,
+                      {.text_embeddings = stacked(pictures, &PictureStart::text_embedding),
+                       .negatives = stacked(pictures, &PictureStart::negative_text_embedding)},
+                      denoising.guidance_scale);
   const auto denoiser = [&](const at::Tensor& noisy, double timestep) {
     const at::Tensor prediction = predict(noisy, timestep);
     denoising.on_step();
@@ -79,10 +80,10 @@ int64_t image_to_image_first_step(int64_t step_count, double strength) {
   const auto steps_done =
       std::min(step_count, static_cast<int64_t>(static_cast<double>(step_count) * strength));
   if (steps_done < 1)
-    throw Error(ExitCode::kUsage, Problem{.what = "image-to-image would do no step",
-                                          .expected = "steps x strength of at least 1",
-                                          .seen = fmt::format("{} x {}", step_count, strength),
-                                          .advice = "raise --strength or --steps"});
+    throw Error(ExitCode::kUsage, {.what = "image-to-image would do no step",
+                                   .expected = "steps x strength of at least 1",
+                                   .seen = fmt::format("{} x {}", step_count, strength),
+                                   .advice = "raise --strength or --steps"});
   return step_count - steps_done;
 }
 

@@ -6,9 +6,9 @@
 #include <functional>
 #include <vector>
 
-#include "model/placement.h"
+#include "model/loading/compute_mode.h"
 #include "model/samplers/sampler.h"
-#include "model/unet.h"
+#include "model/unet/unet.h"
 
 namespace sdlora::inference {
 
@@ -16,8 +16,8 @@ namespace sdlora::inference {
 // [1, 4, h, w], unless that is given, then, for a sampler that adds noise, one draw a step; Python's
 // torch.Generator().manual_seed(seed) draws the same, as do diffusers' pipelines with a list of generators.
 struct PictureStart {
-  at::Tensor caption;           // [L, C] f32
-  at::Tensor negative_caption;  // [L, C] f32
+  at::Tensor text_embedding;           // [L, C] f32
+  at::Tensor negative_text_embedding;  // [L, C] f32
   uint64_t seed = 0;
   at::Tensor noise;         // [1, 4, h, w] f32 in place of the drawn; undefined: drawn
   at::Tensor init_latents;  // [1, 4, h, w] f32, scaled: where image-to-image starts; undefined: text-to-image
@@ -25,7 +25,7 @@ struct PictureStart {
 
 struct Denoising {
   const model::UNet& unet;
-  model::Placement placement;  // the UNet's
+  model::ComputeMode mode;  // the UNet's
   const model::Sampler& sampler;
   double guidance_scale = 7.5;
   std::vector<int64_t> latent_shape;  // {1, 4, h, w}

@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "inference/denoise.h"
 #include "inference/latents_file.h"
-#include "inference/model_facts.h"
+#include "inference/model_configs.h"
 #include "inference/parameters_text.h"
 #include "inference/picture_requests.h"
 #include "inference/pixels.h"
@@ -32,8 +32,8 @@ class Run {
         device_(device),
         requests_(picture_requests(options)),
         directory_(options.model),
-        facts_(directory_),
-        latent_shape_(facts_.latent_shape(options.width_pixels, options.height_pixels)),
+        configs_(directory_),
+        latent_shape_(configs_.latent_shape(options.width_pixels, options.height_pixels)),
         sampler_(make_sampler()) {}
 
   // The adapter is read early so that a bad one is known early; it is small.
@@ -54,8 +54,8 @@ class Run {
     std::map<fs::path, at::Tensor> init_latents;
     for (size_t i = 0; i < requests_.size(); ++i) {
       const PictureRequest& request = requests_[i];
-      starts_[i] = {.caption = encoder.encode(request.prompt),
-                    .negative_caption = encoder.encode(request.negative_prompt),
+      starts_[i] = {.text_embedding = encoder.encode(request.prompt),
+                    .negative_text_embedding = encoder.encode(request.negative_prompt),
                     .seed = request.seed,
                     .noise = {},
                     .init_latents = {}};
@@ -71,10 +71,9 @@ class Run {
   }
 
   void load_unet() {
-    unet_ = directory_.load_unet(unet_placement());
+    unet_ = directory_.load_unet(unet_mode());
     if (!adapter_) return;
-    const lora::Applied applied =
-        lora::apply_adapter(*unet_, *adapter_, options_.lora_scale, unet_placement());
+    const lora::Applied applied = lora::apply_adapter(*unet_, *adapter_, options_.lora_scale, unet_mode());
     log::info(fmt::format("{} of {} tensors of {} applied", applied.tensor_count, applied.file_tensor_count,
                           options_.lora.string()));
   }
@@ -90,7 +89,7 @@ class Run {
       };
       const at::Tensor latents = denoise(
           {.unet = *unet_,
-           .placement = unet_placement(),
+           .mode = unet_mode(),
            .sampler = *sampler_,
            .guidance_scale = options_.guidance_scale,
            .latent_shape = latent_shape_,
@@ -116,16 +115,16 @@ class Run {
     return model::make_sampler(request, config, directory_.load_noise_schedule());
   }
 
-  model::Placement unet_placement() const {
+  model::ComputeMode unet_mode() const {
     at::ScalarType dtype = at::kFloat;
     if (options_.mixed_precision == "bf16") dtype = at::kBFloat16;
     if (options_.mixed_precision == "fp16") dtype = at::kHalf;
-    return model::placement_on(device_, dtype, options_.cpu_kernels);
+    return model::compute_mode_on(device_, dtype, options_.cpu_kernels);
   }
 
   // Always fp32: it takes a small part of the time, and fp16 may overflow in it.
   const model::Vae& vae() {
-    if (!vae_) vae_ = directory_.load_vae(model::placement_on(device_, at::kFloat, options_.cpu_kernels));
+    if (!vae_) vae_ = directory_.load_vae(model::compute_mode_on(device_, at::kFloat, options_.cpu_kernels));
     return *vae_;
   }
 
@@ -134,10 +133,10 @@ class Run {
     std::error_code failure;
     if (!folder.empty()) fs::create_directories(folder, failure);
     if (!failure) return;
-    throw Error(ExitCode::kIo, Problem{.what = "cannot make the folder of the output",
-                                       .seen = failure.message(),
-                                       .where = folder.string(),
-                                       .advice = "check --output and --final-latents"});
+    throw Error(ExitCode::kIo, {.what = "cannot make the folder of the output",
+                                .seen = failure.message(),
+                                .where = folder.string(),
+                                .advice = "check --output and --final-latents"});
   }
 
   bool starts_from_image(size_t picture) const { return !requests_[picture].init_image.empty(); }
@@ -173,7 +172,7 @@ class Run {
   const at::Device device_;
   const std::vector<PictureRequest> requests_;
   const model::ModelDirectory directory_;
-  const ModelFacts facts_;
+  const ModelConfigs configs_;
   const std::vector<int64_t> latent_shape_;  // of one picture
   const std::unique_ptr<const model::Sampler> sampler_;
   std::optional<lora::AdapterFile> adapter_;

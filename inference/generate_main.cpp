@@ -9,12 +9,12 @@
 
 #include <unistd.h>
 
-#include "comm/program.h"
+#include "comm/run_program.h"
 #include "common/error.h"
 #include "inference/generate.h"
-#include "launcher/cpu_threads.h"
-#include "launcher/device_binding.h"
-#include "monitoring/progress_bar.h"
+#include "monitoring/terminal/progress_bar.h"
+#include "process/cpu_threads.h"
+#include "process/device_binding.h"
 
 namespace {
 
@@ -31,9 +31,9 @@ sdlora::inference::GenerateProgress show_progress(std::optional<ProgressBar>& ba
 
 void refuse_ranks(const sdlora::comm::Communicator& world) {
   if (world.size() == 1) return;
-  throw sdlora::Error(sdlora::ExitCode::kUsage, sdlora::Problem{.what = "generate is one process",
-                                                                .seen = sdlora::comm::place_of(world),
-                                                                .advice = "start it without mpirun"});
+  throw sdlora::Error(sdlora::ExitCode::kUsage, {.what = "generate is one process",
+                                                 .seen = sdlora::comm::place_of(world),
+                                                 .advice = "start it without mpirun"});
 }
 
 }  // namespace
@@ -46,8 +46,8 @@ int main(int argc, char** argv) {
     if (sdlora::parse_command_line(app, argc, argv) == sdlora::ParseResult::kLeave) return;
     sdlora::inference::check_options(options);
     refuse_ranks(world);
-    const at::Device device = sdlora::launcher::bind_device({.device = options.device}, world);
-    sdlora::launcher::set_cpu_threads(options.cpu_threads, world);
+    const at::Device device = sdlora::process::bind_device({.device = options.device}, world);
+    sdlora::process::set_cpu_threads(options.cpu_threads, world);
 
     std::optional<ProgressBar> bar;
     sdlora::inference::generate(options, device, show_progress(bar));

@@ -80,14 +80,14 @@ void declare_options(CLI::App& app, GenerateOptions& options) {
 
 void check_options(const GenerateOptions& options) {
   if (options.prompt.has_value() == !options.prompt_file.empty())
-    throw Error(ExitCode::kUsage, Problem{.what = "what to draw is not clear",
-                                          .expected = "one of --prompt and --prompt-file",
-                                          .seen = options.prompt ? "both" : "neither",
-                                          .advice = "see generate --help"});
+    throw Error(ExitCode::kUsage, {.what = "what to draw is not clear",
+                                   .expected = "one of --prompt and --prompt-file",
+                                   .seen = options.prompt ? "both" : "neither",
+                                   .advice = "see generate --help"});
   const auto require_finite = [](const char* option, double value) {
     if (!std::isfinite(value))
-      throw Error(ExitCode::kUsage, Problem{.what = fmt::format("{} is not a finite number", option),
-                                            .seen = fmt::format("{}", value)});
+      throw Error(ExitCode::kUsage, {.what = fmt::format("{} is not a finite number", option),
+                                     .seen = fmt::format("{}", value)});
   };
   require_finite("--guidance-scale", options.guidance_scale);
   require_finite("--lora-scale", options.lora_scale);

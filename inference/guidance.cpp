@@ -4,17 +4,17 @@
 
 namespace sdlora::inference {
 
-model::Sampler::Denoiser guided_denoiser(const model::UNet& unet, const model::Placement& placement,
+model::Sampler::Denoiser guided_denoiser(const model::UNet& unet, const model::ComputeMode& mode,
                                          const PromptEmbeddings& prompts, double guidance_scale) {
   const bool is_guided = guidance_scale > 1;
-  const at::Tensor captions =  // [B or 2 B, L, C]
-      (is_guided ? at::cat({prompts.negatives, prompts.captions}) : prompts.captions)
-          .to(placement.device, placement.dtype);
-  return [&unet, placement, captions, guidance_scale, is_guided](const at::Tensor& x, double timestep) {
-    const at::Tensor input = (is_guided ? at::cat({x, x}) : x).to(placement.dtype);
+  const at::Tensor text_embeddings =  // [B or 2 B, L, C]
+      (is_guided ? at::cat({prompts.negatives, prompts.text_embeddings}) : prompts.text_embeddings)
+          .to(mode.device, mode.dtype);
+  return [&unet, mode, text_embeddings, guidance_scale, is_guided](const at::Tensor& x, double timestep) {
+    const at::Tensor input = (is_guided ? at::cat({x, x}) : x).to(mode.dtype);
     const at::Tensor timesteps =
-        at::full({input.size(0)}, timestep, at::TensorOptions(placement.device).dtype(at::kFloat));
-    const at::Tensor prediction = unet.forward(input, timesteps, captions).to(at::kFloat);
+        at::full({input.size(0)}, timestep, at::TensorOptions(mode.device).dtype(at::kFloat));
+    const at::Tensor prediction = unet.forward(input, timesteps, text_embeddings).to(at::kFloat);
     if (!is_guided) return prediction;
     const std::vector<at::Tensor> halves = prediction.chunk(2);
     return halves[0] + guidance_scale * (halves[1] - halves[0]);

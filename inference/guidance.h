@@ -5,21 +5,21 @@
 // with both predictions from one forward over [negative, caption].
 #pragma once
 
-#include "model/placement.h"
+#include "model/loading/compute_mode.h"
 #include "model/samplers/sampler.h"
-#include "model/unet.h"
+#include "model/unet/unet.h"
 
 namespace sdlora::inference {
 
 // The prompts of a batch. [B, L, C] f32 each
 struct PromptEmbeddings {
-  at::Tensor captions;
+  at::Tensor text_embeddings;
   at::Tensor negatives;  // not used without guidance
 };
 
-// A scale of 1 or less means no guidance: the captions alone. x and prediction are fp32; the UNet computes as
-// `placement`, its own, says. `unet` must outlive the denoiser.
-model::Sampler::Denoiser guided_denoiser(const model::UNet& unet, const model::Placement& placement,
+// A scale of 1 or less means no guidance: the text embeddings alone. x and prediction are fp32; the UNet
+// computes as `mode`, its own, says. `unet` must outlive the denoiser.
+model::Sampler::Denoiser guided_denoiser(const model::UNet& unet, const model::ComputeMode& mode,
                                          const PromptEmbeddings& prompts, double guidance_scale);
 
 }  // namespace sdlora::inference

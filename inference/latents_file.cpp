@@ -10,11 +10,11 @@ namespace sdlora::inference {
 at::Tensor read_latents(const std::filesystem::path& file, const std::vector<int64_t>& shape) {
   const checkpoint::NamedTensors tensors = checkpoint::read_safetensors(file);
   const auto refuse = [&](const std::string& seen) {
-    throw Error(ExitCode::kBadData, Problem{.what = "the initial latents do not fit",
-                                            .expected = "`latents` " + c10::str(at::IntArrayRef(shape)) +
-                                                        " (pictures, channels, rows, columns), finite",
-                                            .seen = seen,
-                                            .where = file.string()});
+    throw Error(ExitCode::kBadData, {.what = "the initial latents do not fit",
+                                     .expected = "`latents` " + c10::str(at::IntArrayRef(shape)) +
+                                                 " (pictures, channels, rows, columns), finite",
+                                     .seen = seen,
+                                     .where = file.string()});
   };
   const auto found = tensors.find("latents");
   if (found == tensors.end()) refuse("no tensor of that name");

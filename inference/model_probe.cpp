@@ -10,7 +10,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "lora/adapter_file.h"
-#include "model/model_directory.h"
+#include "model/model_source.h"
 
 namespace sdlora::inference {
 namespace {
@@ -24,21 +24,21 @@ const at::Tensor& input(const NamedTensors& inputs, const std::string& name, int
   if (found == inputs.end() || found->second.dim() != dimensions || found->second.scalar_type() != dtype)
     throw Error(
         ExitCode::kBadData,
-        Problem{.what = "an input of model_probe does not fit",
-                .expected = fmt::format("{} with {} dimensions of {}", name, dimensions, at::toString(dtype)),
-                .seen = found == inputs.end() ? "nothing of that name"
-                                              : fmt::format("{} dimensions of {}", found->second.dim(),
-                                                            at::toString(found->second.scalar_type()))});
+        {.what = "an input of model_probe does not fit",
+         .expected = fmt::format("{} with {} dimensions of {}", name, dimensions, at::toString(dtype)),
+         .seen = found == inputs.end() ? "nothing of that name"
+                                       : fmt::format("{} dimensions of {}", found->second.dim(),
+                                                     at::toString(found->second.scalar_type()))});
   return found->second;
 }
 
 void probe_unet(const ProbeRequest& request, const model::ModelDirectory& directory,
                 const NamedTensors& inputs, NamedTensors& outputs) {
-  const model::Placement placement = model::placement_on(at::kCPU, at::kFloat, request.cpu_kernels);
-  model::UNet unet = directory.load_unet(placement);
+  const model::ComputeMode mode = model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels);
+  model::UNet unet = directory.load_unet(mode);
   if (!request.lora.empty()) {
     const lora::AdapterFile adapter = lora::read_adapter(request.lora);
-    const lora::Applied applied = lora::apply_adapter(unet, adapter, request.lora_scale, placement);
+    const lora::Applied applied = lora::apply_adapter(unet, adapter, request.lora_scale, mode);
     log::info(fmt::format("{} of {} tensors of {} applied", applied.tensor_count, applied.file_tensor_count,
                           request.lora.string()));
   }
@@ -49,7 +49,8 @@ void probe_unet(const ProbeRequest& request, const model::ModelDirectory& direct
 
 void probe_vae(const ProbeRequest& request, const model::ModelDirectory& directory,
                const NamedTensors& inputs, NamedTensors& outputs) {
-  const model::Vae vae = directory.load_vae(model::placement_on(at::kCPU, at::kFloat, request.cpu_kernels));
+  const model::Vae vae =
+      directory.load_vae(model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels));
   if (inputs.contains("vae.pixels")) {
     const model::Posterior posterior = vae.encode(input(inputs, "vae.pixels", 4, at::kFloat));
     outputs["vae.mean"] = posterior.mean;
@@ -63,10 +64,10 @@ at::Tensor tokenize(const std::filesystem::path& file,
                     const model::ClipTokenizer& tokenizer) {  // [n, 77] i64
   std::ifstream lines(file, std::ios::binary);
   if (!lines)
-    throw Error(ExitCode::kIo, Problem{.what = "cannot read the prompts",
-                                       .seen = system_error_text(),
-                                       .where = file.string(),
-                                       .advice = "check --prompts"});
+    throw Error(ExitCode::kIo, {.what = "cannot read the prompts",
+                                .seen = system_error_text(),
+                                .where = file.string(),
+                                .advice = "check --prompts"});
   std::vector<int64_t> ids;
   for (std::string line; std::getline(lines, line);) {
     const std::vector<int64_t> tokens = tokenizer.encode(line);
@@ -80,7 +81,7 @@ at::Tensor tokenize(const std::filesystem::path& file,
 void run_probe(const ProbeRequest& request) {
   if (request.inputs.empty() && request.prompts.empty())
     throw Error(ExitCode::kUsage,
-                Problem{.what = "model_probe has nothing to run", .expected = "--inputs, --prompts or both"});
+                {.what = "model_probe has nothing to run", .expected = "--inputs, --prompts or both"});
   const c10::NoGradGuard no_gradients;
   const model::ModelDirectory directory(request.model);
   NamedTensors outputs;

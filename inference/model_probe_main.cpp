@@ -6,7 +6,7 @@
 //   model_probe --model sd15 --prompts prompts.txt --outputs tokens.safetensors
 #include <fmt/format.h>
 
-#include "comm/program.h"
+#include "comm/run_program.h"
 #include "common/command_line.h"
 #include "inference/model_probe.h"
 

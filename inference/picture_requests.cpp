@@ -13,9 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void refuse_output(const GenerateOptions& options, const std::string& expected) {
-  throw Error(
-      ExitCode::kUsage,
-      Problem{.what = "--output does not fit", .expected = expected, .seen = options.output.string()});
+  throw Error(ExitCode::kUsage,
+              {.what = "--output does not fit", .expected = expected, .seen = options.output.string()});
 }
 
 bool names_a_file(const GenerateOptions& options) {
@@ -36,9 +35,9 @@ void require_distinct_outputs(const std::vector<PictureRequest>& requests) {
   std::set<fs::path> seen;
   for (const PictureRequest& request : requests)
     if (!seen.insert(request.output.lexically_normal()).second)
-      throw Error(ExitCode::kBadData, Problem{.what = "two pictures would be written to one file",
-                                              .where = request.output.string(),
-                                              .advice = "give each line of the prompt file its own output"});
+      throw Error(ExitCode::kBadData, {.what = "two pictures would be written to one file",
+                                       .where = request.output.string(),
+                                       .advice = "give each line of the prompt file its own output"});
 }
 
 }  // namespace

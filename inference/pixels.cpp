@@ -4,9 +4,9 @@
 #include <c10/core/GradMode.h>
 
 #include "common/error.h"
-#include "data/image_bytes.h"
-#include "data/image_file.h"
-#include "data/image_pixels.h"
+#include "data/images/image_bytes.h"
+#include "data/images/image_file.h"
+#include "data/images/image_pixels.h"
 
 namespace sdlora::inference {
 
@@ -23,11 +23,11 @@ at::Tensor load_picture(const std::filesystem::path& file, int64_t width_pixels,
   } catch (const data::UnusableImage& reason) {
     std::error_code ignored;
     throw Error(std::filesystem::exists(file, ignored) ? ExitCode::kBadData : ExitCode::kIo,
-                Problem{.what = "cannot use the picture to start from",
-                        .expected = "a PNG, JPEG, WebP or BMP file",
-                        .seen = reason.what(),
-                        .where = file.string(),
-                        .advice = "check --init-image"});
+                {.what = "cannot use the picture to start from",
+                 .expected = "a PNG, JPEG, WebP or BMP file",
+                 .seen = reason.what(),
+                 .where = file.string(),
+                 .advice = "check --init-image"});
   }
 }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 
-#include "model/vae.h"
+#include "model/vae/vae.h"
 
 namespace sdlora::inference {
 

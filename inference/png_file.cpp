@@ -42,7 +42,7 @@ void write_png(const std::filesystem::path& file, const at::Tensor& rgb, const s
   cv::cvtColor(picture, bgr, cv::COLOR_RGB2BGR);
   std::vector<uint8_t> encoded;
   if (!cv::imencode(".png", bgr, encoded) || encoded.size() < kAfterHeader)
-    throw Error(ExitCode::kInternal, Problem{.what = "cannot encode a picture", .where = file.string()});
+    throw Error(ExitCode::kInternal, {.what = "cannot encode a picture", .where = file.string()});
   std::string bytes(encoded.begin(), encoded.end());
   bytes.insert(kAfterHeader, text_chunk(parameters));
   write_text_atomically(file, bytes);

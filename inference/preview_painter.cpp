@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "inference/denoise.h"
-#include "inference/model_facts.h"
+#include "inference/model_configs.h"
 #include "inference/pixels.h"
 #include "inference/png_file.h"
 #include "inference/prompt_encoder.h"
@@ -33,24 +33,24 @@ PreviewPainter::PreviewPainter(const PreviewSettings& settings, const std::vecto
     : settings_(settings),
       prompts_(prompts),
       device_(device),
-      latent_shape_(ModelFacts(model::ModelDirectory(settings.model))
+      latent_shape_(ModelConfigs(model::ModelDirectory(settings.model))
                         .latent_shape(settings.size_pixels, settings.size_pixels)),
       sampler_(make_preview_sampler(model::ModelDirectory(settings.model), settings.step_count)),
-      vae_(model::ModelDirectory(settings.model).load_vae(model::placement_on(device, at::kFloat))) {
+      vae_(model::ModelDirectory(settings.model).load_vae(model::compute_mode_on(device, at::kFloat))) {
   PromptEncoder encoder(model::ModelDirectory(settings.model), device);
-  for (const std::string& prompt : prompts) captions_.push_back(encoder.encode(prompt));
-  empty_caption_ = encoder.encode("");
+  for (const std::string& prompt : prompts) text_embeddings_.push_back(encoder.encode(prompt));
+  empty_text_embedding_ = encoder.encode("");
 }
 
-void PreviewPainter::paint(const model::UNet& unet, const model::Placement& placement, size_t prompt,
+void PreviewPainter::paint(const model::UNet& unet, const model::ComputeMode& mode, size_t prompt,
                            const std::filesystem::path& file, const std::function<void()>& on_step) const {
-  const PictureStart start{.caption = captions_.at(prompt),
-                           .negative_caption = empty_caption_,
+  const PictureStart start{.text_embedding = text_embeddings_.at(prompt),
+                           .negative_text_embedding = empty_text_embedding_,
                            .seed = settings_.seed,
                            .noise = {},
                            .init_latents = {}};
   const at::Tensor latents = denoise({.unet = unet,
-                                      .placement = placement,
+                                      .mode = mode,
                                       .sampler = *sampler_,
                                       .guidance_scale = settings_.guidance_scale,
                                       .latent_shape = latent_shape_,

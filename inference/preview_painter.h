@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "model/model_directory.h"
+#include "model/model_source.h"
 #include "model/samplers/sampler.h"
 
 namespace sdlora::inference {
@@ -27,15 +27,15 @@ class PreviewPainter {
   PreviewPainter(const PreviewSettings& settings, const std::vector<std::string>& prompts, at::Device device);
 
   // Writes a PNG of prompt number `prompt`. Without gradients; the UNet stays as it is. Throws Error(kIo).
-  void paint(const model::UNet& unet, const model::Placement& placement, size_t prompt,
+  void paint(const model::UNet& unet, const model::ComputeMode& mode, size_t prompt,
              const std::filesystem::path& file, const std::function<void()>& on_step) const;
 
  private:
   PreviewSettings settings_;
   std::vector<std::string> prompts_;
   at::Device device_;
-  std::vector<at::Tensor> captions_;  // [L, C] f32, one a prompt
-  at::Tensor empty_caption_;          // [L, C] f32
+  std::vector<at::Tensor> text_embeddings_;  // [L, C] f32, one a prompt
+  at::Tensor empty_text_embedding_;          // [L, C] f32
   std::vector<int64_t> latent_shape_;
   std::unique_ptr<const model::Sampler> sampler_;
   model::Vae vae_;

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
-#include "data/long_captions.h"
+#include "data/captions/long_captions.h"
 
 namespace sdlora::inference {
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "model/model_directory.h"
+#include "model/model_source.h"
 
 namespace sdlora::inference {
 

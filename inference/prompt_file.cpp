@@ -51,11 +51,11 @@ PromptLine parse_object(const std::string& text, const fs::path& folder) {
 
 [[noreturn]] void refuse_line(const fs::path& file, size_t number, const std::string& seen) {
   throw Error(ExitCode::kBadData,
-              Problem{.what = "cannot read a line of the prompt file",
-                      .expected = "a prompt, or a JSON object with prompt and, if wanted, negative_prompt, "
-                                  "seed, init_image, output",
-                      .seen = seen,
-                      .where = fmt::format("{}, line {}", file.string(), number)});
+              {.what = "cannot read a line of the prompt file",
+               .expected = "a prompt, or a JSON object with prompt and, if wanted, negative_prompt, "
+                           "seed, init_image, output",
+               .seen = seen,
+               .where = fmt::format("{}, line {}", file.string(), number)});
 }
 
 }  // namespace
@@ -76,8 +76,7 @@ std::vector<PromptLine> read_prompt_file(const fs::path& file) {
     }
   }
   if (lines.empty())
-    throw Error(ExitCode::kBadData,
-                Problem{.what = "the prompt file holds no prompt", .where = file.string()});
+    throw Error(ExitCode::kBadData, {.what = "the prompt file holds no prompt", .where = file.string()});
   return lines;
 }
 

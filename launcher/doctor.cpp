@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "common/host.h"
 #include "common/version.h"
-#include "launcher/build_facts.h"
-#include "launcher/slurm_job.h"
+#include "launcher/build_info.h"
+#include "launcher/supervisor/slurm_job.h"
 
 namespace sdlora::launcher {
 namespace {
@@ -115,17 +116,16 @@ Finding open_files() {
           is_few ? fmt::format("; raise it to {} for many ranks: ulimit -n {}", kFewFiles, kFewFiles) : "")};
 }
 
-Finding host_name() {
-  std::array<char, HOST_NAME_MAX + 1> host{};
-  ::gethostname(host.data(), host.size() - 1);
+Finding own_name() {
+  const std::string host = host_name();
   addrinfo* found = nullptr;
-  const int failure = ::getaddrinfo(host.data(), nullptr, nullptr, &found);
+  const int failure = ::getaddrinfo(host.c_str(), nullptr, nullptr, &found);
   if (failure != 0)
     return {Kind::kNote, "host name",
-            fmt::format("{} does not resolve ({}): runs on several hosts need it, see /etc/hosts",
-                        host.data(), ::gai_strerror(failure))};
+            fmt::format("{} does not resolve ({}): runs on several hosts need it, see /etc/hosts", host,
+                        ::gai_strerror(failure))};
   ::freeaddrinfo(found);
-  return {Kind::kFine, "host name", fmt::format("{} resolves", host.data())};
+  return {Kind::kFine, "host name", fmt::format("{} resolves", host)};
 }
 
 Finding slurm() {
@@ -146,8 +146,8 @@ Finding slurm() {
 }  // namespace
 
 std::vector<Finding> examine(const std::filesystem::path& directory) {
-  return {processor(),     memory(),     gpus(),      mpi(),  libraries(),
-          disk(directory), open_files(), host_name(), slurm()};
+  return {processor(),     memory(),     gpus(),     mpi(),  libraries(),
+          disk(directory), open_files(), own_name(), slurm()};
 }
 
 std::string report_text(const std::vector<Finding>& findings) {

@@ -6,13 +6,13 @@
 //   launcher doctor                                                         what is here, and what is missing
 #include <iostream>
 
-#include "comm/failure.h"
 #include "common/command_line.h"
 #include "common/error.h"
+#include "common/error_report.h"
 #include "common/log.h"
 #include "launcher/doctor.h"
-#include "launcher/run_options.h"
-#include "launcher/supervisor.h"
+#include "launcher/supervisor/run_options.h"
+#include "launcher/supervisor/supervisor.h"
 
 namespace {
 
@@ -48,8 +48,8 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (...) {
-    const sdlora::comm::Failure failure = sdlora::comm::describe_failure(std::current_exception());
-    sdlora::log::error(failure.message);
-    return static_cast<int>(failure.exit_code);
+    const sdlora::ErrorReport report = sdlora::report_of(std::current_exception());
+    sdlora::log::error(report.message);
+    return static_cast<int>(report.exit_code);
   }
 }

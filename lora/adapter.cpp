@@ -16,10 +16,10 @@ namespace {
 
 std::vector<Adapter::Module> find_modules(model::UNet& unet, const LoraConfig& config) {
   if (config.rank < 1)
-    throw Error(ExitCode::kUsage, Problem{.what = "--lora-rank is not usable",
-                                          .expected = "at least 1",
-                                          .seen = std::to_string(config.rank),
-                                          .advice = "correct --lora-rank"});
+    throw Error(ExitCode::kUsage, {.what = "--lora-rank is not usable",
+                                   .expected = "at least 1",
+                                   .seen = std::to_string(config.rank),
+                                   .advice = "correct --lora-rank"});
   const Targets targets(config.targets);
   std::vector<Adapter::Module> modules;
   std::string example;
@@ -29,11 +29,10 @@ std::vector<Adapter::Module> find_modules(model::UNet& unet, const LoraConfig& c
       modules.push_back({path, slot->in_features(), slot->out_features(), slot->is_convolution()});
   });
   if (modules.empty())
-    throw Error(ExitCode::kUsage,
-                Problem{.what = "--lora-targets matches no module of the UNet",
-                        .expected = "attn, attn-mlp, or a pattern found in paths like " + example,
-                        .seen = config.targets,
-                        .advice = "correct --lora-targets"});
+    throw Error(ExitCode::kUsage, {.what = "--lora-targets matches no module of the UNet",
+                                   .expected = "attn, attn-mlp, or a pattern found in paths like " + example,
+                                   .seen = config.targets,
+                                   .advice = "correct --lora-targets"});
   return modules;
 }
 
@@ -110,10 +109,10 @@ void Adapter::load(const checkpoint::NamedTensors& tensors) {
   }
   if (!misfits.empty())
     throw Error(ExitCode::kBadData,
-                Problem{.what = "the adapter's tensors do not fit this run",
-                        .expected = describe(*this, 0),
-                        .seen = fmt::format("{}", fmt::join(misfits, ", ")),
-                        .advice = "resume with the rank, alpha and targets it was trained with"});
+                {.what = "the adapter's tensors do not fit this run",
+                 .expected = describe(*this, 0),
+                 .seen = fmt::format("{}", fmt::join(misfits, ", ")),
+                 .advice = "resume with the rank, alpha and targets it was trained with"});
   for (size_t i = 0; i < modules_.size(); ++i) {
     at::Tensor a = a_of(parameters_, i), b = b_of(parameters_, i);
     a.copy_(tensors.at(modules_[i].path + ".lora_A").view(a.sizes()));

@@ -9,7 +9,7 @@
 #include "checkpoint/named_tensors.h"
 #include "lora/lora_config.h"
 #include "lora/rounded_parameters.h"
-#include "model/unet.h"
+#include "model/unet/unet.h"
 
 namespace sdlora::lora {
 

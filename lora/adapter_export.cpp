@@ -55,10 +55,10 @@ Metadata kohya_metadata(const LowRankPairs& pairs) {
 void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, ExportNaming naming) {
   if (!adapter.left_out.empty() || (adapter.unet.empty() && adapter.text_encoder.empty()))
     throw Error(ExitCode::kBadData,
-                Problem{.what = "cannot convert the adapter as a whole",
-                        .expected = "pairs of A and B (down and up) only",
-                        .seen = adapter.left_out.empty() ? "no tensors" : describe(adapter.left_out),
-                        .where = adapter.file.string()});
+                {.what = "cannot convert the adapter as a whole",
+                 .expected = "pairs of A and B (down and up) only",
+                 .seen = adapter.left_out.empty() ? "no tensors" : describe(adapter.left_out),
+                 .where = adapter.file.string()});
   NamedTensors tensors;
   if (naming == ExportNaming::kKohya) {
     add_kohya(tensors, "lora_unet_", adapter.unet);

@@ -127,12 +127,11 @@ class AdapterReader {
   }
 
   [[noreturn]] void refuse(const std::string& tensor, const std::string& expected, const std::string& seen) {
-    throw Error(ExitCode::kBadData,
-                Problem{.what = "an adapter's tensor is not usable",
-                        .expected = expected,
-                        .seen = checkpoint::printable(seen),
-                        .where = fmt::format("tensor {} of {}", checkpoint::printable(tensor),
-                                             adapter_.file.string())});
+    throw Error(ExitCode::kBadData, {.what = "an adapter's tensor is not usable",
+                                     .expected = expected,
+                                     .seen = checkpoint::printable(seen),
+                                     .where = fmt::format("tensor {} of {}", checkpoint::printable(tensor),
+                                                          adapter_.file.string())});
   }
 
   checkpoint::Metadata metadata_;

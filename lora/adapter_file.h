@@ -9,7 +9,7 @@
 
 #include "checkpoint/named_tensors.h"
 #include "lora/lora_config.h"
-#include "model/unet.h"
+#include "model/unet/unet.h"
 
 namespace sdlora::lora {
 
@@ -69,7 +69,7 @@ struct Applied {
 // nothing is attached, so the UNet computes the base model's very bytes. Throws Error(kBadData) when not one
 // tensor fits the UNet, or when one has its module's name but another shape.
 Applied apply_adapter(model::UNet& unet, const AdapterFile& adapter, double strength,
-                      const model::Placement& placement);
+                      const model::ComputeMode& mode);
 
 // "72 of the text encoder (lora_te_…, lora_te_…, …); 3 of LoHa (…)"; empty for nothing.
 std::string describe(const LeftOut& left_out);

@@ -22,13 +22,13 @@ void check_fit(const AdapterFile& adapter, const std::string& path, const LowRan
       pair.b.size(0) == module.out_features())
     return;
   throw Error(ExitCode::kBadData,
-              Problem{.what = "the adapter does not fit the model: a module has another shape",
-                      .expected = fmt::format("A [{}, {}], B [{}, {}] for {}", pair.rank(),
-                                              module.in_features(), module.out_features(), pair.rank(), path),
-                      .seen = fmt::format("A {}, B {}", c10::str(pair.a.sizes()), c10::str(pair.b.sizes())),
-                      .where = fmt::format("tensors {}, {} of {}", pair.tensor_names[0], pair.tensor_names[1],
-                                           adapter.file.string()),
-                      .advice = "use an adapter that was trained for this model"});
+              {.what = "the adapter does not fit the model: a module has another shape",
+               .expected = fmt::format("A [{}, {}], B [{}, {}] for {}", pair.rank(), module.in_features(),
+                                       module.out_features(), pair.rank(), path),
+               .seen = fmt::format("A {}, B {}", c10::str(pair.a.sizes()), c10::str(pair.b.sizes())),
+               .where = fmt::format("tensors {}, {} of {}", pair.tensor_names[0], pair.tensor_names[1],
+                                    adapter.file.string()),
+               .advice = "use an adapter that was trained for this model"});
 }
 
 // What the file has besides the branches at `applied_paths`.
@@ -50,7 +50,7 @@ LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& a
 }  // namespace
 
 Applied apply_adapter(model::UNet& unet, const AdapterFile& adapter, double strength,
-                      const model::Placement& placement) {
+                      const model::ComputeMode& mode) {
   Applied applied{.tensor_count = 0, .file_tensor_count = adapter.tensor_count};
   std::set<std::string> applied_paths;
   unet.visit_projections([&](const std::string& path, model::ProjectionSlot& slot) {
@@ -61,8 +61,8 @@ Applied apply_adapter(model::UNet& unet, const AdapterFile& adapter, double stre
     applied_paths.insert(path);
     applied.tensor_count += static_cast<int64_t>(pair.tensor_names.size());
     if (strength == 0) return;
-    LoraTensors tensors{.a = as_matrix(pair.a).to(placement.device),
-                        .b = as_matrix(pair.b).to(placement.device),
+    LoraTensors tensors{.a = as_matrix(pair.a).to(mode.device),
+                        .b = as_matrix(pair.b).to(mode.device),
                         .a_gradient = {},
                         .b_gradient = {},
                         .rounded = {}};
@@ -71,12 +71,12 @@ Applied apply_adapter(model::UNet& unet, const AdapterFile& adapter, double stre
   applied.left_out = find_left_out(adapter, applied_paths);
   if (applied.tensor_count == 0)
     throw Error(ExitCode::kBadData,
-                Problem{.what = "no tensor of the adapter fits the UNet",
-                        .expected = "LoRA for Stable Diffusion 1.5 in the names of sdlora, kohya, diffusers "
-                                    "or PEFT",
-                        .seen = adapter.tensor_count == 0 ? "no tensors" : describe(applied.left_out),
-                        .where = adapter.file.string(),
-                        .advice = "use an adapter that was trained for this model"});
+                {.what = "no tensor of the adapter fits the UNet",
+                 .expected = "LoRA for Stable Diffusion 1.5 in the names of sdlora, kohya, diffusers "
+                             "or PEFT",
+                 .seen = adapter.tensor_count == 0 ? "no tensors" : describe(applied.left_out),
+                 .where = adapter.file.string(),
+                 .advice = "use an adapter that was trained for this model"});
   if (!applied.left_out.empty())
     log::warning(fmt::format("{}: not applied: {}", adapter.file.string(), describe(applied.left_out)));
   return applied;

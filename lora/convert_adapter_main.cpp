@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "comm/program.h"
+#include "comm/run_program.h"
 #include "common/command_line.h"
 #include "common/log.h"
 #include "lora/adapter_export.h"

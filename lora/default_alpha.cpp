@@ -17,10 +17,9 @@ using nlohmann::json;
 
 [[noreturn]] void refuse_description(const std::string& where, const std::string& expected,
                                      const std::string& seen) {
-  throw Error(ExitCode::kBadData, Problem{.what = "cannot read an adapter's description",
-                                          .expected = expected,
-                                          .seen = seen,
-                                          .where = where});
+  throw Error(
+      ExitCode::kBadData,
+      {.what = "cannot read an adapter's description", .expected = expected, .seen = seen, .where = where});
 }
 
 double read_sdlora_alpha(const fs::path& file) {

@@ -13,7 +13,7 @@
 #include <memory>
 
 #include "lora/rounded_parameters.h"
-#include "model/projection.h"
+#include "model/layers/projection.h"
 
 namespace sdlora::lora {
 

@@ -16,10 +16,9 @@ std::regex compile(const std::string& targets) {
   try {
     return std::regex(pattern_of(targets));
   } catch (const std::regex_error& failure) {
-    throw Error(ExitCode::kUsage,
-                Problem{.what = "--lora-targets is not a regular expression",
-                        .expected = "attn, attn-mlp, or a regular expression on module paths",
-                        .seen = targets + " (" + failure.what() + ")"});
+    throw Error(ExitCode::kUsage, {.what = "--lora-targets is not a regular expression",
+                                   .expected = "attn, attn-mlp, or a regular expression on module paths",
+                                   .seen = targets + " (" + failure.what() + ")"});
   }
 }
 

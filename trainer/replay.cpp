@@ -11,10 +11,10 @@
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
 #include "common/log.h"
-#include "model/model_directory.h"
-#include "trainer/nonfinite_record.h"
-#include "trainer/run_parts.h"
-#include "trainer/sample_file.h"
+#include "model/model_source.h"
+#include "trainer/batches/sample_file.h"
+#include "trainer/run/loaded_run.h"
+#include "trainer/step/nonfinite_record.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -32,9 +32,9 @@ class Replayer {
            const std::filesystem::path& model, at::Device device)
       : directory_(directory),
         record_(record),
-        placement_(model::placement_on(device, dtype_of(record.mixed_precision), record.cpu_kernels)),
+        mode_(model::compute_mode_on(device, dtype_of(record.mixed_precision), record.cpu_kernels)),
         model_directory_(model),
-        unet_(model_directory_.load_unet(placement_)),
+        unet_(model_directory_.load_unet(mode_)),
         schedule_(model_directory_.load_noise_schedule()),
         adapter_(unet_, record.lora, /*run_seed=*/0, device),
         reducer_(make_reducer(record.reduction, adapter_.parameter_count(), device)) {
@@ -46,11 +46,11 @@ class Replayer {
   // Forward and backward of one sample, scaled as in its micro-batch (step.cpp, 1 to 3).
   Computed compute(const NonfiniteSample& sample) {
     const MicroBatch batch =
-        read_sample_file(directory_ / sample_file_name(record_.step, sample.slot), placement_.device);
+        read_sample_file(directory_ / sample_file_name(record_.step, sample.slot), mode_.device);
     const at::Tensor noisy =
         schedule_.add_noise(batch.latents, batch.noise, batch.timesteps);  // [1, 4, h, w]
     const at::Tensor prediction =
-        unet_.forward(noisy.to(placement_.dtype), batch.timesteps, batch.captions.to(placement_.dtype));
+        unet_.forward(noisy.to(mode_.dtype), batch.timesteps, batch.text_embeddings.to(mode_.dtype));
     const at::Tensor loss = at::mse_loss(prediction.to(at::kFloat),
                                          schedule_.target(batch.latents, batch.noise, batch.timesteps));
     adapter_.gradients().zero_();
@@ -75,7 +75,7 @@ class Replayer {
  private:
   std::filesystem::path directory_;
   const NonfiniteRecord& record_;
-  model::Placement placement_;
+  model::ComputeMode mode_;
   model::ModelDirectory model_directory_;
   model::UNet unet_;
   model::NoiseSchedule schedule_;
@@ -95,9 +95,9 @@ void replay(const TrainConfig& config, const comm::Communicator& world, at::Devi
             comm::Watchdog& watchdog) {
   const std::filesystem::path& directory = config.replay_directory;
   if (world.size() > 1)
-    throw Error(ExitCode::kUsage, Problem{.what = "--replay is a job for one rank",
-                                          .seen = fmt::format("{} ranks", world.size()),
-                                          .advice = "run it without mpirun"});
+    throw Error(ExitCode::kUsage, {.what = "--replay is a job for one rank",
+                                   .seen = fmt::format("{} ranks", world.size()),
+                                   .advice = "run it without mpirun"});
   const NonfiniteRecord record = read_nonfinite_record(directory);
   Replayer replayer(directory, record, config.model.empty() ? record.model : config.model, device);
   log::info(fmt::format("replay of step {}: {} sample(s), recorded with {} CPU thread(s) a rank", record.step,
@@ -122,12 +122,12 @@ void replay(const TrainConfig& config, const comm::Communicator& world, at::Devi
     differences.push_back(fmt::format("micro-batch of slot {}: every loss and gradient can be used", slot));
   if (!differences.empty())
     throw Error(ExitCode::kMismatch,
-                Problem{.what = fmt::format("step {} is not reproduced here", record.step),
-                        .expected = "what is not finite in " + (directory / "step.json").string(),
-                        .seen = fmt::format("{}", fmt::join(differences, "; ")),
-                        .where = device.str(),
-                        .advice = "replay on the machine, device and build that recorded it; if it is finite "
-                                  "there too, suspect its hardware"});
+                {.what = fmt::format("step {} is not reproduced here", record.step),
+                 .expected = "what is not finite in " + (directory / "step.json").string(),
+                 .seen = fmt::format("{}", fmt::join(differences, "; ")),
+                 .where = device.str(),
+                 .advice = "replay on the machine, device and build that recorded it; if it is finite "
+                           "there too, suspect its hardware"});
   log::info(fmt::format("step {} is reproduced as recorded", record.step));
 }
 

@@ -4,7 +4,7 @@
 
 #include "comm/communicator.h"
 #include "comm/watchdog.h"
-#include "trainer/train_config.h"
+#include "trainer/options/train_config.h"
 
 namespace sdlora::trainer {
 

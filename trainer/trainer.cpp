@@ -5,16 +5,16 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "comm/fail_together.h"
 #include "comm/metered_communicator.h"
-#include "comm/program.h"
 #include "comm/shared_memory.h"
 #include "comm/watchdog.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/recycled_memory.h"
 #include "lora/adapter_file.h"
-#include "trainer/handshake.h"
-#include "trainer/plan.h"
+#include "trainer/run/handshake.h"
+#include "trainer/run/startup_table.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -46,19 +46,19 @@ checkpoint::NewestCheckpoint find_checkpoint(const TrainConfig& config) {
 
 bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::Device device) {
   if (config.comm == "nccl" && !device.is_cuda())
-    throw Error(ExitCode::kMismatch, Problem{.what = "--comm nccl needs GPUs",
-                                             .expected = "--device cuda",
-                                             .seen = "computing on the CPU",
-                                             .advice = "use --comm mpi"});
+    throw Error(ExitCode::kMismatch, {.what = "--comm nccl needs GPUs",
+                                      .expected = "--device cuda",
+                                      .seen = "computing on the CPU",
+                                      .advice = "use --comm mpi"});
   return config.comm == "nccl" || (config.comm == "auto" && device.is_cuda() && world.size() > 1);
 }
 
 void check_cuda_graph(const TrainConfig& config, at::Device device) {
   if (config.records_cuda_graph && !device.is_cuda())
-    throw Error(ExitCode::kMismatch, Problem{.what = "--cuda-graph needs a GPU",
-                                             .expected = "--device cuda",
-                                             .seen = "computing on the CPU",
-                                             .advice = "leave --cuda-graph out"});
+    throw Error(ExitCode::kMismatch, {.what = "--cuda-graph needs a GPU",
+                                      .expected = "--device cuda",
+                                      .seen = "computing on the CPU",
+                                      .advice = "leave --cuda-graph out"});
 }
 
 }  // namespace
@@ -77,10 +77,10 @@ Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device devi
       saver_(config.output, config.keep_checkpoints, world),
       straggler_watch_(world) {
   const Saved saved = find_saved();
-  load_parts();
-  compare_parts(world_, *parts_, model_hash_, defining_settings(config_));
+  load_run();
+  compare_loaded(world_, *loaded_, model_hash_, defining_settings(config_));
   restore(saved);
-  compare_parameters(world_, *parts_, step_);
+  compare_parameters(world_, *loaded_, step_);
   hosts_ = describe_hosts(world_);
   open_nccl();
 }
@@ -92,17 +92,16 @@ Trainer::~Trainer() {
 Trainer::Saved Trainer::find_saved() {
   watchdog_.progress(comm::Section::kStartUp, "looking for a checkpoint");
   Saved saved;
-  comm::agree(world_, [&] {
+  comm::fail_together(world_, [&] {
     saved.found = find_checkpoint(config_);
     if (!saved.found.checkpoint) return;
     saved.state = run_state_from_json(saved.found.checkpoint->state_json, saved.found.directory.string());
     if (saved.state.step != saved.found.checkpoint->step)
-      throw Error(ExitCode::kBadData,
-                  Problem{.what = "a checkpoint's state.json is of another step",
-                          .expected = fmt::format("step {}", saved.found.checkpoint->step),
-                          .seen = fmt::format("step {}", saved.state.step),
-                          .where = saved.found.directory.string(),
-                          .advice = "remove this checkpoint to go on from an older one"});
+      throw Error(ExitCode::kBadData, {.what = "a checkpoint's state.json is of another step",
+                                       .expected = fmt::format("step {}", saved.found.checkpoint->step),
+                                       .seen = fmt::format("step {}", saved.state.step),
+                                       .where = saved.found.directory.string(),
+                                       .advice = "remove this checkpoint to go on from an older one"});
     if (config_.micro_batch_size == 0) config_.micro_batch_size = saved.state.micro_batch_size;
     if (config_.cpu_threads == 0) {  // another number may round differently
       at::set_num_threads(static_cast<int>(saved.state.cpu_threads));
@@ -114,26 +113,26 @@ Trainer::Saved Trainer::find_saved() {
   return saved;
 }
 
-void Trainer::load_parts() {
+void Trainer::load_run() {
   watchdog_.progress(comm::Section::kStartUp, "loading the model and the data");
-  comm::agree(world_, [&] {
+  comm::fail_together(world_, [&] {
     check_cuda_graph(config_, device_);
     const BatchShare share =
         share_batch(config_.batch_size, config_.micro_batch_size, world_.rank(), world_.size());
     config_.micro_batch_size = share.micro_batch_size;
     config_.resolve("micro-batch-size", std::to_string(share.micro_batch_size));
-    parts_ = std::make_unique<RunParts>(config_, share, device_);
-    config_.image_size = parts_->dataset.image_size();
+    loaded_ = std::make_unique<LoadedRun>(config_, share, device_);
+    config_.image_size = loaded_->dataset.image_size();
     config_.resolve("img-size", std::to_string(config_.image_size));
   });
   share_prepared_weights();
   watchdog_.progress(comm::Section::kStartUp, "hashing the model");
-  model_hash_ = hash_model_once_a_host(world_, parts_->model_directory);
-  comm::agree(world_, [&] {
+  model_hash_ = hash_model_once_a_host(world_, loaded_->model_directory);
+  comm::fail_together(world_, [&] {
     if (world_.rank() != 0) return;
-    check_data_was_cached_with(parts_->model_directory, parts_->dataset, config_.data);
-    if (parts_->validation_dataset)
-      check_data_was_cached_with(parts_->model_directory, *parts_->validation_dataset,
+    check_data_was_cached_with(loaded_->model_directory, loaded_->dataset, config_.data);
+    if (loaded_->validation_dataset)
+      check_data_was_cached_with(loaded_->model_directory, *loaded_->validation_dataset,
                                  config_.validation_data);
   });
 }
@@ -141,7 +140,7 @@ void Trainer::load_parts() {
 // What the kernels make of the frozen weights is larger than the weights: once a host, and each rank makes
 // its part of it. A rank alone makes each when it is first used.
 void Trainer::share_prepared_weights() {
-  model::kernels::PreparedWeights& prepared = *parts_->placement.prepared_weights;
+  model::kernels::PreparedWeights& prepared = *loaded_->mode.prepared_weights;
   if (world_.size() == 1) return;
   watchdog_.progress(comm::Section::kStartUp, "preparing the kernels' weights");
   const std::string own_size = std::to_string(prepared.byte_count());
@@ -155,13 +154,13 @@ void Trainer::share_prepared_weights() {
 
 void Trainer::restore(const Saved& saved) {
   watchdog_.progress(comm::Section::kStartUp, "restoring the checkpoint");
-  comm::agree(world_, [&] {
+  comm::fail_together(world_, [&] {
     if (!saved.found.checkpoint) return;
     const std::string warning = check_resumable(saved.state, run_state());
     if (!warning.empty() && world_.rank() == 0) log::warning(warning);
-    parts_->adapter.load(saved.found.checkpoint->adapter);
-    parts_->optimizer.load(saved.found.checkpoint->optimizer);
-    parts_->loss_scaler.load(saved.state.loss_scaler);
+    loaded_->adapter.load(saved.found.checkpoint->adapter);
+    loaded_->optimizer.load(saved.found.checkpoint->optimizer);
+    loaded_->loss_scaler.load(saved.state.loss_scaler);
     step_ = saved.state.step;
     saved_step_ = saved.state.step;
     guard_.restore(saved.state.consecutive_nonfinite);
@@ -172,39 +171,39 @@ void Trainer::restore(const Saved& saved) {
 
 void Trainer::open_nccl() {
   bool is_wanted = false;
-  comm::agree(world_, [&] { is_wanted = wants_nccl(config_, world_, device_); });
+  comm::fail_together(world_, [&] { is_wanted = wants_nccl(config_, world_, device_); });
   if (!is_wanted) return;
   watchdog_.progress(comm::Section::kStartUp, "connecting the GPUs");
   nccl_ = comm::make_nccl_communicator(world_, device_.index(), config_.allow_gpu_sharing);
   watchdog_.on_expiry([this] { nccl_->abort(); });
 }
 
-std::vector<monitoring::Fact> Trainer::plan() const {
-  return describe_plan(
-      config_, *parts_,
+std::vector<monitoring::TableRow> Trainer::startup_table() const {
+  return trainer::startup_table(
+      config_, *loaded_,
       {.rank_count = world_.size(), .first_step = step_, .device = device_, .hosts = hosts_});
 }
 
 RunState Trainer::run_state() const {
   return {.step = step_,
           .consecutive_nonfinite = guard_.consecutive_count(),
-          .loss_scaler = parts_->loss_scaler.state(),
-          .micro_batch_size = parts_->share.micro_batch_size,
+          .loss_scaler = loaded_->loss_scaler.state(),
+          .micro_batch_size = loaded_->share.micro_batch_size,
           .cpu_threads = at::get_num_threads(),
-          .cpu_kernels = describe(parts_->placement.cpu_kernels),
-          .data_hash = parts_->dataset.manifest_sha256(),
+          .cpu_kernels = describe(loaded_->mode.cpu_kernels),
+          .data_hash = loaded_->dataset.manifest_sha256(),
           .model_hash = model_hash_,
           .settings = defining_settings(config_)};
 }
 
 void Trainer::run(const std::function<bool()>& stop_requested) {
-  RunMonitor monitor(config_, *parts_, world_, watchdog_, step_);
-  if (step_ == 0 && world_.rank() == 0) parts_->trace.record_adapter(parts_->adapter.named_tensors());
+  RunMonitor monitor(config_, *loaded_, world_, watchdog_, step_);
+  if (step_ == 0 && world_.rank() == 0) loaded_->trace.record_adapter(loaded_->adapter.named_tensors());
   const auto sums_comm = comm::make_metered_communicator(
       nccl_ ? *nccl_ : world_,
       [&](int64_t bytes, double seconds) { monitor.metrics().record_sum(bytes, seconds); });
-  Observer observer(config_, *parts_, monitor, previews_ ? &*previews_ : nullptr, world_, *sums_comm,
-                    watchdog_, plan());
+  Observer observer(config_, *loaded_, monitor, previews_ ? &*previews_ : nullptr, world_, *sums_comm,
+                    watchdog_, startup_table());
   observer.prepare(step_);
   try {
     train(observer, monitor, *sums_comm, stop_requested);
@@ -227,8 +226,8 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
 
 void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
                     const std::function<bool()>& stop_requested) {
-  const StepSettings settings = parts_->step_settings(config_);
-  const StepParts step_parts = parts_->step_parts(watchdog_, monitor.metrics().step_clock);
+  const StepSettings settings = loaded_->step_settings(config_);
+  const StepParts step_parts = loaded_->step_parts(watchdog_, monitor.metrics().step_clock);
   const int64_t first_step = step_;
   bool is_asked_to_stop = step_ < config_.max_steps && observer.look(step_, stop_requested);
   while (step_ < config_.max_steps && !is_asked_to_stop) {
@@ -238,10 +237,10 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
     if (step_++ == first_step) release_recycled_memory();  // what only loading and preparing needed
     monitor.record(step_, result, std::chrono::duration<double>(Clock::now() - start).count());
     if (world_.rank() == 0)
-      parts_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
-                                result.is_skipped);
+      loaded_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
+                                 result.is_skipped);
     straggler_watch_.add(step_, result.own_seconds);
-    guard_.check(step_, result, *parts_, model_hash_, watchdog_);
+    guard_.check(step_, result, *loaded_, model_hash_, watchdog_);
 
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
     if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 &&
@@ -270,12 +269,12 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
   RunMetrics& metrics = monitor.metrics();
   const monitoring::Timing timing(metrics.phases.checkpoint);
   watchdog_.progress(comm::Section::kCheckpoint, "saving");
-  compare_parameters(world_, *parts_, step_);
+  compare_parameters(world_, *loaded_, step_);
   const auto contents = [&] {
     monitor.flush();  // a checkpoint is never ahead of metrics.jsonl
     checkpoint::Checkpoint state{.step = step_,
-                                 .adapter = parts_->adapter.named_tensors(),
-                                 .optimizer = parts_->optimizer.state(),
+                                 .adapter = loaded_->adapter.named_tensors(),
+                                 .optimizer = loaded_->optimizer.state(),
                                  .state_json = to_json(run_state())};
     check_finite(state.adapter, config_.output.string());
     check_finite(state.optimizer, config_.output.string());
@@ -297,9 +296,9 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
 }
 
 void Trainer::write_adapter() {
-  comm::agree(world_, [&] {  // (rank 0 writes)
+  comm::fail_together(world_, [&] {  // (rank 0 writes)
     if (world_.rank() != 0) return;
-    const checkpoint::NamedTensors tensors = parts_->adapter.named_tensors();
+    const checkpoint::NamedTensors tensors = loaded_->adapter.named_tensors();
     check_finite(tensors, config_.output.string());
     lora::write_adapter(
         config_.output / "lora_weights.pt",

@@ -6,13 +6,13 @@
 #include <optional>
 
 #include "comm/communicator.h"
-#include "trainer/checkpoint_saver.h"
-#include "trainer/nonfinite_guard.h"
-#include "trainer/observer.h"
-#include "trainer/previews.h"
-#include "trainer/run_monitor.h"
-#include "trainer/run_parts.h"
-#include "trainer/straggler_watch.h"
+#include "trainer/run/checkpoint_saver.h"
+#include "trainer/run/loaded_run.h"
+#include "trainer/watching/nonfinite_guard.h"
+#include "trainer/watching/observer.h"
+#include "trainer/watching/previews.h"
+#include "trainer/watching/run_monitor.h"
+#include "trainer/watching/straggler_watch.h"
 
 namespace sdlora::trainer {
 
@@ -28,7 +28,7 @@ class Trainer {
   void show_previews(Previews previews) { previews_.emplace(std::move(previews)); }
 
   // The run in words: model, data, LoRA, batch arithmetic, precision, devices, hosts, memory.
-  std::vector<monitoring::Fact> plan() const;
+  std::vector<monitoring::TableRow> startup_table() const;
 
   // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once a step on
   // every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:
@@ -40,7 +40,7 @@ class Trainer {
   struct Saved;  // the checkpoint to go on from
 
   Saved find_saved();                                       // (all ranks)
-  void load_parts();                                        // (all ranks)
+  void load_run();                                          // (all ranks)
   void share_prepared_weights();                            // (all ranks)
   void restore(const Saved& saved);                         // (all ranks)
   void open_nccl();                                         // (all ranks)
@@ -54,7 +54,7 @@ class Trainer {
   comm::Communicator& world_;
   at::Device device_;
   comm::Watchdog& watchdog_;
-  std::unique_ptr<RunParts> parts_;
+  std::unique_ptr<LoadedRun> loaded_;
   std::unique_ptr<comm::Communicator> nccl_;  // where gradients go over NCCL
   std::string model_hash_;
   std::string hosts_;

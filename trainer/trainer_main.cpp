@@ -7,16 +7,16 @@
 //   trainer --replay runs/ink/nonfinite-step-000123                           see a NaN again
 //
 // Run the same command again after an interruption: it goes on from the newest checkpoint.
-#include "comm/program.h"
+#include "comm/run_program.h"
 #include "common/log.h"
 #include "inference/preview_painter.h"
-#include "launcher/cpu_threads.h"
-#include "launcher/device_binding.h"
-#include "launcher/directory_lock.h"
-#include "launcher/stop_signals.h"
-#include "trainer/handshake.h"
+#include "process/cpu_threads.h"
+#include "process/device_binding.h"
+#include "process/directory_lock.h"
+#include "process/stop_signals.h"
 #include "trainer/replay.h"
-#include "trainer/run_directory.h"
+#include "trainer/run/handshake.h"
+#include "trainer/run/run_directory.h"
 #include "trainer/trainer.h"
 
 namespace {
@@ -35,17 +35,17 @@ sdlora::trainer::Previews make_previews(const sdlora::trainer::TrainConfig& conf
       prompts, device);
   return {config.output / "previews", prompts, /*marks_per_picture=*/previews.step_count + 2,
           [painter](const sdlora::trainer::PreviewJob& job) {
-            painter->paint(job.unet, job.placement, job.prompt, job.file, job.on_step);
+            painter->paint(job.unet, job.mode, job.prompt, job.file, job.on_step);
           }};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  sdlora::launcher::watch_stop_signals();  // before anything that takes time
+  sdlora::process::watch_stop_signals();  // before anything that takes time
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
     namespace trainer = sdlora::trainer;
-    namespace launcher = sdlora::launcher;
+    namespace process = sdlora::process;
 
     trainer::TrainConfig config;
     if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
@@ -56,25 +56,26 @@ int main(int argc, char** argv) {
                                         : config.output / sdlora::comm::flight_record_name(world.rank()));
     trainer::compare_builds_and_settings(world, config);
     trainer::refuse_a_used_directory(config, world);
-    using launcher::GpuKernels;
+    using process::GpuKernels;
     const GpuKernels kernels = config.is_deterministic ? GpuKernels::kDeterministic : GpuKernels::kFastest;
-    const at::Device device = launcher::bind_device(
+    const at::Device device = process::bind_device(
         {.device = config.device, .kernels = kernels, .allow_gpu_sharing = config.allow_gpu_sharing}, world);
-    config.resolve("cpu-threads", std::to_string(launcher::set_cpu_threads(config.cpu_threads, world)));
+    config.resolve("cpu-threads", std::to_string(process::set_cpu_threads(config.cpu_threads, world)));
     if (!config.replay_directory.empty()) return trainer::replay(config, world, device, watchdog);
-    std::unique_ptr<launcher::DirectoryLock> ownership;
+    std::unique_ptr<process::DirectoryLock> ownership;
     if (!config.is_dry_run) {
-      ownership = launcher::own_run_directory(config.output, world);
+      ownership = process::own_run_directory(config.output, world);
       trainer::open_run_directory(config, world);
     }
 
     trainer::Trainer run(config, world, device, watchdog);
     if (config.previews.every > 0) run.show_previews(make_previews(config, device));
     if (world.rank() == 0)
-      for (const std::string& line : sdlora::monitoring::table_of(run.plan())) sdlora::log::info(line);
+      for (const std::string& line : sdlora::monitoring::table_of(run.startup_table()))
+        sdlora::log::info(line);
     if (config.is_dry_run) return;
 
     trainer::write_resolved_config(config, world);
-    run.run(launcher::stop_was_requested);
+    run.run(process::stop_was_requested);
   });
 }

@@ -12,19 +12,19 @@ Ddim::Ddim(const ModelConfig& config, const NoiseSchedule& schedule, int64_t ste
     : prediction_type_(schedule.prediction_type()) {
   config.require("thresholding", "false");
   if (config.boolean("clip_sample", true)) clip_range_ = config.number("clip_sample_range", 1.0);
-  const int64_t train_step_count = schedule.step_count();
-  require_step_count(step_count, train_step_count);
+  const int64_t timestep_count = schedule.timestep_count();
+  require_step_count(step_count, timestep_count);
   std::vector<double> timesteps =
-      spaced_timesteps(timestep_spacing_of(config, TimestepSpacing::kLeading), train_step_count, step_count,
+      spaced_timesteps(timestep_spacing_of(config, TimestepSpacing::kLeading), timestep_count, step_count,
                        config.integer("steps_offset", 0));
   round_timesteps(timesteps);
-  require_inside_schedule(timesteps, train_step_count, step_count);
+  require_inside_schedule(timesteps, timestep_count, step_count);
 
   const float* alphas = schedule.alphas_cumprod().const_data_ptr<float>();
   const float last_alpha = config.boolean("set_alpha_to_one", true) ? 1 : alphas[0];
   for (const double timestep : timesteps) {
     const auto index = static_cast<int64_t>(timestep);
-    const int64_t next_index = index - train_step_count / step_count;
+    const int64_t next_index = index - timestep_count / step_count;
     const float alpha = alphas[index], next_alpha = next_index >= 0 ? alphas[next_index] : last_alpha;
     steps_.push_back({.timestep = timestep,
                       .alpha = std::sqrt(alpha),

@@ -55,22 +55,22 @@ float last_level(const ModelConfig& config, const std::vector<float>& levels) {
   config.refuse("final_sigmas_type", "\"zero\" or \"sigma_min\"");
 }
 
-std::vector<double> plain_timesteps(const ModelConfig& config, int64_t train_step_count, int64_t step_count) {
+std::vector<double> plain_timesteps(const ModelConfig& config, int64_t timestep_count, int64_t step_count) {
   const TimestepSpacing spacing = timestep_spacing_of(config, TimestepSpacing::kLinspace);
   const bool leaves_out_last = spacing != TimestepSpacing::kTrailing;  // timestep 0, or the offset
-  require_step_count(step_count, train_step_count - (leaves_out_last ? 1 : 0));
+  require_step_count(step_count, timestep_count - (leaves_out_last ? 1 : 0));
   std::vector<double> timesteps = spaced_timesteps(
-      spacing, train_step_count, step_count + (leaves_out_last ? 1 : 0), config.integer("steps_offset", 0));
+      spacing, timestep_count, step_count + (leaves_out_last ? 1 : 0), config.integer("steps_offset", 0));
   if (leaves_out_last) timesteps.pop_back();
   round_timesteps(timesteps);
-  require_inside_schedule(timesteps, train_step_count, step_count);
+  require_inside_schedule(timesteps, timestep_count, step_count);
   return timesteps;
 }
 
 Table make_table(const ModelConfig& config, const NoiseSchedule& schedule, int64_t step_count,
                  bool uses_karras_sigmas) {
   const std::vector<float> levels = noise_levels_of(schedule);
-  Table table{.timesteps = plain_timesteps(config, schedule.step_count(), step_count), .levels = {}};
+  Table table{.timesteps = plain_timesteps(config, schedule.timestep_count(), step_count), .levels = {}};
   if (uses_karras_sigmas) {
     table.timesteps.clear();
     for (const double level : karras_levels(levels, step_count)) {

@@ -12,12 +12,12 @@ namespace sdlora::model {
 
 EulerAncestral::EulerAncestral(const ModelConfig& config, const NoiseSchedule& schedule, int64_t step_count)
     : prediction_type_(schedule.prediction_type()) {
-  const int64_t train_step_count = schedule.step_count();
-  require_step_count(step_count, train_step_count);
+  const int64_t timestep_count = schedule.timestep_count();
+  require_step_count(step_count, timestep_count);
   const TimestepSpacing spacing = timestep_spacing_of(config, TimestepSpacing::kLinspace);
   const std::vector<double> timesteps =
-      spaced_timesteps(spacing, train_step_count, step_count, config.integer("steps_offset", 0));
-  require_inside_schedule(timesteps, train_step_count, step_count);
+      spaced_timesteps(spacing, timestep_count, step_count, config.integer("steps_offset", 0));
+  require_inside_schedule(timesteps, timestep_count, step_count);
 
   const std::vector<float> all_levels = noise_levels_of(schedule);
   std::vector<float> levels;

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "model/noise_schedule.h"
+#include "model/noise/noise_schedule.h"
 
 namespace sdlora::model {
 

@@ -16,14 +16,14 @@ std::unique_ptr<const Sampler> make_sampler(const SamplerRequest& request, const
   if (request.name == "dpmpp_2m")
     return std::make_unique<Dpmpp2m>(config, schedule, request.step_count, request.uses_karras_sigmas);
   if (request.uses_karras_sigmas)
-    throw Error(ExitCode::kUsage, Problem{.what = "Karras sigmas are an option of dpmpp_2m only",
-                                          .seen = "sampler " + request.name});
+    throw Error(ExitCode::kUsage,
+                {.what = "Karras sigmas are an option of dpmpp_2m only", .seen = "sampler " + request.name});
   if (request.name == "ddim") return std::make_unique<Ddim>(config, schedule, request.step_count);
   if (request.name == "euler_a")
     return std::make_unique<EulerAncestral>(config, schedule, request.step_count);
-  throw Error(ExitCode::kUsage, Problem{.what = "there is no such sampler",
-                                        .expected = "dpmpp_2m, ddim or euler_a",
-                                        .seen = request.name});
+  throw Error(
+      ExitCode::kUsage,
+      {.what = "there is no such sampler", .expected = "dpmpp_2m, ddim or euler_a", .seen = request.name});
 }
 
 }  // namespace sdlora::model

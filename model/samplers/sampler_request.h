@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "model/model_config.h"
-#include "model/noise_schedule.h"
+#include "model/loading/model_config.h"
+#include "model/noise/noise_schedule.h"
 #include "model/samplers/sampler.h"
 
 namespace sdlora::model {

@@ -10,8 +10,8 @@
 namespace sdlora::model {
 namespace {
 
-std::vector<double> linspace_down(int64_t train_step_count, int64_t count) {
-  const double last = static_cast<double>(train_step_count - 1);
+std::vector<double> linspace_down(int64_t timestep_count, int64_t count) {
+  const double last = static_cast<double>(timestep_count - 1);
   if (count == 1) return {0};
   const double step = last / static_cast<double>(count - 1);
   std::vector<double> values;
@@ -21,8 +21,8 @@ std::vector<double> linspace_down(int64_t train_step_count, int64_t count) {
 }
 
 // numpy.arange(T, 0, -T / count): as many values as fit, each from the rounded difference of the first two.
-std::vector<double> trailing_down(int64_t train_step_count, int64_t count) {
-  const double first = static_cast<double>(train_step_count);
+std::vector<double> trailing_down(int64_t timestep_count, int64_t count) {
+  const double first = static_cast<double>(timestep_count);
   const double stride = first / static_cast<double>(count);
   const double rounded_stride = (first - stride) - first;
   const auto value_count = static_cast<int64_t>(std::ceil(-first / -stride));
@@ -43,13 +43,13 @@ TimestepSpacing timestep_spacing_of(const ModelConfig& config, TimestepSpacing f
   config.refuse("timestep_spacing", "\"linspace\", \"leading\" or \"trailing\"");
 }
 
-std::vector<double> spaced_timesteps(TimestepSpacing spacing, int64_t train_step_count, int64_t count,
+std::vector<double> spaced_timesteps(TimestepSpacing spacing, int64_t timestep_count, int64_t count,
                                      int64_t offset) {
-  if (spacing == TimestepSpacing::kLinspace) return linspace_down(train_step_count, count);
-  if (spacing == TimestepSpacing::kTrailing) return trailing_down(train_step_count, count);
+  if (spacing == TimestepSpacing::kLinspace) return linspace_down(timestep_count, count);
+  if (spacing == TimestepSpacing::kTrailing) return trailing_down(timestep_count, count);
   std::vector<double> values;
   for (int64_t i = count - 1; i >= 0; --i)
-    values.push_back(static_cast<double>(i * (train_step_count / count) + offset));
+    values.push_back(static_cast<double>(i * (timestep_count / count) + offset));
   return values;
 }
 
@@ -57,22 +57,22 @@ void round_timesteps(std::vector<double>& timesteps) {
   for (double& timestep : timesteps) timestep = std::nearbyint(timestep);
 }
 
-void require_inside_schedule(const std::vector<double>& timesteps, int64_t train_step_count,
+void require_inside_schedule(const std::vector<double>& timesteps, int64_t timestep_count,
                              int64_t step_count) {
   const auto [lowest, highest] = std::minmax_element(timesteps.begin(), timesteps.end());
-  if (*lowest >= 0 && *highest <= static_cast<double>(train_step_count - 1)) return;
+  if (*lowest >= 0 && *highest <= static_cast<double>(timestep_count - 1)) return;
   throw Error(ExitCode::kUsage,
-              Problem{.what = fmt::format("{} steps do not fit the model's noise schedule", step_count),
-                      .expected = fmt::format("timesteps within 0 … {}", train_step_count - 1),
-                      .seen = fmt::format("{} … {}", *lowest, *highest),
-                      .advice = "ask for another number of steps"});
+              {.what = fmt::format("{} steps do not fit the model's noise schedule", step_count),
+               .expected = fmt::format("timesteps within 0 … {}", timestep_count - 1),
+               .seen = fmt::format("{} … {}", *lowest, *highest),
+               .advice = "ask for another number of steps"});
 }
 
 void require_step_count(int64_t step_count, int64_t most) {
   if (step_count >= 1 && step_count <= most) return;
-  throw Error(ExitCode::kUsage, Problem{.what = "the number of steps does not fit the model's noise schedule",
-                                        .expected = fmt::format("1 … {}", most),
-                                        .seen = std::to_string(step_count)});
+  throw Error(ExitCode::kUsage, {.what = "the number of steps does not fit the model's noise schedule",
+                                 .expected = fmt::format("1 … {}", most),
+                                 .seen = std::to_string(step_count)});
 }
 
 }  // namespace sdlora::model

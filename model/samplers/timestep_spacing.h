@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/model_config.h"
+#include "model/loading/model_config.h"
 
 namespace sdlora::model {
 
@@ -14,18 +14,18 @@ enum class TimestepSpacing { kLinspace, kLeading, kTrailing };
 // The file's key timestep_spacing, else `fallback`. Throws Error(kBadData).
 TimestepSpacing timestep_spacing_of(const ModelConfig& config, TimestepSpacing fallback);
 
-// Descending, of a schedule of `train_step_count` (T) timesteps; not rounded, except for trailing.
+// Descending, of a schedule of `timestep_count` (T) timesteps; not rounded, except for trailing.
 //   linspace  `count` values from T - 1 to 0
 //   leading   `count` multiples of ⌊T / count⌋, plus `offset`
 //   trailing  T - 1, T - 1 - T / count … : `count` values, now and then one more for rounding
-std::vector<double> spaced_timesteps(TimestepSpacing spacing, int64_t train_step_count, int64_t count,
+std::vector<double> spaced_timesteps(TimestepSpacing spacing, int64_t timestep_count, int64_t count,
                                      int64_t offset);
 
 // To the nearest integer, ties to even.
 void round_timesteps(std::vector<double>& timesteps);
 
 // Throws Error(kUsage) when the table leaves 0 … T - 1, which many steps and an offset may bring about.
-void require_inside_schedule(const std::vector<double>& timesteps, int64_t train_step_count,
+void require_inside_schedule(const std::vector<double>& timesteps, int64_t timestep_count,
                              int64_t step_count);
 
 // Throws Error(kUsage) unless 1 ≤ step_count ≤ `most`.

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/host.h"
 #include "common/log.h"
 
 // civetweb, the server within prometheus-cpp, wants stacks of 100 KiB for its threads. The thread-local data
@@ -70,9 +71,7 @@ void knock(const std::string& address, int port) {
 
 std::string name_to_reach(const std::string& address) {
   if (address != "0.0.0.0" && address != "::" && address != "[::]") return address;
-  std::array<char, HOST_NAME_MAX + 1> host{};
-  gethostname(host.data(), host.size() - 1);
-  return host.data();
+  return host_name();
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 
 #include <c10/core/CachingDeviceAllocator.h>
 
-#include "monitoring/host_memory.h"
-#include "monitoring/resident_memory.h"
+#include "monitoring/memory/host_memory.h"
+#include "monitoring/memory/resident_memory.h"
 
 namespace sdlora::monitoring {
 namespace {

@@ -4,9 +4,9 @@
 #include <array>
 #include <vector>
 
-#include "monitoring/metrics/moving_average.h"
 #include "monitoring/metrics/registry.h"
-#include "monitoring/validation_record.h"
+#include "monitoring/records/moving_average.h"
+#include "monitoring/records/validation_record.h"
 
 namespace sdlora::monitoring {
 

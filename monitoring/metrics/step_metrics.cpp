@@ -51,8 +51,8 @@ void StepMetrics::record(const StepRecord& record, int64_t samples) {
   average_loss_.add(record.loss);
   loss_.set(record.loss);
   smoothed_loss_.set(average_loss_.value());
-  gradient_norm_.set(record.grad_norm);
-  clipped_gradient_norm_.set(record.clipped_grad_norm);
+  gradient_norm_.set(record.gradient_norm);
+  clipped_gradient_norm_.set(record.clipped_gradient_norm);
   learning_rate_.set(record.learning_rate);
   loss_scale_.set(record.loss_scale);
   step_.set(static_cast<double>(record.step));
@@ -60,7 +60,7 @@ void StepMetrics::record(const StepRecord& record, int64_t samples) {
   samples_per_second_.set(record.samples_per_second);
   steps_.add();
   samples_.add(static_cast<double>(samples));
-  if (record.clipped_grad_norm < record.grad_norm) clipped_steps_.add();
+  if (record.clipped_gradient_norm < record.gradient_norm) clipped_steps_.add();
   if (record.is_loss_scale_search)
     skipped_for_loss_scale_.add();
   else if (record.skipped)

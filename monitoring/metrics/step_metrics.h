@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-#include "monitoring/metrics/moving_average.h"
 #include "monitoring/metrics/registry.h"
-#include "monitoring/step_record.h"
+#include "monitoring/records/moving_average.h"
+#include "monitoring/records/step_record.h"
 
 namespace sdlora::monitoring {
 

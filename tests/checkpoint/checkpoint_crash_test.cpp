@@ -37,7 +37,7 @@ class CheckpointCrash : public ::testing::Test {
 constexpr int64_t kElements = 50'000;
 
 // Every element says which step it is from.
-Checkpoint checkpoint_of(int64_t step) {
+Checkpoint small_checkpoint(int64_t step) {
   return {.step = step,
           .adapter = {{"a", at::full({kElements}, static_cast<double>(step))}},
           .optimizer = {{"m", at::full({kElements}, static_cast<double>(-step))}},
@@ -46,8 +46,8 @@ Checkpoint checkpoint_of(int64_t step) {
 
 void expect_whole(const Checkpoint& seen) {
   EXPECT_EQ(seen.state_json, std::to_string(seen.step));
-  EXPECT_TRUE(at::equal(seen.adapter.at("a"), checkpoint_of(seen.step).adapter.at("a")));
-  EXPECT_TRUE(at::equal(seen.optimizer.at("m"), checkpoint_of(seen.step).optimizer.at("m")));
+  EXPECT_TRUE(at::equal(seen.adapter.at("a"), small_checkpoint(seen.step).adapter.at("a")));
+  EXPECT_TRUE(at::equal(seen.optimizer.at("m"), small_checkpoint(seen.step).optimizer.at("m")));
 }
 
 using Milliseconds = std::chrono::duration<double, std::milli>;
@@ -125,8 +125,8 @@ void for_every_death(const std::function<void()>& child, const std::function<voi
 
 TEST_F(CheckpointCrash, AtEverySystemCallOfASaveTheOldOrTheNewCheckpointIsTheNewestWholeOne) {
   const TemporaryFolder run;
-  const auto save = [&] { save_checkpoint(run.path(), checkpoint_of(2)); };
-  save_checkpoint(run.path(), checkpoint_of(1));
+  const auto save = [&] { save_checkpoint(run.path(), small_checkpoint(2)); };
+  save_checkpoint(run.path(), small_checkpoint(1));
   int64_t newest_so_far = 1;
   for_every_death(save, [&] {
     const int64_t newest = newest_step(run.path());
@@ -141,9 +141,9 @@ TEST_F(CheckpointCrash, AtEverySystemCallOfASaveTheOldOrTheNewCheckpointIsTheNew
 
 TEST_F(CheckpointCrash, AtEverySystemCallOfAReplacementTheOnlyCheckpointIsThere) {
   const TemporaryFolder run;
-  save_checkpoint(run.path(), checkpoint_of(3));
+  save_checkpoint(run.path(), small_checkpoint(3));
   bool is_cleaned = false;
-  for_every_death([&] { save_checkpoint(run.path(), checkpoint_of(3)); },
+  for_every_death([&] { save_checkpoint(run.path(), small_checkpoint(3)); },
                   [&] {
                     EXPECT_EQ(newest_step(run.path()), 3);
                     if ((is_cleaned = !is_cleaned)) remove_leftovers(run.path());
@@ -155,13 +155,13 @@ TEST_F(CheckpointCrash, AtEverySystemCallOfAReplacementTheOnlyCheckpointIsThere)
 
 TEST_F(CheckpointCrash, KilledAtRandomTimesTheNewestIsWholeAndNeverOlderThanBefore) {
   const TemporaryFolder run;
-  save_checkpoint(run.path(), checkpoint_of(0));
+  save_checkpoint(run.path(), small_checkpoint(0));
   std::mt19937 random(20260101);
   Milliseconds longest_delay(4);
   int64_t step = 0;
   for (int round = 0; round < 40; ++round) {
     const auto save_on = [&] {
-      for (int64_t next = step + 1;; ++next) save_checkpoint(run.path(), checkpoint_of(next));
+      for (int64_t next = step + 1;; ++next) save_checkpoint(run.path(), small_checkpoint(next));
     };
     kill_after(save_on, longest_delay * std::uniform_real_distribution<>(0, 1)(random));
     const int64_t seen = newest_step(run.path());
@@ -181,7 +181,7 @@ int save_with_file_limit(const std::filesystem::path& run_directory, rlim_t limi
     std::signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{limit_bytes, limit_bytes};
     ::setrlimit(RLIMIT_FSIZE, &limit);
-    const std::string message = error_of([&] { save_checkpoint(run_directory, checkpoint_of(2)); });
+    const std::string message = error_of([&] { save_checkpoint(run_directory, small_checkpoint(2)); });
     const bool is_right = message.starts_with("74 ") && message.find("File too large") != std::string::npos &&
                           message.find("checkpoint-step-2") != std::string::npos;
     ::_exit(is_right ? 0 : 1);
@@ -193,7 +193,7 @@ int save_with_file_limit(const std::filesystem::path& run_directory, rlim_t limi
 
 TEST_F(CheckpointCrash, AFailedWriteIsAnErrorAndLeavesNothing) {
   const TemporaryFolder run;
-  save_checkpoint(run.path(), checkpoint_of(1));
+  save_checkpoint(run.path(), small_checkpoint(1));
   for (const rlim_t limit_bytes : {0, 10, 1000, 199'999}) {
     EXPECT_EQ(save_with_file_limit(run.path(), limit_bytes), 0) << limit_bytes;
     EXPECT_THAT(run.names(), ElementsAre("checkpoint-step-1"));
@@ -206,8 +206,8 @@ TEST_F(CheckpointCrash, AFullDiskIsAnErrorThatLeavesTheOldCheckpoint) {
   if (::mount("tmpfs", disk.path().c_str(), "tmpfs", 0, "size=700k") != 0) {
     GTEST_SKIP() << "cannot mount a small disk here";
   }
-  save_checkpoint(disk.path(), checkpoint_of(1));
-  const std::string message = error_of([&] { save_checkpoint(disk.path(), checkpoint_of(2)); });
+  save_checkpoint(disk.path(), small_checkpoint(1));
+  const std::string message = error_of([&] { save_checkpoint(disk.path(), small_checkpoint(2)); });
   const std::vector<std::string> names = disk.names();
   const int64_t step = newest_step(disk.path());
   ::umount(disk.path().c_str());

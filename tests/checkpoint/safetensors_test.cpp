@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/support/error_of.h"
+#include "tests/support/same_tensors.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::checkpoint {
@@ -27,28 +28,19 @@ NamedTensors one_of_every_type() {
   return tensors;
 }
 
-void expect_equal(const NamedTensors& seen, const NamedTensors& expected) {
-  ASSERT_EQ(seen.size(), expected.size());
-  for (const auto& [name, tensor] : expected) {
-    ASSERT_TRUE(seen.contains(name)) << name;
-    EXPECT_EQ(seen.at(name).scalar_type(), tensor.scalar_type()) << name;
-    EXPECT_TRUE(at::equal(seen.at(name), tensor)) << name;
-  }
-}
-
 TEST(Safetensors, ReadsBackEveryTypeShapeAndMetadata) {
   const TemporaryFolder folder;
   const Metadata metadata = {{"format", "pt"}, {"ss \"key\"", "line\nbreak"}};
   write_safetensors(folder / "file", one_of_every_type(), metadata);
 
   Metadata seen_metadata;
-  expect_equal(read_safetensors(folder / "file", &seen_metadata), one_of_every_type());
+  expect_same_tensors(read_safetensors(folder / "file", &seen_metadata), one_of_every_type());
   EXPECT_EQ(seen_metadata, metadata);
 
   const SafetensorsFile mapped(folder / "file");
   NamedTensors views;
   for (const auto& [name, info] : mapped.tensors()) views[name] = mapped.tensor(name);
-  expect_equal(views, one_of_every_type());
+  expect_same_tensors(views, one_of_every_type());
   EXPECT_EQ(mapped.metadata(), metadata);
 }
 
@@ -73,7 +65,7 @@ TEST(Safetensors, WritesStridedViewsAsTheyLook) {
   const NamedTensors views = {
       {"transposed", base.t()}, {"column", base.select(1, 2)}, {"expanded", base.expand({2, 3, 4})}};
   write_safetensors(folder / "file", views);
-  expect_equal(read_safetensors(folder / "file"), views);
+  expect_same_tensors(read_safetensors(folder / "file"), views);
 }
 
 TEST(Safetensors, WritesTheReferenceLayout) {

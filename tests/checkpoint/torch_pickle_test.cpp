@@ -61,8 +61,7 @@ std::string good_tensor() {
 NamedTensors read(const std::string& pickle) {
   const at::Tensor floats = at::arange(4, at::kFloat);
   const RecordReader read_record = [&floats](const std::string& name) -> std::string_view {
-    if (name != "data/0")
-      throw Error(ExitCode::kBadData, Problem{.what = "lacks " + name, .where = "some.pt"});
+    if (name != "data/0") throw Error(ExitCode::kBadData, {.what = "lacks " + name, .where = "some.pt"});
     return {static_cast<const char*>(floats.const_data_ptr()), floats.nbytes()};
   };
   return read_tensor_pickle(pickle, read_record, "some.pt");

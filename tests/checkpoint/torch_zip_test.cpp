@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/support/error_of.h"
+#include "tests/support/same_tensors.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::checkpoint {
@@ -22,19 +23,10 @@ NamedTensors example() {
           {"x.bf16", at::ones({1, 2, 1, 1}, at::kBFloat16)}};
 }
 
-void expect_equal(const NamedTensors& seen, const NamedTensors& expected) {
-  ASSERT_EQ(seen.size(), expected.size());
-  for (const auto& [name, tensor] : expected) {
-    ASSERT_TRUE(seen.contains(name)) << name;
-    EXPECT_EQ(seen.at(name).scalar_type(), tensor.scalar_type()) << name;
-    EXPECT_TRUE(at::equal(seen.at(name), tensor)) << name;
-  }
-}
-
 TEST(TorchZip, ReadsBackWhatItWrote) {
   const TemporaryFolder folder;
   write_torch_zip(folder / "lora_weights.pt", example());
-  expect_equal(read_torch_zip(folder / "lora_weights.pt"), example());
+  expect_same_tensors(read_torch_zip(folder / "lora_weights.pt"), example());
   EXPECT_THAT(folder.names(), ElementsAre("lora_weights.pt"));
 }
 
@@ -43,7 +35,7 @@ TEST(TorchZip, HoldsManyTensorsAndNone) {
   NamedTensors many;
   for (int i = 0; i < 700; ++i) many["module." + std::to_string(i)] = at::full({1 + i % 5}, i);
   write_torch_zip(folder / "many.pt", many);
-  expect_equal(read_torch_zip(folder / "many.pt"), many);
+  expect_same_tensors(read_torch_zip(folder / "many.pt"), many);
   write_torch_zip(folder / "none.pt", {});
   EXPECT_TRUE(read_torch_zip(folder / "none.pt").empty());
 }
@@ -61,7 +53,7 @@ TEST(TorchZip, WritesAViewWithoutTheRestOfItsStorage) {
   const NamedTensors views = {{"a", flat.narrow(0, 5, 8)}, {"b", flat.narrow(0, 13, 8).view({2, 4}).t()}};
   write_torch_zip(folder / "views.pt", views);
   EXPECT_LT(std::filesystem::file_size(folder / "views.pt"), 10'000U);
-  expect_equal(read_torch_zip(folder / "views.pt"), views);
+  expect_same_tensors(read_torch_zip(folder / "views.pt"), views);
 }
 
 TEST(TorchZip, TakesTensorsThatRequireAGradient) {
@@ -83,7 +75,7 @@ TEST(TorchZip, NoFlippedByteIsAcceptedWithOtherTensors) {
     NamedTensors seen;
     const std::string message = error_of([&] { seen = read_torch_zip(folder / "bad.pt"); });
     if (message == "nothing was thrown") {
-      expect_equal(seen, example());
+      expect_same_tensors(seen, example());
     } else {
       EXPECT_THAT(message, AllOf(StartsWith("65 "), HasSubstr("bad.pt"))) << i;
       ++refused;

@@ -16,7 +16,7 @@
 #include <fmt/format.h>
 
 #include "comm/exact_sum.h"
-#include "comm/program.h"
+#include "comm/run_program.h"
 
 namespace {
 

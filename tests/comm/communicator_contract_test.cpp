@@ -6,7 +6,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include "comm/program.h"
+#include "comm/fail_together.h"
 #include "common/error.h"
 
 namespace sdlora::comm {
@@ -179,17 +179,16 @@ TEST_F(CommunicatorContract, MixesCallsInAnyOrder) {
 
 TEST_F(CommunicatorContract, AgreeIsSilentWhenAllIsWell) {
   int64_t calls = 0;
-  agree(*world_, [&] { ++calls; });
+  fail_together(*world_, [&] { ++calls; });
   EXPECT_EQ(calls, 1);
 }
 
 TEST_F(CommunicatorContract, AgreeThrowsTheLowestRanksErrorOnEveryRank) {
   std::string seen;
   try {
-    agree(*world_, [&] {
+    fail_together(*world_, [&] {
       if (rank_ >= size_ / 2)
-        throw Error(rank_ == size_ / 2 ? ExitCode::kBadData : ExitCode::kIo,
-                    Problem{.what = "rank's trouble"});
+        throw Error(rank_ == size_ / 2 ? ExitCode::kBadData : ExitCode::kIo, {.what = "rank's trouble"});
     });
   } catch (const Error& error) {
     seen = error.what();
@@ -204,7 +203,7 @@ TEST_F(CommunicatorContract, AgreeThrowsTheLowestRanksErrorOnEveryRank) {
 
 TEST_F(CommunicatorContract, AgreeTurnsAnyExceptionIntoAnError) {
   EXPECT_EQ(exit_code_of([&] {
-              agree(*world_, [&] {
+              fail_together(*world_, [&] {
                 if (rank_ == size_ - 1) throw std::out_of_range("map::at");
               });
             }),

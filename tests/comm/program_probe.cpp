@@ -5,7 +5,8 @@
 #include <string>
 #include <thread>
 
-#include "comm/program.h"
+#include "comm/fail_together.h"
+#include "comm/run_program.h"
 #include "common/error.h"
 
 using sdlora::Error;
@@ -17,20 +18,19 @@ namespace {
 
 void end_as_asked(Communicator& world, const std::string& how) {
   const bool is_last = world.rank() == world.size() - 1;
-  if (how == "usage") throw Error(ExitCode::kUsage, Problem{.what = "unknown option --foo"});
+  if (how == "usage") throw Error(ExitCode::kUsage, {.what = "unknown option --foo"});
   if (how == "agreed")
-    sdlora::comm::agree(world, [&] {
-      if (is_last)
-        throw Error(ExitCode::kBadData, Problem{.what = "the shard is torn", .where = "shard-00000.h5"});
+    sdlora::comm::fail_together(world, [&] {
+      if (is_last) throw Error(ExitCode::kBadData, {.what = "the shard is torn", .where = "shard-00000.h5"});
     });
-  if (how == "alone" && is_last) throw Error(ExitCode::kIo, Problem{.what = "the disk is full"});
+  if (how == "alone" && is_last) throw Error(ExitCode::kIo, {.what = "the disk is full"});
   if (how == "defect" && is_last) throw std::logic_error("impossible state");
   if (how == "differently")
     throw Error(is_last ? ExitCode::kIo : ExitCode::kMismatch,
-                Problem{.what = "trouble number " + std::to_string(world.rank())});
+                {.what = "trouble number " + std::to_string(world.rank())});
   if (how == "staggered") {
     std::this_thread::sleep_for(std::chrono::milliseconds(300 * world.rank()));
-    throw Error(ExitCode::kDiverged, Problem{.what = "the loss is not finite"});
+    throw Error(ExitCode::kDiverged, {.what = "the loss is not finite"});
   }
   world.barrier();
   if (world.rank() == 0) std::cout << "done on " << world.size() << " ranks" << std::endl;

@@ -8,11 +8,11 @@ namespace sdlora {
 namespace {
 
 TEST(Error, SaysWhatWasExpectedAndSeenWhereAndWhatToDo) {
-  const Error error(ExitCode::kBadData, Problem{.what = "cannot use the shard",
-                                                .expected = "10 samples",
-                                                .seen = "9",
-                                                .where = "shard-00000.h5",
-                                                .advice = "run cache_latents again"});
+  const Error error(ExitCode::kBadData, {.what = "cannot use the shard",
+                                         .expected = "10 samples",
+                                         .seen = "9",
+                                         .where = "shard-00000.h5",
+                                         .advice = "run cache_latents again"});
   EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
   EXPECT_STREQ(error.what(),
                "cannot use the shard\n"
@@ -23,7 +23,7 @@ TEST(Error, SaysWhatWasExpectedAndSeenWhereAndWhatToDo) {
 }
 
 TEST(Error, LeavesEmptyPartsOut) {
-  EXPECT_STREQ(Error(ExitCode::kIo, Problem{.what = "no space", .seen = "disk full"}).what(),
+  EXPECT_STREQ(Error(ExitCode::kIo, {.what = "no space", .seen = "disk full"}).what(),
                "no space\n  seen:     disk full");
 }
 

@@ -6,7 +6,7 @@
 #include "checkpoint/sha256.h"
 #include "common/atomic_file.h"
 #include "common/error.h"
-#include "data/shard_writer.h"
+#include "data/shards/shard_writer.h"
 #include "tests/data/example_cache.h"
 #include "tests/support/temporary_folder.h"
 
@@ -155,7 +155,7 @@ TEST(Dataset, ACacheLargerThanTheMemoryIsRefusedBeforeItIsRead) {
 TEST(VerifyCache, NamesEveryFlawAtOnce) {
   const TemporaryFolder folder;
   write_example_cache(folder.path());
-  EXPECT_EQ(verify_cache(folder.path()).sample_count(), 5);
+  EXPECT_EQ(verify_cache(folder.path()).picture_count(), 5);
   flip_bit(folder / "shard-00000.h5", 5000);
   std::filesystem::remove(folder / "text.h5");
   try {

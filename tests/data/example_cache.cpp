@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "common/atomic_file.h"
-#include "data/shard_writer.h"
+#include "data/shards/shard_writer.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "data/manifest.h"
+#include "data/shards/manifest.h"
 
 namespace sdlora::data {
 

@@ -9,7 +9,7 @@
 
 #include "common/seeds.h"
 #include "lora/adapter.h"
-#include "model/model_directory.h"
+#include "model/model_source.h"
 
 namespace sdlora::lora {
 namespace {
@@ -18,20 +18,20 @@ struct Computed {
   at::Tensor prediction, gradients;  // on the CPU, f32
 };
 
-Computed compute(const model::Placement& placement) {
+Computed compute(const model::ComputeMode& mode) {
   const auto values = [&](at::IntArrayRef shape, uint64_t seed) {
-    return at::randn(shape, generator_for(seed), at::kFloat).to(placement.device, placement.dtype);
+    return at::randn(shape, generator_for(seed), at::kFloat).to(mode.device, mode.dtype);
   };
-  model::UNet unet = model::ModelDirectory(std::getenv("SDLORA_TINY_MODEL")).load_unet(placement);
-  Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, placement.device);
+  model::UNet unet = model::ModelDirectory(std::getenv("SDLORA_TINY_MODEL")).load_unet(mode);
+  Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, mode.device);
   {
     const c10::NoGradGuard no_gradients;  // B is 0 at the start, and with it A's gradient
     adapter.parameters().copy_(at::randn({adapter.parameter_count()}, generator_for(3), at::kFloat) * 0.05);
   }
   const at::Tensor prediction =
-      unet.forward(values({2, 4, 8, 8}, 1), at::tensor({500, 20}, at::kLong).to(placement.device),
+      unet.forward(values({2, 4, 8, 8}, 1), at::tensor({500, 20}, at::kLong).to(mode.device),
                    values({2, 77, unet.config().levels.front().context_channels}, 2));
-  EXPECT_TRUE(!placement.device.is_cuda() || prediction.is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_TRUE(!mode.device.is_cuda() || prediction.is_contiguous(at::MemoryFormat::ChannelsLast));
   prediction.to(at::kFloat).square().mean().backward();
   return {.prediction = prediction.detach().to(at::kCPU, at::kFloat),
           .gradients = adapter.gradients().to(at::kCPU)};
@@ -48,8 +48,8 @@ TEST_P(AdapterOnAGpu, LearnsWhatItLearnsOnTheCpu) {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
   const auto& [type, tolerance] = GetParam();
-  const Computed here = compute(model::placement_on(at::kCPU, at::kFloat, "aten"));
-  const Computed there = compute(model::placement_on(at::kCUDA, type, "aten"));
+  const Computed here = compute(model::compute_mode_on(at::kCPU, at::kFloat, "aten"));
+  const Computed there = compute(model::compute_mode_on(at::kCUDA, type, "aten"));
   EXPECT_LT(relative_difference(there.prediction, here.prediction), tolerance);
   EXPECT_LT(relative_difference(there.gradients, here.gradients), tolerance);
 }

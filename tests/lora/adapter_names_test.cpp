@@ -7,8 +7,8 @@
 namespace sdlora::lora {
 namespace {
 
-const std::string kQuery = "down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_q";
-const std::string kOut = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0";
+const std::string kQueryPath = "down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_q";
+const std::string kOutPath = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0";
 
 void expect(const std::string& name, Naming naming, const std::string& path, Part part) {
   const AdapterName parsed = parse_adapter_name(name);
@@ -19,32 +19,32 @@ void expect(const std::string& name, Naming naming, const std::string& path, Par
 }
 
 TEST(AdapterName, IsReadInOurOwnNaming) {
-  expect(kQuery + ".lora_A", Naming::kSdlora, kQuery, Part::kA);
-  expect(kOut + ".lora_B", Naming::kSdlora, kOut, Part::kB);
+  expect(kQueryPath + ".lora_A", Naming::kSdlora, kQueryPath, Part::kA);
+  expect(kOutPath + ".lora_B", Naming::kSdlora, kOutPath, Part::kB);
 }
 
 TEST(AdapterName, IsReadInKohyasNaming) {
   const std::string kohya = "lora_unet_down_blocks_0_attentions_1_transformer_blocks_0_attn1_to_q";
-  expect(kohya + ".lora_down.weight", Naming::kKohya, kQuery, Part::kA);
-  expect(kohya + ".lora_up.weight", Naming::kKohya, kQuery, Part::kB);
-  expect(kohya + ".alpha", Naming::kKohya, kQuery, Part::kAlpha);
+  expect(kohya + ".lora_down.weight", Naming::kKohya, kQueryPath, Part::kA);
+  expect(kohya + ".lora_up.weight", Naming::kKohya, kQueryPath, Part::kB);
+  expect(kohya + ".alpha", Naming::kKohya, kQueryPath, Part::kAlpha);
   expect("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_out_0.lora_up.weight",
-         Naming::kKohya, kOut, Part::kB);
+         Naming::kKohya, kOutPath, Part::kB);
 }
 
 TEST(AdapterName, IsReadInAllOfDiffusersNamings) {
-  expect("unet." + kQuery + ".lora_A.weight", Naming::kDiffusers, kQuery, Part::kA);
-  expect("unet." + kQuery + ".lora.up.weight", Naming::kDiffusers, kQuery, Part::kB);
-  expect(kQuery + ".lora.down.weight", Naming::kDiffusers, kQuery, Part::kA);
+  expect("unet." + kQueryPath + ".lora_A.weight", Naming::kDiffusers, kQueryPath, Part::kA);
+  expect("unet." + kQueryPath + ".lora.up.weight", Naming::kDiffusers, kQueryPath, Part::kB);
+  expect(kQueryPath + ".lora.down.weight", Naming::kDiffusers, kQueryPath, Part::kA);
   const std::string processor = "mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_out_lora";
-  expect(processor + ".down.weight", Naming::kDiffusers, kOut, Part::kA);
-  expect("unet." + processor + ".up.weight", Naming::kDiffusers, kOut, Part::kB);
+  expect(processor + ".down.weight", Naming::kDiffusers, kOutPath, Part::kA);
+  expect("unet." + processor + ".up.weight", Naming::kDiffusers, kOutPath, Part::kB);
 }
 
 TEST(AdapterName, IsReadInPeftsNamingWithAndWithoutTheAdaptersName) {
-  expect("base_model.model." + kQuery + ".lora_A.weight", Naming::kPeft, kQuery, Part::kA);
-  expect("base_model.model." + kQuery + ".lora_B.default.weight", Naming::kPeft, kQuery, Part::kB);
-  expect("base_model.model.unet." + kQuery + ".lora_B.weight", Naming::kPeft, kQuery, Part::kB);
+  expect("base_model.model." + kQueryPath + ".lora_A.weight", Naming::kPeft, kQueryPath, Part::kA);
+  expect("base_model.model." + kQueryPath + ".lora_B.default.weight", Naming::kPeft, kQueryPath, Part::kB);
+  expect("base_model.model.unet." + kQueryPath + ".lora_B.weight", Naming::kPeft, kQueryPath, Part::kB);
 }
 
 TEST(AdapterName, TellsTheTextEncoderFromTheUnet) {
@@ -78,12 +78,12 @@ TEST(AdapterName, NamesWhatItCannotRead) {
   }
   EXPECT_EQ(parse_adapter_name("unet:12:down").unsupported_kind,
             "numbered instead of named modules (cloneofsimo/lora)");
-  EXPECT_EQ(parse_adapter_name("unet." + kQuery + ".lora_magnitude_vector.weight").path, kQuery);
+  EXPECT_EQ(parse_adapter_name("unet." + kQueryPath + ".lora_magnitude_vector.weight").path, kQueryPath);
 }
 
 TEST(KohyaName, GivesThePathBackForEveryKindOfModule) {
   for (const std::string& path :
-       {kQuery, kOut, std::string("up_blocks.3.attentions.2.transformer_blocks.0.ff.net.0.proj"),
+       {kQueryPath, kOutPath, std::string("up_blocks.3.attentions.2.transformer_blocks.0.ff.net.0.proj"),
         std::string("down_blocks.0.attentions.0.transformer_blocks.0.ff.net.2"),
         std::string("mid_block.attentions.0.proj_out"), std::string("down_blocks.2.resnets.1.time_emb_proj"),
         std::string("down_blocks.1.resnets.0.conv_shortcut"), std::string("mid_block.resnets.1.conv2"),

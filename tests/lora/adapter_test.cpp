@@ -9,7 +9,7 @@
 #include "common/error.h"
 #include "common/seeds.h"
 #include "lora/adapter_file.h"
-#include "model/model_directory.h"
+#include "model/model_source.h"
 
 namespace sdlora::lora {
 namespace {

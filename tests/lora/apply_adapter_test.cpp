@@ -7,14 +7,14 @@
 #include "common/error.h"
 #include "common/seeds.h"
 #include "lora/adapter_file.h"
-#include "model/model_directory.h"
+#include "model/model_source.h"
 
 namespace sdlora::lora {
 namespace {
 
 using testing::HasSubstr;
 
-const std::string kQuery = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
+const std::string kQueryOfTheMiddle = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
 
 struct TinyUnet {
   c10::NoGradGuard no_gradients;
@@ -57,22 +57,23 @@ std::string refusal(model::UNet& unet, const AdapterFile& adapter) {
 TEST(AppliedAdapter, ChangesThePredictionByItsScaleAndStrength) {
   TinyUnet plain, whole, halves;
   const at::Tensor before = plain.predict();
-  apply_adapter(whole.unet, file_of({{kQuery, whole.pair_for(kQuery, 2)}}), 0.5, {});
-  apply_adapter(halves.unet, file_of({{kQuery, halves.pair_for(kQuery, 1)}}), 1, {});
+  apply_adapter(whole.unet, file_of({{kQueryOfTheMiddle, whole.pair_for(kQueryOfTheMiddle, 2)}}), 0.5, {});
+  apply_adapter(halves.unet, file_of({{kQueryOfTheMiddle, halves.pair_for(kQueryOfTheMiddle, 1)}}), 1, {});
   EXPECT_FALSE(at::equal(before, whole.predict()));
   EXPECT_TRUE(at::equal(whole.predict(), halves.predict()));
 }
 
 TEST(AppliedAdapter, LeavesTheBasesVeryBytesWithStrengthZero) {
   TinyUnet plain, zero;
-  const Applied applied = apply_adapter(zero.unet, file_of({{kQuery, zero.pair_for(kQuery, 2)}}), 0, {});
+  const Applied applied =
+      apply_adapter(zero.unet, file_of({{kQueryOfTheMiddle, zero.pair_for(kQueryOfTheMiddle, 2)}}), 0, {});
   EXPECT_EQ(applied.tensor_count, 2);
   EXPECT_TRUE(at::equal(plain.predict(), zero.predict()));
 }
 
 TEST(AppliedAdapter, CountsAndNamesWhatItLeavesOut) {
   TinyUnet tiny;
-  AdapterFile adapter = file_of({{kQuery, tiny.pair_for(kQuery, 1)},
+  AdapterFile adapter = file_of({{kQueryOfTheMiddle, tiny.pair_for(kQueryOfTheMiddle, 1)},
                                  {"mid_block.resnets.0.conv1",
                                   {.a = at::zeros({2, 4, 3, 3}),
                                    .b = at::zeros({4, 2, 1, 1}),
@@ -105,11 +106,11 @@ TEST(AppliedAdapter, FailsWhenNoTensorFits) {
 
 TEST(AppliedAdapter, NamesTheTensorsAndBothShapesOfAModuleThatDiffers) {
   TinyUnet tiny;
-  LowRankPair pair = tiny.pair_for(kQuery, 1);
+  LowRankPair pair = tiny.pair_for(kQueryOfTheMiddle, 1);
   const int64_t in = pair.a.size(1);
   pair.a = at::zeros({2, in + 1});
-  const std::string text = refusal(tiny.unet, file_of({{kQuery, pair}}));
-  EXPECT_THAT(text, HasSubstr(kQuery + ".A"));
+  const std::string text = refusal(tiny.unet, file_of({{kQueryOfTheMiddle, pair}}));
+  EXPECT_THAT(text, HasSubstr(kQueryOfTheMiddle + ".A"));
   EXPECT_THAT(text, HasSubstr("A [2, " + std::to_string(in) + "]"));
   EXPECT_THAT(text, HasSubstr("A [2, " + std::to_string(in + 1) + "]"));
 }

@@ -4,24 +4,20 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include "common/seeds.h"
+#include "tests/support/random_values.h"
 
 namespace sdlora::lora {
 namespace {
 
-constexpr int64_t kIn = 12, kOut = 20, kRank = 4;
+constexpr int64_t kInFeatures = 12, kOutFeatures = 20, kLoraRank = 4;
 constexpr double kScale = 0.25;
 
-at::Tensor random_values(at::IntArrayRef shape, uint64_t seed) {
-  return at::randn(shape, generator_for(seed), at::kFloat);
-}
-
 struct Layer {
-  at::Tensor weight = random_values({kOut, kIn}, 1), bias = random_values({kOut}, 2);
-  LoraTensors tensors{.a = random_values({kRank, kIn}, 3),
-                      .b = random_values({kOut, kRank}, 4),
-                      .a_gradient = at::zeros({kRank, kIn}),
-                      .b_gradient = at::zeros({kOut, kRank}),
+  at::Tensor weight = random_values({kOutFeatures, kInFeatures}, 1), bias = random_values({kOutFeatures}, 2);
+  LoraTensors tensors{.a = random_values({kLoraRank, kInFeatures}, 3),
+                      .b = random_values({kOutFeatures, kLoraRank}, 4),
+                      .a_gradient = at::zeros({kLoraRank, kInFeatures}),
+                      .b_gradient = at::zeros({kOutFeatures, kLoraRank}),
                       .rounded = {}};
 
   LoraProjection projection(at::ScalarType dtype = at::kFloat) {
@@ -41,7 +37,7 @@ double relative_error(const at::Tensor& ours, const at::Tensor& reference) {
 TEST(LoraProjection, AddsTheScaledLowRankBranch) {
   Layer layer;
   const LoraProjection projection = layer.projection();
-  const at::Tensor x = random_values({2, 5, kIn}, 5);
+  const at::Tensor x = random_values({2, 5, kInFeatures}, 5);
   const at::Tensor expected =
       at::matmul(x, (layer.weight + kScale * at::mm(layer.tensors.b, layer.tensors.a)).t()) + layer.bias;
   EXPECT_LT(relative_error(projection.forward(x).detach(), expected.detach()), 1e-6);
@@ -52,8 +48,8 @@ TEST(LoraProjection, AddsTheScaledLowRankBranch) {
 TEST(LoraProjection, WritesTheGradientsThatAutogradWouldFind) {
   Layer layer;
   const LoraProjection projection = layer.projection();
-  const at::Tensor x = random_values({2, 5, kIn}, 5).set_requires_grad(true);
-  const at::Tensor dy = random_values({2, 5, kOut}, 6);
+  const at::Tensor x = random_values({2, 5, kInFeatures}, 5).set_requires_grad(true);
+  const at::Tensor dy = random_values({2, 5, kOutFeatures}, 6);
   projection.forward(x).backward(dy);
 
   const at::Tensor a = layer.tensors.a.detach().clone().set_requires_grad(true);
@@ -71,7 +67,7 @@ TEST(LoraProjection, WritesTheGradientsThatAutogradWouldFind) {
 TEST(LoraProjection, AddsUpTheGradientsOfSeveralBackwards) {
   Layer layer;
   const LoraProjection projection = layer.projection();
-  const at::Tensor x = random_values({3, kIn}, 5), dy = random_values({3, kOut}, 6);
+  const at::Tensor x = random_values({3, kInFeatures}, 5), dy = random_values({3, kOutFeatures}, 6);
   projection.forward(x).backward(dy);
   const at::Tensor once = layer.tensors.b_gradient.clone();
   projection.forward(x).backward(dy);
@@ -80,11 +76,12 @@ TEST(LoraProjection, AddsUpTheGradientsOfSeveralBackwards) {
 
 TEST(LoraProjection, SeesAnUpdateOfTheFlatBufferThatItsTensorsAreViewsOf) {
   Layer layer;
-  at::Tensor flat = random_values({kRank * kIn + kOut * kRank}, 7);
-  layer.tensors.a = flat.narrow(0, 0, kRank * kIn).view({kRank, kIn});
-  layer.tensors.b = flat.narrow(0, kRank * kIn, kOut * kRank).view({kOut, kRank});
+  at::Tensor flat = random_values({kLoraRank * kInFeatures + kOutFeatures * kLoraRank}, 7);
+  layer.tensors.a = flat.narrow(0, 0, kLoraRank * kInFeatures).view({kLoraRank, kInFeatures});
+  layer.tensors.b =
+      flat.narrow(0, kLoraRank * kInFeatures, kOutFeatures * kLoraRank).view({kOutFeatures, kLoraRank});
   const LoraProjection projection = layer.projection();
-  const at::Tensor x = random_values({3, kIn}, 5);
+  const at::Tensor x = random_values({3, kInFeatures}, 5);
   const at::Tensor before = projection.forward(x).detach();
   flat.mul_(1.5);
   const at::Tensor after = projection.forward(x).detach();
@@ -98,18 +95,18 @@ TEST(LoraProjection, SeesAnUpdateOfTheFlatBufferThatItsTensorsAreViewsOf) {
 TEST(LoraProjection, RefusesABackwardAfterAnUpdate) {
   Layer layer;
   const LoraProjection projection = layer.projection();
-  const at::Tensor y = projection.forward(random_values({3, kIn}, 5));
+  const at::Tensor y = projection.forward(random_values({3, kInFeatures}, 5));
   layer.tensors.b.mul_(1.5);
-  EXPECT_THROW(y.backward(random_values({3, kOut}, 6)), c10::Error);
+  EXPECT_THROW(y.backward(random_values({3, kOutFeatures}, 6)), c10::Error);
 }
 
 TEST(LoraProjection, PassesTheGradientOnAlsoWhenItIsNotTrainedItself) {
   Layer trained, applied;
   applied.tensors.a = applied.tensors.a.detach();
   applied.tensors.a_gradient = applied.tensors.b_gradient = at::Tensor();
-  const at::Tensor x = random_values({3, kIn}, 5).set_requires_grad(true),
+  const at::Tensor x = random_values({3, kInFeatures}, 5).set_requires_grad(true),
                    x2 = x.detach().clone().set_requires_grad(true);
-  const at::Tensor dy = random_values({3, kOut}, 6);
+  const at::Tensor dy = random_values({3, kOutFeatures}, 6);
   trained.projection().forward(x).backward(dy);
   applied.projection().forward(x2).backward(dy);
   EXPECT_TRUE(at::equal(x.grad(), x2.grad()));
@@ -117,13 +114,15 @@ TEST(LoraProjection, PassesTheGradientOnAlsoWhenItIsNotTrainedItself) {
 
 TEST(LoraProjection, TrainsAlsoWhereTheInputWantsNoGradient) {
   Layer layer;
-  layer.projection().forward(random_values({3, kIn}, 5)).backward(random_values({3, kOut}, 6));
+  layer.projection()
+      .forward(random_values({3, kInFeatures}, 5))
+      .backward(random_values({3, kOutFeatures}, 6));
   EXPECT_GT(layer.tensors.a_gradient.norm().item<double>(), 0);
 }
 
 TEST(LoraProjection, KeepsFp32GradientsWhenTheModelComputesInBf16) {
   Layer fp32, bf16;
-  const at::Tensor x = random_values({64, kIn}, 5), dy = random_values({64, kOut}, 6);
+  const at::Tensor x = random_values({64, kInFeatures}, 5), dy = random_values({64, kOutFeatures}, 6);
   fp32.projection().forward(x).backward(dy);
   bf16.projection(at::kBFloat16).forward(x.to(at::kBFloat16)).backward(dy.to(at::kBFloat16));
   EXPECT_EQ(bf16.tensors.a_gradient.scalar_type(), at::kFloat);

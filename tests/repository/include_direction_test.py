@@ -1,4 +1,5 @@
-"""The house rules that a program can check: who includes whom, where third-party headers live, how long a file is; and that no test is forgotten.
+"""The rules of ARCHITECTURE.md that a program can check: which folder and which sub-folder includes which, where third-party headers live,
+how long a file is; and that no test is forgotten.
 
     include_direction_test.py ROOT
 """
@@ -16,11 +17,50 @@ ALLOWED = {
     "data": {"model", "checkpoint", "monitoring", "comm", "common"},  # comm: the ranks share the caching
     "inference": {"lora", "data", "model", "checkpoint", "common"},  # data: pictures are decoded in one place
     "trainer": {"lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
-    "launcher": {"trainer", "inference", "lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
+    "process": {"comm", "common"},
+    "launcher": {"process", "trainer", "inference", "lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
+}
+# Within a folder: each of its rooms, lowest first, and which rooms of the same folder it may include. "" is the folder itself.
+ROOMS = {
+    "model": {
+        "kernels": set(),
+        "loading": {"kernels"},
+        "layers": {"loading", "kernels"},
+        "noise": {"loading"},
+        "samplers": {"noise", "loading"},
+        "clip": {"layers", "loading"},
+        "unet": {"layers", "loading", "kernels"},
+        "vae": {"layers", "loading"},
+        "": {"kernels", "loading", "layers", "noise", "samplers", "clip", "unet", "vae"},
+    },
+    "data": {
+        "images": set(),
+        "captions": {"images"},
+        "shards": {"images"},
+        "": {"images", "captions", "shards"},
+        "caching": {"images", "captions", "shards"},
+    },
+    "monitoring": {
+        "records": set(),
+        "memory": set(),
+        "metrics": {"records", "memory"},
+        "terminal": {"records"},
+        "report": {"records"},
+        "tensorboard": {"records"},
+    },
+    "trainer": {
+        "options": set(),
+        "batches": {"options"},
+        "step": {"batches", "options"},
+        "run": {"step", "batches", "options"},
+        "watching": {"run", "step", "batches", "options"},
+        "": {"watching", "run", "step", "batches", "options"},
+    },
+    "launcher": {"supervisor": set(), "": {"supervisor"}},
 }
 # A main wires things together: it may also start ranks, bind devices, draw previews and show progress.
-MAIN_MAY_ALSO = {"comm", "inference", "launcher", "monitoring"}
-ROOMS = {
+MAIN_MAY_ALSO = {"comm", "inference", "process", "monitoring"}
+THIRD_PARTY_ROOMS = {
     r"mpi\.h": {"comm"},
     r"nccl\.h": {"comm"},
     r"hdf5\.h": {"data"},
@@ -34,6 +74,30 @@ MAX_LINES, MAX_HEADER_LINES, MAX_MAIN_LINES = 400, 150, 80
 BANNED_NAMES = re.compile(r"util|misc|helper", re.IGNORECASE)
 
 
+def arrows_between_rooms(name, folder, text):
+    room = name.parts[1] if len(name.parts) > 2 else ""
+    if folder not in ROOMS:
+        if room:
+            yield f"{name}: the rooms of {folder}/ are not in this test"
+        return
+    if room not in ROOMS[folder]:
+        yield f"{name}: {folder}/ has no room {room or '(the folder itself)'} in this test"
+        return
+    for included in re.findall(rf'#include "{folder}/((?:[a-z0-9_]+/)*)[a-z0-9_]+\.h"', text):
+        other = included.split("/")[0]
+        if other != room and other not in ROOMS[folder][room]:
+            yield f"{name} includes {folder}/{other or '(the folder itself)'}, which {folder}/{room} may not"
+
+
+def rooms_in_a_circle():
+    for folder, rooms in ROOMS.items():
+        below = set()
+        for room, allowed in rooms.items():
+            if not allowed <= below:
+                yield f"{folder}/{room} may include {', '.join(sorted(allowed - below))}, which stands above it"
+            below.add(room)
+
+
 def problems_of(root):
     for folder, allowed in ALLOWED.items():
         for file in sorted((root / folder).rglob("*.*")):
@@ -44,8 +108,9 @@ def problems_of(root):
             for included in re.findall(r'#include "([a-z_]+)/', text):
                 if included != folder and included not in allowed | (MAIN_MAY_ALSO if is_main else set()):
                     yield f"{name} includes {included}/, which {folder}/ may not"
+            yield from arrows_between_rooms(name, folder, text)
             for header in re.findall(r"#include <([^>]+)>", text):
-                for pattern, rooms in ROOMS.items():
+                for pattern, rooms in THIRD_PARTY_ROOMS.items():
                     if re.match(pattern, header) and folder not in rooms:
                         yield f"{name} includes <{header}>, which belongs in {', '.join(sorted(rooms))}"
             lines = text.count("\n")
@@ -73,7 +138,7 @@ def forgotten_tests(root):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    problems = [*problems_of(root), *forgotten_tests(root)]
+    problems = [*rooms_in_a_circle(), *problems_of(root), *forgotten_tests(root)]
     print("\n".join(problems) or "every include points the right way")
     sys.exit(bool(problems))
 

@@ -5,8 +5,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "common/seeds.h"
-#include "model/attention.h"
+#include "model/layers/attention.h"
+#include "tests/support/random_values.h"
 
 namespace sdlora::model::kernels {
 namespace {
@@ -21,31 +21,27 @@ at::ScalarType dtype_of(int lanes) {
   return lanes == 32 ? at::kBFloat16 : at::kFloat;
 }
 
-at::Tensor random_values(at::IntArrayRef shape, uint64_t seed) {
-  return at::randn(shape, generator_for(seed), at::kFloat);
-}
-
 double relative_error(const at::Tensor& ours, const at::Tensor& reference) {
   return ((ours.to(at::kDouble) - reference).norm() / reference.norm()).item<double>();
 }
 
-struct Shape {
+struct AttentionShape {
   int64_t batch, queries, keys, heads, head_channels;
 };
 
 // Each width of vectors is code of its own; a CPU that lacks one skips it.
-class BlockedAttention : public testing::TestWithParam<std::tuple<int, Shape>> {
+class BlockedAttention : public testing::TestWithParam<std::tuple<int, AttentionShape>> {
  protected:
   void SetUp() override {
     if (!this_cpu_has(lanes_)) GTEST_SKIP() << "this CPU has no vectors of " << lanes_ << " numbers";
   }
 
   const int lanes_ = std::get<0>(GetParam());
-  const Shape shape_ = std::get<1>(GetParam());
+  const AttentionShape shape_ = std::get<1>(GetParam());
 };
 
 TEST_P(BlockedAttention, IsAtensAttentionInDoublePrecisionForwardAndBackward) {
-  const Shape shape = shape_;
+  const AttentionShape shape = shape_;
   const int64_t channels = shape.heads * shape.head_channels;
   const auto input = [&](int64_t rows, uint64_t seed) {
     return random_values({shape.batch, rows, channels}, seed)
@@ -69,11 +65,12 @@ TEST_P(BlockedAttention, IsAtensAttentionInDoublePrecisionForwardAndBackward) {
   EXPECT_LT(relative_error(v.grad(), v2.grad()), 2.5 * rounding);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, BlockedAttention,
-                         testing::Combine(testing::Values(8, 16, 32),
-                                          testing::Values(Shape{1, 256, 256, 8, 40}, Shape{2, 100, 77, 2, 80},
-                                                          Shape{1, 65, 300, 3, 12}, Shape{1, 1, 2, 1, 5},
-                                                          Shape{1, 64, 64, 2, 160})));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, BlockedAttention,
+    testing::Combine(testing::Values(8, 16, 32),
+                     testing::Values(AttentionShape{1, 256, 256, 8, 40}, AttentionShape{2, 100, 77, 2, 80},
+                                     AttentionShape{1, 65, 300, 3, 12}, AttentionShape{1, 1, 2, 1, 5},
+                                     AttentionShape{1, 64, 64, 2, 160})));
 
 // The widths that this CPU has; empty on a CPU without AVX2.
 std::vector<int> widths_here() {

@@ -3,21 +3,17 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "common/seeds.h"
+#include "tests/support/random_values.h"
 
 namespace sdlora::model::kernels {
 namespace {
 
-at::Tensor random_values(at::IntArrayRef shape, uint64_t seed) {
-  return at::randn(shape, generator_for(seed), at::kFloat);
-}
-
-struct Shape {
+struct ConvolutionShape {
   int64_t in, out, kernel_size, stride, padding;
 };
 
 // With products by ATen and by oneDNN.
-class AnyConvolutionKernel : public testing::TestWithParam<std::tuple<bool, Shape>> {};
+class AnyConvolutionKernel : public testing::TestWithParam<std::tuple<bool, ConvolutionShape>> {};
 
 TEST_P(AnyConvolutionKernel, ComputesWhatAtenComputesInBothDirections) {
   const auto& [by_onednn, shape] = GetParam();
@@ -38,17 +34,18 @@ TEST_P(AnyConvolutionKernel, ComputesWhatAtenComputesInBothDirections) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, AnyConvolutionKernel,
-                         testing::Combine(testing::Bool(),
-                                          testing::Values(Shape{4, 32, 3, 1, 1}, Shape{32, 32, 3, 1, 1},
-                                                          Shape{24, 40, 3, 2, 1}, Shape{32, 16, 1, 1, 0},
-                                                          Shape{20, 4, 3, 1, 1})));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, AnyConvolutionKernel,
+    testing::Combine(testing::Bool(),
+                     testing::Values(ConvolutionShape{4, 32, 3, 1, 1}, ConvolutionShape{32, 32, 3, 1, 1},
+                                     ConvolutionShape{24, 40, 3, 2, 1}, ConvolutionShape{32, 16, 1, 1, 0},
+                                     ConvolutionShape{20, 4, 3, 1, 1})));
 
-class ConvolutionKernelInBfloat16 : public testing::TestWithParam<Shape> {};
+class ConvolutionKernelInBfloat16 : public testing::TestWithParam<ConvolutionShape> {};
 
 TEST_P(ConvolutionKernelInBfloat16, IsFp32sToTheRoundingOfItsNumbers) {
   if (!__builtin_cpu_supports("avx512bf16")) GTEST_SKIP() << "this CPU multiplies no bfloat16";
-  const Shape shape = GetParam();
+  const ConvolutionShape shape = GetParam();
   const auto rounded = [](const at::Tensor& x) { return x.to(at::kBFloat16).to(at::kFloat); };
   const at::Tensor weight =
                        rounded(random_values({shape.out, shape.in, shape.kernel_size, shape.kernel_size}, 1)),
@@ -69,9 +66,9 @@ TEST_P(ConvolutionKernelInBfloat16, IsFp32sToTheRoundingOfItsNumbers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionKernelInBfloat16,
-                         testing::Values(Shape{4, 32, 3, 1, 1}, Shape{32, 48, 3, 1, 1},
-                                         Shape{24, 40, 3, 2, 1}, Shape{32, 16, 1, 1, 0},
-                                         Shape{20, 4, 3, 1, 1}));
+                         testing::Values(ConvolutionShape{4, 32, 3, 1, 1}, ConvolutionShape{32, 48, 3, 1, 1},
+                                         ConvolutionShape{24, 40, 3, 2, 1}, ConvolutionShape{32, 16, 1, 1, 0},
+                                         ConvolutionShape{20, 4, 3, 1, 1}));
 
 }  // namespace
 }  // namespace sdlora::model::kernels

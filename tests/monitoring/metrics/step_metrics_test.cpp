@@ -7,15 +7,15 @@
 namespace sdlora::monitoring {
 namespace {
 
-constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 class StepMetricsTest : public testing::Test {
  protected:
   static StepRecord usual_record() {
     return {.step = 101,
             .loss = 0.25,
-            .grad_norm = 0.5,
-            .clipped_grad_norm = 0.5,
+            .gradient_norm = 0.5,
+            .clipped_gradient_norm = 0.5,
             .learning_rate = 1e-5,
             .epoch = 2.5,
             .samples_per_second = 4,
@@ -25,7 +25,7 @@ class StepMetricsTest : public testing::Test {
   static StepRecord skipped_record() {
     StepRecord record = usual_record();
     record.skipped = true;
-    record.grad_norm = record.clipped_grad_norm = kNotANumber;
+    record.gradient_norm = record.clipped_gradient_norm = kNaN;
     return record;
   }
 
@@ -49,7 +49,7 @@ TEST_F(StepMetricsTest, ShowsTheLatestStepAndCountsAll) {
   StepRecord later = usual_record();
   later.step = 102;
   later.loss = 0.125;
-  later.clipped_grad_norm = 0.25;
+  later.clipped_gradient_norm = 0.25;
   metrics_.record(later, /*samples=*/4);
   const std::string answer = scrape(registry_);
   for (const char* line : {"sdlora_loss 0.125", "sdlora_step 102", "sdlora_epoch 2.5", "sdlora_steps_total 2",
@@ -62,7 +62,7 @@ TEST_F(StepMetricsTest, ShowsTheLatestStepAndCountsAll) {
 TEST_F(StepMetricsTest, CountsAStepWithoutAFiniteLossAndLeavesItOutOfTheSmoothedLoss) {
   metrics_.record(usual_record(), 4);
   StepRecord record = skipped_record();
-  record.loss = kNotANumber;
+  record.loss = kNaN;
   metrics_.record(record, 4);
   const std::string answer = scrape(registry_);
   EXPECT_THAT(answer, testing::ContainsRegex("\nsdlora_loss [Nn]a[Nn]\n"));
@@ -89,7 +89,7 @@ TEST(MovingAverage, FollowsTheLastFiftyOrSoAndIsRightFromTheFirst) {
   EXPECT_TRUE(std::isnan(average.value()));
   average.add(4);
   EXPECT_DOUBLE_EQ(average.value(), 4);
-  average.add(kNotANumber);
+  average.add(kNaN);
   EXPECT_DOUBLE_EQ(average.value(), 4);
   for (int i = 0; i < 50; ++i) average.add(2);
   EXPECT_LT(average.value(), 2.03 + 2.0 / 51);

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "model/kernels/cuda/group_norm_silu.h"
-#include "model/normalization.h"
+#include "model/layers/normalization.h"
 #include "tests/model/kernels/cuda/gpu_test.h"
 #include "tests/model/kernels/cuda/group_norm_reference.h"
 #include "tests/model/kernels/cuda/kernel_cases.h"

@@ -11,7 +11,7 @@
 namespace sdlora::model::kernels::cuda {
 namespace {
 
-constexpr double kEps = 1e-5;
+constexpr double kEpsOfThreads = 1e-5;
 
 // As a block merges what its threads have.
 template <typename Sums, typename Share>
@@ -52,7 +52,7 @@ struct ThreadByThread {
       const Moments all = merged_in_block<Moments>(
           [&](int thread) { return merge_moments(shape, sums.const_data_ptr<float>(), group, thread); });
       mean.push_back(all.mean);
-      rstd.push_back(rstd_of(all, static_cast<float>(kEps)));
+      rstd.push_back(rstd_of(all, static_cast<float>(kEpsOfThreads)));
     }
     at::Tensor y = at::full_like(x, NAN);
     for_threads(kComputedRows, [&](unsigned thread) {
@@ -111,13 +111,13 @@ Problem problem_of(const GroupNormCase& c, at::ScalarType type, bool then_silu, 
                        .weight = problem.weight.to(at::kDouble),
                        .bias = problem.bias.to(at::kDouble),
                        .group_count = c.groups,
-                       .eps = kEps,
+                       .eps = kEpsOfThreads,
                        .then_silu = then_silu};
   return problem;
 }
 
 template <typename T, int kWidth, bool kThenSilu>
-void expect_the_reference(const GroupNormCase& c, at::ScalarType type) {
+void expect_group_norm_reference(const GroupNormCase& c, at::ScalarType type) {
   if (c.channels % kWidth != 0) return;
   const Problem p = problem_of(c, type, kThenSilu);
   ThreadByThread<T, kWidth, kThenSilu> gpu{p.shape, p.x, p.weight, p.bias, {}, {}};
@@ -128,12 +128,12 @@ void expect_the_reference(const GroupNormCase& c, at::ScalarType type) {
 }
 
 template <typename T>
-void expect_the_reference(at::ScalarType type) {
+void expect_group_norm_reference(at::ScalarType type) {
   for (const GroupNormCase& c : group_norm_cases()) {
-    expect_the_reference<T, kFullWidth<T>, true>(c, type);
-    expect_the_reference<T, kFullWidth<T>, false>(c, type);
-    expect_the_reference<T, 1, true>(c, type);
-    expect_the_reference<T, 1, false>(c, type);
+    expect_group_norm_reference<T, kFullWidth<T>, true>(c, type);
+    expect_group_norm_reference<T, kFullWidth<T>, false>(c, type);
+    expect_group_norm_reference<T, 1, true>(c, type);
+    expect_group_norm_reference<T, 1, false>(c, type);
   }
 }
 
@@ -141,7 +141,7 @@ TEST(GroupNormReference, IsWhatAutogradSays) {
   for (const bool then_silu : {false, true}) {
     const Problem p = problem_of({2, 12, 5, 7, 3}, at::kDouble, then_silu);
     const at::Tensor x = p.x.detach().clone().set_requires_grad(true);
-    const at::Tensor h = at::group_norm(x, 3, p.weight, p.bias, kEps);
+    const at::Tensor h = at::group_norm(x, 3, p.weight, p.bias, kEpsOfThreads);
     const at::Tensor y = then_silu ? at::silu(h) : h;
     y.backward(p.dy);
     EXPECT_TRUE(at::allclose(p.reference.output(), y, 1e-12, 1e-12));
@@ -150,15 +150,15 @@ TEST(GroupNormReference, IsWhatAutogradSays) {
 }
 
 TEST(GroupNormThreads, ComputeTheReferenceInFp32) {
-  expect_the_reference<float>(at::kFloat);
+  expect_group_norm_reference<float>(at::kFloat);
 }
 
 TEST(GroupNormThreads, ComputeTheReferenceInFp16) {
-  expect_the_reference<__half>(at::kHalf);
+  expect_group_norm_reference<__half>(at::kHalf);
 }
 
 TEST(GroupNormThreads, ComputeTheReferenceInBf16) {
-  expect_the_reference<__nv_bfloat16>(at::kBFloat16);
+  expect_group_norm_reference<__nv_bfloat16>(at::kBFloat16);
 }
 
 // Squares of the values themselves would leave no digit of the variance.

@@ -1,0 +1,59 @@
+#include "comm/run_program.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <optional>
+
+#include "comm/mpi_session.h"
+#include "common/error.h"
+#include "common/error_report.h"
+#include "common/log.h"
+#include "common/recycled_memory.h"
+
+namespace sdlora::comm {
+namespace {
+
+// Ranks that stumble over the same thing do so within moments of each other.
+constexpr std::chrono::milliseconds kPatienceWithOtherRanks{1000};
+
+// Reports the failure and returns the exit code, or ends all ranks when this one fails alone.
+int close_after_failure(MpiSession& session, const ErrorReport& report) {
+  const auto own =
+      FailureDigest{static_cast<int64_t>(report.exit_code), std::hash<std::string>{}(report.message)};
+  const auto all = session.exchange_failures(own, kPatienceWithOtherRanks);
+  if (!all) {
+    log::error(fmt::format("{}\n  found by: {}; the other ranks are stopped", report.message,
+                           place_of(session.rank(), session.size())));
+    session.abort(static_cast<int>(report.exit_code));
+  }
+  const bool is_said_by_lower_rank =
+      std::any_of(all->begin(), all->begin() + session.rank(),
+                  [&](const FailureDigest& other) { return other.message_digest == own.message_digest; });
+  if (!is_said_by_lower_rank) log::error(report.message);
+  return static_cast<int>(all->front().exit_code);
+}
+
+}  // namespace
+
+int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
+  std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
+  recycle_tensor_memory();
+  std::optional<MpiSession> session;
+  std::unique_ptr<Communicator> world;  // outlives the handler: freeing it may wait for the other ranks
+  try {
+    if (started_by_mpi()) session.emplace(argc, argv);
+    world = session ? make_mpi_communicator() : make_single_process_communicator();
+    log::start(world->rank(), world->size());
+    body(*world);
+    return static_cast<int>(ExitCode::kDone);
+  } catch (...) {
+    const ErrorReport report = report_of(std::current_exception());
+    if (session) return close_after_failure(*session, report);
+    log::error(report.message);
+    return static_cast<int>(report.exit_code);
+  }
+}
+
+}  // namespace sdlora::comm

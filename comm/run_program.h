@@ -1,0 +1,18 @@
+// The frame of every program: MPI where mpirun or srun started us, one handler for errors, the right exit
+// code.
+#pragma once
+
+#include <functional>
+
+#include "comm/communicator.h"
+
+namespace sdlora::comm {
+
+// Runs `body` with the world's communicator and returns the exit code. MPI is initialised when mpirun or srun
+// started this process (mpi_session.h); otherwise there is one rank. An Error is logged as one message; any
+// other exception is reported as a defect of ours (70), or as a lack of memory. A failing rank waits one
+// second. If all ranks fail, each distinct message is logged once and all exit with rank 0's code. Otherwise
+// the failing rank aborts the job with its own code.
+int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body);
+
+}  // namespace sdlora::comm

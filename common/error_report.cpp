@@ -1,0 +1,57 @@
+#include "common/error_report.h"
+
+#include <new>
+
+#include <c10/util/Exception.h>
+
+namespace sdlora {
+namespace {
+
+std::string first_line_of(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+ErrorReport failure_of(const Problem& problem) {
+  return {ExitCode::kInternal, Error(ExitCode::kInternal, problem).what()};
+}
+
+ErrorReport memory_failure(const std::string& seen) {
+  return failure_of(
+      {.what = "out of memory",
+       .seen = seen,
+       .advice = "use a smaller micro-batch or image size, fewer ranks on this host, or a larger machine"});
+}
+
+ErrorReport defect(const std::string& seen) {
+  return failure_of({.what = "a defect in the program: an error that it does not expect",
+                     .seen = seen,
+                     .advice = "please report it with this message and the log"});
+}
+
+// LibTorch has no type for it on the CPU: "DefaultCPUAllocator: can't allocate memory", "CUDA out of memory".
+bool is_lack_of_memory(const std::string& text) {
+  return text.find("out of memory") != std::string::npos ||
+         text.find("allocate memory") != std::string::npos ||
+         text.find("not enough memory") != std::string::npos;
+}
+
+}  // namespace
+
+ErrorReport report_of(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const Error& error) {
+    return {error.exit_code(), error.what()};
+  } catch (const std::bad_alloc&) {
+    return memory_failure("the system refused more main memory");
+  } catch (const c10::Error& error) {
+    const std::string line = first_line_of(error.what_without_backtrace());
+    return is_lack_of_memory(line) ? memory_failure(line) : defect(line);
+  } catch (const std::exception& error) {
+    return defect(first_line_of(error.what()));
+  } catch (...) {
+    return defect("an exception of unknown type");
+  }
+}
+
+}  // namespace sdlora

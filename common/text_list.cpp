@@ -1,0 +1,17 @@
+#include "common/text_list.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace sdlora {
+
+std::string indented_list(const std::vector<std::string>& entries, size_t most_named) {
+  std::string text;
+  const size_t named = std::min(entries.size(), most_named);
+  for (size_t entry = 0; entry < named; ++entry) text += "\n    " + entries[entry];
+  if (entries.size() > named) text += fmt::format("\n    … and {} more", entries.size() - named);
+  return text;
+}
+
+}  // namespace sdlora

@@ -1,0 +1,30 @@
+// The command line of cache_latents.
+#pragma once
+
+#include "common/command_line.h"
+#include "data/caching/cache_options.h"
+
+namespace sdlora::data {
+
+struct CacheCommand {
+  CacheOptions options;
+  std::string device = "auto";
+  int cpu_threads = 0;      // of each rank; 0: cores / local ranks
+  int metrics_port = 9400;  // + local rank; 0: a free port
+  std::string metrics_address = "127.0.0.1";
+  bool wants_verify = false;
+  bool wants_info = false;
+  std::filesystem::path cache;  // of verify and info
+};
+
+// `command` must outlive the parsing.
+void declare_options(CLI::App& app, CacheCommand& command);
+
+// --model, --images and --output, which verify and info do without. Throws Error(kUsage).
+void require_paths(const CacheCommand& command);
+
+// --cpu-threads, or for 0 this rank's share of the host's cores; fewer where the pictures of all of them
+// would take more than half of the host's memory (about 1 GiB each at 512 pixels).
+int encoder_threads(const CacheCommand& command, int local_rank_count);
+
+}  // namespace sdlora::data

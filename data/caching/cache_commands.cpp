@@ -1,0 +1,69 @@
+#include "data/caching/cache_commands.h"
+
+#include <fmt/format.h>
+
+#include "common/text_list.h"
+#include "data/shards/cache_files.h"
+
+namespace sdlora::data {
+namespace {
+
+constexpr size_t kSkippedNamed = 100;  // the others are in manifest.json
+
+int64_t total_bytes(const Manifest& manifest) {
+  int64_t bytes = manifest.text.bytes;
+  for (const ManifestFile& shard : manifest.shards) bytes += shard.bytes;
+  return bytes;
+}
+
+}  // namespace
+
+std::string verify_text(const std::filesystem::path& cache_directory) {
+  const Manifest manifest = verify_cache(cache_directory);
+  return fmt::format("{}: good. {} pictures and {} captions in {} files, {} bytes, every checksum right\n",
+                     cache_directory.string(), manifest.picture_count(), manifest.text.row_count,
+                     manifest.shards.size() + 1, total_bytes(manifest));
+}
+
+std::string info_text(const std::filesystem::path& cache_directory) {
+  const Manifest manifest = read_manifest(cache_directory);
+  const CacheSettings& settings = manifest.settings;
+  std::string text;
+  const auto line = [&text](const char* name, const std::string& value) {
+    text += fmt::format("{:<20}{}\n", name, value);
+  };
+  line("cache", cache_directory.string());
+  line("pictures", fmt::format("{}", manifest.picture_count()));
+  line("mirror images", settings.flip ? "yes: as many samples again" : "no");
+  line("captions", fmt::format("{}, the empty one among them", manifest.text.row_count));
+  line("image size", fmt::format("{0} x {0} pixels", settings.image_size));
+  line("shards", fmt::format("{} of up to {} pictures", manifest.shards.size(), settings.shard_size));
+  line("bytes", fmt::format("{}", total_bytes(manifest)));
+  line("scaling factor", fmt::format("{}", settings.vae_scaling_factor));
+  line("VAE", "SHA-256 " + settings.vae_sha256);
+  line("text encoder", "SHA-256 " + settings.text_encoder_sha256);
+  line("tokenizer", "SHA-256 " + settings.tokenizer_sha256);
+  line("format version", fmt::format("{}", kFormatVersion));
+  line("skipped images",
+       fmt::format("{}{}", manifest.skipped.size(), indented_list_of(manifest.skipped, kSkippedNamed)));
+  return text;
+}
+
+std::string report_text(const CacheReport& report, const std::filesystem::path& cache_directory) {
+  if (!report.has_changed)
+    return fmt::format("{} pictures in {}: nothing has changed, nothing was done", report.picture_count,
+                       cache_directory.string());
+  return fmt::format(
+      "{} pictures and {} captions in {}: {} shards made, {} kept; {} pictures encoded, {} not again",
+      report.picture_count, report.caption_count, cache_directory.string(),
+      report.shard_count - report.shards_kept, report.shards_kept, report.pictures_encoded,
+      report.picture_count - report.pictures_encoded);
+}
+
+std::string skipped_text(const CacheReport& report) {
+  if (report.skipped.empty()) return "";
+  return fmt::format("{} files are not in the cache:{}", report.skipped.size(),
+                     indented_list_of(report.skipped, kSkippedNamed));
+}
+
+}  // namespace sdlora::data

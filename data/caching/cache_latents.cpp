@@ -1,0 +1,160 @@
+#include "data/caching/cache_latents.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "comm/fail_together.h"
+#include "common/error.h"
+#include "common/text_list.h"
+#include "data/caching/cache_inputs.h"
+#include "data/caching/output_directory.h"
+#include "data/caching/shard_builder.h"
+#include "data/caching/text_builder.h"
+#include "data/caching/worker_threads.h"
+
+namespace sdlora::data {
+namespace {
+
+bool is_all_kept(const CachePlan& plan) {
+  return plan.is_text_kept && std::all_of(plan.shards.begin(), plan.shards.end(),
+                                          [](const PlannedShard& shard) { return shard.is_kept; });
+}
+
+class ProgressCount {
+ public:
+  ProgressCount(const CachePlan& plan, const comm::Communicator& world, const CacheProgress& progress)
+      : rank_count_(world.size()), progress_(progress) {
+    for (const PlannedShard& shard : plan.shards)
+      if (!shard.is_kept) add(static_cast<int64_t>(shard.samples.size()), world.rank());
+    if (mark_.total_count > 0) show(0);
+  }
+
+  void picture_done(bool is_reused) {
+    ++(is_reused ? mark_.own_reused_count : mark_.own_encoded_count);
+    show(mark_.done_count + rank_count_);
+  }
+
+  void shard_done(const PlannedShard& shard) {
+    finished_count_ += static_cast<int64_t>(shard.samples.size());
+    show(finished_count_);
+  }
+
+ private:
+  // The ranks share each shard.
+  void add(int64_t picture_count, int rank) {
+    mark_.total_count += picture_count;
+    mark_.own_count += (picture_count + rank_count_ - 1 - rank) / rank_count_;
+  }
+
+  void show(int64_t done_count) {
+    mark_.done_count = std::min(done_count, mark_.total_count);
+    if (progress_) progress_(mark_);
+  }
+
+  int rank_count_;
+  const CacheProgress& progress_;
+  CacheMark mark_;
+  int64_t finished_count_ = 0;  // in whole shards
+};
+
+// (all ranks) Rank 0 says which files are kept, and makes way for the others. `output` is null on other
+// ranks.
+CachePlan decide_what_to_rebuild(CachePlan plan, OutputDirectory* output,
+                                 const std::filesystem::path& cache_directory, comm::Communicator& world) {
+  std::string text;
+  comm::fail_together(world, [&] {
+    if (output == nullptr) return;
+    mark_reusable_files(plan, output->record(), cache_directory);
+    if (!is_all_kept(plan)) output->begin_rebuild(plan);
+    for (const auto& [name, file] : output->record().files)
+      if (name.starts_with("shard-")) plan.reusable_shards.push_back(name);
+    text = to_json_text(plan);
+  });
+  world.broadcast(text, 0);
+  return parse_cache_plan(text);
+}
+
+// (all ranks)
+void build_shards(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
+                  ImageLoader& loader, const CacheProgress& progress, OutputDirectory* output,
+                  CacheReport& report) {
+  std::unique_ptr<ShardBuilder> builder;
+  comm::fail_together(
+      world, [&] { builder = std::make_unique<ShardBuilder>(options, plan, world, loader, output); });
+  ProgressCount count(plan, world, progress);
+  for (const PlannedShard& shard : plan.shards) {
+    if (shard.is_kept) continue;
+    const ShardResult result = builder->build(shard, [&](bool is_reused) { count.picture_done(is_reused); });
+    count.shard_done(shard);
+    report.pictures_encoded += result.encoded_count;
+    report.skipped.insert(report.skipped.end(), result.skipped.begin(), result.skipped.end());
+  }
+}
+
+// (all ranks)
+void build_text(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
+                OutputDirectory* output) {
+  build_text_file(options, plan, world);
+  comm::fail_together(world, [&] {
+    const auto caption_count = static_cast<int64_t>(plan.captions.size());
+    if (output != nullptr)
+      output->add_finished(describe_file(options.output / kTextFileName, caption_count), {});
+  });
+}
+
+[[noreturn]] void fail_without_samples(const CacheOptions& options,
+                                       const std::vector<SkippedImage>& skipped) {
+  throw Error(ExitCode::kBadData, {.what = "not one image could be cached",
+                                   .seen = indented_list_of(skipped),
+                                   .where = options.images.string()});
+}
+
+Manifest manifest_of(const CacheOptions& options, const CachePlan& plan, const CacheRecord& record,
+                     const std::vector<SkippedImage>& skipped) {
+  Manifest manifest{
+      .settings = plan.settings, .shards = {}, .text = record.files.at(kTextFileName), .skipped = skipped};
+  for (const PlannedShard& shard : plan.shards)
+    if (const auto file = record.files.find(shard.file_name); file != record.files.end())
+      manifest.shards.push_back(file->second);
+  if (manifest.shards.empty()) fail_without_samples(options, skipped);
+  return manifest;
+}
+
+}  // namespace
+
+CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world, ImageLoader& loader,
+                          const CacheProgress& progress) {
+  use_one_thread_per_kernel();
+
+  // 1. One owner of the output directory
+  std::unique_ptr<OutputDirectory> output;  // rank 0 only
+  comm::fail_together(world, [&] {
+    if (world.rank() == 0) output = std::make_unique<OutputDirectory>(options.output);
+  });
+
+  // 2. What must be there, and what is there already
+  const CachePlan plan =
+      decide_what_to_rebuild(gather_cache_inputs(options, world), output.get(), options.output, world);
+  CacheReport report{.skipped = plan.skipped};
+
+  // 3. Make the rest
+  if (!is_all_kept(plan)) build_shards(options, plan, world, loader, progress, output.get(), report);
+  if (!plan.is_text_kept) build_text(options, plan, world, output.get());
+
+  // 4. The manifest, last
+  std::sort(report.skipped.begin(), report.skipped.end(),
+            [](const SkippedImage& left, const SkippedImage& right) { return left.source < right.source; });
+  comm::fail_together(world, [&] {
+    if (!output) return;
+    const Manifest manifest = manifest_of(options, plan, output->record(), report.skipped);
+    report.has_changed = output->finish(manifest);
+    report.picture_count = manifest.picture_count();
+    report.shard_count = static_cast<int64_t>(manifest.shards.size());
+  });
+  report.caption_count = static_cast<int64_t>(plan.captions.size());
+  report.shards_kept = std::count_if(plan.shards.begin(), plan.shards.end(),
+                                     [](const PlannedShard& shard) { return shard.is_kept; });
+  return report;
+}
+
+}  // namespace sdlora::data

@@ -1,0 +1,30 @@
+// The job of cache_latents: a folder of images becomes a cache directory (shard_format.h).
+#pragma once
+
+#include "comm/communicator.h"
+#include "data/caching/cache_options.h"
+#include "data/images/image_folder.h"
+#include "data/images/image_loader.h"
+
+namespace sdlora::data {
+
+struct CacheReport {
+  int64_t picture_count = 0;  // pictures in the cache
+  int64_t caption_count = 0;  // different ones, the empty one among them
+  int64_t shard_count = 0;
+  int64_t shards_kept = 0;       // as they were
+  bool has_changed = false;      // any file of the cache
+  int64_t pictures_encoded = 0;  // in this run
+  std::vector<SkippedImage> skipped;
+};
+
+// (all ranks) Makes what is missing or no longer right, keeps the rest, and writes the manifest last. The
+// files depend on the inputs alone: not on the number of ranks, nor on what was there before. The report is
+// complete on rank 0. A run that is killed at any moment leaves either the old finished cache, or one without
+// a manifest which the next run completes; so does one that is asked to stop (on any rank: all leave), which
+// costs no picture that is encoded. Throws Error: kUsage, kBadData (no usable image, captions missing), kIo,
+// kStopped.
+CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world, ImageLoader& loader,
+                          const CacheProgress& progress);
+
+}  // namespace sdlora::data

@@ -1,0 +1,65 @@
+// cache_latents: makes a cache of latents and text embeddings from a folder of images with captions.
+//
+//   cache_latents --model sd15 --images photos --output cache
+//   cache_latents --model sd15 --images photos --output cache --training-caption "a photo of sks dog" --flip
+//   mpirun -np 4 cache_latents --model sd15 --images photos --output cache
+//   cache_latents verify cache
+//   cache_latents info cache
+//
+// Run the same command again after an interruption: it goes on with the pictures that are missing.
+#include <iostream>
+
+#include "comm/run_program.h"
+#include "common/command_line.h"
+#include "common/log.h"
+#include "data/caching/cache_command_line.h"
+#include "data/caching/cache_commands.h"
+#include "data/caching/cache_latents.h"
+#include "data/caching/cache_monitor.h"
+#include "process/device_binding.h"
+#include "process/stop_signals.h"
+
+namespace {
+
+using sdlora::comm::Communicator;
+using sdlora::data::CacheCommand;
+using sdlora::data::ImageLoader;
+namespace log = sdlora::log;
+
+// (all ranks)
+void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader) {
+  command.options.device =
+      sdlora::process::bind_device({.device = command.device, .allow_gpu_sharing = true}, world);
+  command.options.encoder_threads = sdlora::data::encoder_threads(command, world.local_size());
+  command.options.stop_requested = sdlora::process::stop_was_requested;
+  sdlora::data::CacheMonitor monitor(command, world);
+  const auto report = sdlora::data::cache_latents(command.options, world, loader,
+                                                  [&](const auto& mark) { monitor.show(mark); });
+  monitor.finish();
+  if (world.rank() != 0) return;
+  log::info(sdlora::data::report_text(report, command.options.output));
+  if (!report.skipped.empty()) log::warning(sdlora::data::skipped_text(report));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  sdlora::process::watch_stop_signals();
+  ImageLoader loader;  // forks, so it comes before MPI and threads
+  return sdlora::comm::run_program(&argc, &argv, [&](Communicator& world) {
+    CLI::App app("Makes a cache of latents and text embeddings from a folder of images with captions.",
+                 "cache_latents");
+    CacheCommand command;
+    sdlora::data::declare_options(app, command);
+    if (sdlora::parse_command_line(app, argc, argv) == sdlora::ParseResult::kLeave) return;
+    const bool speaks = world.rank() == 0;
+    if (command.wants_verify) {
+      if (speaks) std::cout << sdlora::data::verify_text(command.cache);
+    } else if (command.wants_info) {
+      if (speaks) std::cout << sdlora::data::info_text(command.cache);
+    } else {
+      sdlora::data::require_paths(command);
+      make_cache(command, world, loader);
+    }
+  });
+}

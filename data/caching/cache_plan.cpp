@@ -1,0 +1,112 @@
+#include "data/caching/cache_plan.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/sha256.h"
+
+namespace sdlora::data {
+namespace {
+
+using Json = nlohmann::json;
+
+Json settings_json(const CacheSettings& settings) {
+  return {{"image_size", settings.image_size},
+          {"flip", settings.flip},
+          {"shard_size", settings.shard_size},
+          {"vae_scaling_factor", settings.vae_scaling_factor},
+          {"vae_sha256", settings.vae_sha256},
+          {"text_encoder_sha256", settings.text_encoder_sha256},
+          {"tokenizer_sha256", settings.tokenizer_sha256}};
+}
+
+Json samples_json(const std::vector<PlannedSample>& samples) {
+  Json list = Json::array();
+  for (const PlannedSample& sample : samples)
+    list.push_back({sample.source, sample.source_sha256, sample.caption_index});
+  return list;
+}
+
+std::string hash_of(const PlannedShard& shard, const CacheSettings& settings) {
+  const Json inputs = {{"format_version", kFormatVersion},
+                       {"image_size", settings.image_size},
+                       {"flip", settings.flip},
+                       {"vae_scaling_factor", settings.vae_scaling_factor},
+                       {"vae_sha256", settings.vae_sha256},
+                       {"samples", samples_json(shard.samples)}};
+  return checkpoint::sha256_of(inputs.dump());
+}
+
+}  // namespace
+
+int64_t CachePlan::picture_count() const {
+  int64_t count = 0;
+  for (const PlannedShard& shard : shards) count += static_cast<int64_t>(shard.samples.size());
+  return count;
+}
+
+CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<PlannedSample>& samples,
+                          const std::vector<std::string>& captions) {
+  CachePlan plan{.settings = settings, .captions = captions};
+  const auto shard_size = static_cast<size_t>(settings.shard_size);
+  for (size_t first = 0; first < samples.size(); first += shard_size) {
+    const auto begin = samples.begin() + static_cast<ptrdiff_t>(first);
+    const auto count = static_cast<ptrdiff_t>(std::min(shard_size, samples.size() - first));
+    PlannedShard shard{.file_name = shard_file_name(static_cast<int64_t>(plan.shards.size())),
+                       .samples = {begin, begin + count}};
+    shard.inputs_sha256 = hash_of(shard, settings);
+    plan.shards.push_back(std::move(shard));
+  }
+  const Json text_inputs = {{"format_version", kFormatVersion},
+                            {"text_encoder_sha256", settings.text_encoder_sha256},
+                            {"tokenizer_sha256", settings.tokenizer_sha256},
+                            {"captions", captions}};
+  plan.text_inputs_sha256 = checkpoint::sha256_of(text_inputs.dump());
+  return plan;
+}
+
+std::string to_json_text(const CachePlan& plan) {
+  Json json = {{"settings", settings_json(plan.settings)},
+               {"captions", plan.captions},
+               {"text_inputs_sha256", plan.text_inputs_sha256},
+               {"is_text_kept", plan.is_text_kept},
+               {"reusable_shards", plan.reusable_shards},
+               {"shards", Json::array()},
+               {"skipped", Json::array()}};
+  for (const PlannedShard& shard : plan.shards)
+    json["shards"].push_back({{"file_name", shard.file_name},
+                              {"inputs_sha256", shard.inputs_sha256},
+                              {"samples", samples_json(shard.samples)},
+                              {"is_kept", shard.is_kept}});
+  for (const SkippedImage& image : plan.skipped) json["skipped"].push_back({image.source, image.reason});
+  return json.dump();
+}
+
+CachePlan parse_cache_plan(const std::string& json_text) {
+  const Json json = Json::parse(json_text);
+  const Json& settings = json.at("settings");
+  CachePlan plan{.settings = {.image_size = settings.at("image_size"),
+                              .flip = settings.at("flip"),
+                              .shard_size = settings.at("shard_size"),
+                              .vae_scaling_factor = settings.at("vae_scaling_factor"),
+                              .vae_sha256 = settings.at("vae_sha256"),
+                              .text_encoder_sha256 = settings.at("text_encoder_sha256"),
+                              .tokenizer_sha256 = settings.at("tokenizer_sha256")},
+                 .captions = json.at("captions"),
+                 .text_inputs_sha256 = json.at("text_inputs_sha256"),
+                 .is_text_kept = json.at("is_text_kept"),
+                 .reusable_shards = json.at("reusable_shards")};
+  for (const Json& shard_json : json.at("shards")) {
+    PlannedShard shard{.file_name = shard_json.at("file_name"),
+                       .inputs_sha256 = shard_json.at("inputs_sha256"),
+                       .is_kept = shard_json.at("is_kept")};
+    for (const Json& sample : shard_json.at("samples"))
+      shard.samples.push_back({sample.at(0), sample.at(1), sample.at(2)});
+    plan.shards.push_back(std::move(shard));
+  }
+  for (const Json& image : json.at("skipped")) plan.skipped.push_back({image.at(0), image.at(1)});
+  return plan;
+}
+
+}  // namespace sdlora::data

@@ -1,0 +1,29 @@
+#include "data/caching/previous_latents.h"
+
+namespace sdlora::data {
+
+PreviousLatents::PreviousLatents(const std::filesystem::path& cache_directory, const CachePlan& plan) {
+  for (const std::string& name : plan.reusable_shards) {
+    const ShardFile shard(cache_directory / name);
+    if (shard.header().image_size != plan.settings.image_size ||
+        shard.header().vae_sha256 != plan.settings.vae_sha256 || shard.has_flip() != plan.settings.flip)
+      continue;
+    const std::vector<std::string> sha256 = shard.read_source_sha256();
+    for (size_t row = 0; row < sha256.size(); ++row)
+      rows_[sha256[row]] = {.file = files_.size(), .row = static_cast<int64_t>(row)};
+    files_.push_back(cache_directory / name);
+  }
+}
+
+std::optional<at::Tensor> PreviousLatents::find(const std::string& source_sha256) {
+  const auto known = rows_.find(source_sha256);
+  if (known == rows_.end()) return std::nullopt;
+  const auto [file, row] = known->second;
+  if (!open_shard_ || open_file_ != file) {
+    open_shard_ = std::make_unique<ShardFile>(files_[file]);
+    open_file_ = file;
+  }
+  return open_shard_->read_latents_of(row);
+}
+
+}  // namespace sdlora::data

@@ -1,0 +1,161 @@
+#include "data/caching/shard_builder.h"
+
+#include <algorithm>
+#include <functional>
+#include <thread>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "comm/fail_together.h"
+#include "common/error.h"
+#include "data/shards/shard_writer.h"
+
+namespace sdlora::data {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int64_t kMostDecoders = 16;  // a rank
+constexpr size_t kPicturesPerThreadAndRound = 8;
+constexpr size_t kPicturesPerGpuAndRound = 64;
+
+int64_t decoder_count(const comm::Communicator& world) {
+  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+  return std::clamp<int64_t>(cores / world.local_size(), 1, kMostDecoders);
+}
+
+std::string pack(const std::vector<EncodedPicture>& pictures) {
+  Json list = Json::array();
+  for (const EncodedPicture& picture : pictures) {
+    Json entry = {{"reason", printable(picture.unusable_reason)}, {"is_reused", picture.is_reused}};
+    if (picture.latents.defined()) {
+      const at::Tensor plain = picture.latents.contiguous();
+      const auto* first = static_cast<const uint8_t*>(plain.const_data_ptr());
+      entry["shape"] = plain.sizes().vec();
+      entry["latents"] = Json::binary_t({first, first + plain.nbytes()});
+    }
+    list.push_back(std::move(entry));
+  }
+  std::string message;
+  Json::to_cbor(list, message);
+  return message;
+}
+
+std::vector<EncodedPicture> unpack(const std::string& message) {
+  std::vector<EncodedPicture> pictures;
+  Json list = Json::from_cbor(message);
+  for (Json& entry : list) {
+    pictures.push_back({.unusable_reason = entry.at("reason"), .is_reused = entry.at("is_reused")});
+    if (!entry.contains("latents")) continue;
+    const auto shape = entry.at("shape").get<std::vector<int64_t>>();
+    pictures.back().latents =
+        at::from_blob(entry.at("latents").get_binary().data(), shape, at::TensorOptions(at::kFloat)).clone();
+  }
+  return pictures;
+}
+
+}  // namespace
+
+ShardBuilder::ShardBuilder(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
+                           ImageLoader& loader, OutputDirectory* output)
+    : options_(options),
+      plan_(plan),
+      world_(world),
+      output_(output),
+      encoder_(options, plan, loader, decoder_count(world)) {}
+
+ShardResult ShardBuilder::build(const PlannedShard& shard, const PictureDone& picture_done) {
+  const size_t own_per_round =
+      options_.device.is_cuda() ? kPicturesPerGpuAndRound
+                                : kPicturesPerThreadAndRound * static_cast<size_t>(encoder_.thread_count());
+  const size_t round_size = own_per_round * static_cast<size_t>(world_.size());
+  std::vector<EncodedPicture> encoded;
+  while (encoded.size() < shard.samples.size()) {
+    if (!encoded.empty()) save_partial(shard, encoded, /*is_due=*/false);
+    const auto first = shard.samples.begin() + static_cast<ptrdiff_t>(encoded.size());
+    const auto count = static_cast<ptrdiff_t>(std::min(round_size, shard.samples.size() - encoded.size()));
+    const std::vector<EncodedPicture> round = gather_round({first, first + count}, picture_done);
+    encoded.insert(encoded.end(), round.begin(), round.end());
+    if (std::any_of(round.begin(), round.end(), std::mem_fn(&EncodedPicture::is_left_out))) {
+      save_partial(shard, encoded, /*is_due=*/true);
+      throw Error(ExitCode::kStopped,
+                  "stopped by a signal; what is encoded is kept: run the same command again to go on");
+    }
+  }
+
+  ShardResult result;
+  for (size_t sample = 0; sample < encoded.size(); ++sample) {
+    if (encoded[sample].latents.defined()) {
+      ++result.sample_count;
+      if (!encoded[sample].is_reused) ++result.encoded_count;
+    } else {
+      result.skipped.push_back({shard.samples[sample].source, encoded[sample].unusable_reason});
+    }
+  }
+  comm::fail_together(world_, [&] {
+    if (output_ == nullptr || result.sample_count == 0) return;
+    write_shard(options_.output / shard.file_name, content_of(shard, encoded));
+    output_->add_finished(describe_file(options_.output / shard.file_name, result.sample_count),
+                          result.skipped);
+  });
+  return result;
+}
+
+// (all ranks) Each encodes every size-th picture; all get all, in order.
+std::vector<EncodedPicture> ShardBuilder::gather_round(const std::vector<PlannedSample>& samples,
+                                                       const PictureDone& picture_done) {
+  const auto rank = static_cast<size_t>(world_.rank());
+  const auto rank_count = static_cast<size_t>(world_.size());
+  std::vector<PlannedSample> own;
+  for (size_t sample = rank; sample < samples.size(); sample += rank_count) own.push_back(samples[sample]);
+  std::string message;
+  comm::fail_together(world_, [&] { message = pack(encoder_.encode(own, picture_done)); });
+  std::vector<EncodedPicture> all(samples.size());
+  const std::vector<std::string> messages = world_.gather(message);
+  for (size_t other = 0; other < rank_count; ++other) {
+    std::vector<EncodedPicture> theirs = unpack(messages[other]);
+    for (size_t entry = 0; entry < theirs.size(); ++entry)
+      all[other + entry * rank_count] = std::move(theirs[entry]);
+  }
+  return all;
+}
+
+// (all ranks) Into a file from which the next run takes latents if this one ends early. `is_due`: however
+// little it is.
+void ShardBuilder::save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded,
+                                bool is_due) {
+  comm::fail_together(world_, [&] {
+    const std::chrono::duration<double> unsaved = Clock::now() - saved_at_;
+    if (output_ == nullptr || (!is_due && unsaved.count() < options_.save_interval_seconds)) return;
+    const ShardContent content = content_of(shard, encoded);
+    if (content.sample_count() == 0) return;
+    const std::filesystem::path file = options_.output / partial_name(shard.file_name);
+    write_shard(file, content);
+    output_->add_finished(describe_file(file, content.sample_count()), {});
+    saved_at_ = Clock::now();
+  });
+}
+
+// Of the pictures so far; those without latents are left out.
+ShardContent ShardBuilder::content_of(const PlannedShard& shard,
+                                      const std::vector<EncodedPicture>& encoded) const {
+  ShardContent content;
+  content.header = {.image_size = plan_.settings.image_size,
+                    .vae_scaling_factor = plan_.settings.vae_scaling_factor,
+                    .vae_sha256 = plan_.settings.vae_sha256,
+                    .inputs_sha256 = shard.inputs_sha256};
+  std::vector<at::Tensor> latents;
+  for (size_t sample = 0; sample < encoded.size(); ++sample) {
+    if (!encoded[sample].latents.defined()) continue;
+    latents.push_back(encoded[sample].latents);
+    content.caption_index.push_back(shard.samples[sample].caption_index);
+    content.source.push_back(shard.samples[sample].source);
+    content.source_sha256.push_back(shard.samples[sample].source_sha256);
+  }
+  if (!latents.empty()) content.latents = at::stack(latents, 1);  // [planes, N, 4, h, w]
+  return content;
+}
+
+}  // namespace sdlora::data

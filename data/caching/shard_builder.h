@@ -1,0 +1,46 @@
+// Makes the shards of a plan that are not kept: the ranks encode, rank 0 writes.
+#pragma once
+
+#include <chrono>
+
+#include "comm/communicator.h"
+#include "data/caching/output_directory.h"
+#include "data/caching/picture_encoder.h"
+
+namespace sdlora::data {
+
+struct ShardResult {
+  int64_t sample_count = 0;           // in the file; 0: no file
+  int64_t encoded_count = 0;          // the others were taken from an earlier run
+  std::vector<SkippedImage> skipped;  // pictures that do not decode, or whose latents are not finite
+};
+
+class ShardBuilder {
+ public:
+  // Keeps references to all of them. `output` is rank 0's, null on the others.
+  ShardBuilder(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
+               ImageLoader& loader, OutputDirectory* output);
+
+  // (all ranks) The ranks share the pictures, round by round; `picture_done` is called on every rank for each
+  // of its own. What is encoded is saved now and then, so that a killed run has lost little. Throws
+  // Error(kBadData) when a file has changed since it was planned, Error(kStopped) on every rank when one was
+  // asked to stop, with all saved that is encoded.
+  ShardResult build(const PlannedShard& shard, const PictureDone& picture_done);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::vector<EncodedPicture> gather_round(const std::vector<PlannedSample>& samples,
+                                           const PictureDone& picture_done);
+  void save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded, bool is_due);
+  ShardContent content_of(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded) const;
+
+  const CacheOptions& options_;
+  const CachePlan& plan_;
+  comm::Communicator& world_;
+  OutputDirectory* output_;
+  PictureEncoder encoder_;
+  Clock::time_point saved_at_ = Clock::now();
+};
+
+}  // namespace sdlora::data

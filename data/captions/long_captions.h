@@ -1,0 +1,17 @@
+// Captions of which CLIP sees the beginning only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/clip/clip_tokenizer.h"
+
+namespace sdlora::data {
+
+// The words of `caption` that do not fit before the end marker; empty when all fit.
+std::string words_lost(const model::ClipTokenizer& tokenizer, const std::string& caption);
+
+// One warning with the number of such captions, the first few with what they lose.
+void warn_of_long_captions(const model::ClipTokenizer& tokenizer, const std::vector<std::string>& captions);
+
+}  // namespace sdlora::data

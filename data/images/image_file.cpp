@@ -1,0 +1,73 @@
+#include "data/images/image_file.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checkpoint/sha256.h"
+#include "common/error.h"
+#include "data/images/image_bytes.h"
+#include "data/images/image_header.h"
+
+namespace sdlora::data {
+namespace {
+
+constexpr off_t kMaxFileBytes = off_t{512} << 20;
+
+class OpenFile {
+ public:
+  // O_NONBLOCK: opening a pipe must not wait for a writer.
+  explicit OpenFile(const std::filesystem::path& file)
+      : descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (descriptor_ < 0) throw UnusableImage("cannot be opened: " + system_error_text());
+  }
+
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  ~OpenFile() { ::close(descriptor_); }
+
+  int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace
+
+std::string read_image_file(const std::filesystem::path& file) {
+  const OpenFile open(file);
+
+  struct stat status {};
+
+  if (::fstat(open.descriptor(), &status) != 0) throw UnusableImage("cannot be read: " + system_error_text());
+  if (!S_ISREG(status.st_mode)) throw UnusableImage("is not a regular file");
+  if (status.st_size > kMaxFileBytes) throw UnusableImage("a file of more than 512 MiB");
+  std::string bytes(static_cast<size_t>(status.st_size), '\0');
+  size_t read_bytes = 0;
+  while (read_bytes < bytes.size()) {
+    const ssize_t count = ::read(open.descriptor(), &bytes[read_bytes], bytes.size() - read_bytes);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw UnusableImage("cannot be read: " + system_error_text());
+    if (count == 0) break;
+    read_bytes += static_cast<size_t>(count);
+  }
+  bytes.resize(read_bytes);
+  return bytes;
+}
+
+InspectedImage inspect_image(const std::filesystem::path& file) {
+  InspectedImage inspected;
+  try {
+    const std::string bytes = read_image_file(file);
+    inspected.sha256 = checkpoint::sha256_of(bytes);
+    read_image_header(bytes);
+  } catch (const UnusableImage& reason) {
+    inspected.unusable_reason = reason.what();
+  }
+  return inspected;
+}
+
+}  // namespace sdlora::data

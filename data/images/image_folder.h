@@ -1,0 +1,36 @@
+// Which files below a folder are images.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace sdlora::data {
+
+// A file that a user would take for an image of the set, and why it is not in it.
+struct SkippedImage {
+  std::string source;  // path below the image folder
+  std::string reason;
+
+  bool operator==(const SkippedImage&) const = default;
+};
+
+struct FoundImages {
+  std::vector<std::string> sources;  // paths below the folder, in bytewise order
+  std::vector<SkippedImage> skipped;
+};
+
+// Looks in all sub folders, through links too, in each real folder once. An image is a file with the
+// extension of one (png, jpg, jpeg, webp, bmp in any case) or with the first bytes of one. Named as skipped:
+// images of other kinds (gif, tiff, …), folders and links that go by an image's name, folders that cannot be
+// listed, names that are not UTF-8. Hidden files and folders (".name") are passed over. Throws Error(kUsage)
+// when `folder` is not a folder.
+FoundImages find_images(const std::filesystem::path& folder);
+
+// "source: reason" of each, one per line (common/text_list.h).
+std::string indented_list_of(const std::vector<SkippedImage>& images, size_t most_named = 20);
+
+// `text` with what is not UTF-8 replaced by U+FFFD.
+std::string printable(const std::string& text);
+
+}  // namespace sdlora::data

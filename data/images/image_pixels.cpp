@@ -1,0 +1,147 @@
+#include "data/images/image_pixels.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "data/images/captured_stderr.h"
+#include "data/images/image_bytes.h"
+#include "data/images/image_header.h"
+#include "data/images/webp_container.h"
+
+namespace sdlora::data {
+namespace {
+
+// libjpeg paints over damage and goes on. Bytes that it merely passes over are harmless; other damage is not.
+bool tells_of_damage(const std::string& line) {
+  return line.starts_with("Premature end") ||
+         (line.starts_with("Corrupt JPEG data") && line.find("extraneous bytes") == std::string::npos);
+}
+
+bool is_from_codec(const std::string& line) {
+  return line.starts_with("libpng error") || line.starts_with("Corrupt") || line.starts_with("Premature");
+}
+
+cv::Mat decode(std::string_view bytes, ImageKind kind) {
+  std::string still;
+  if (kind == ImageKind::kWebp) {
+    still = still_webp(bytes);
+    bytes = still;
+  }
+  const cv::Mat raw(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
+  CapturedStderr captured;
+  cv::Mat image;
+  try {
+    image = cv::imdecode(raw, cv::IMREAD_UNCHANGED);  // as stored: with alpha and 16 bits, not turned
+  } catch (const cv::Exception&) {
+    image.release();
+  }
+  for (const std::string& line : captured.take_lines())
+    if (tells_of_damage(line) || (image.empty() && is_from_codec(line)))
+      throw UnusableImage("damaged: " + line);
+  if (image.empty()) throw UnusableImage("damaged: the decoder gave up");
+  return image;
+}
+
+cv::Mat turn_upright(const cv::Mat& image, int orientation) {
+  cv::Mat upright;
+  switch (orientation) {
+    case 2:
+      cv::flip(image, upright, 1);
+      break;
+    case 3:
+      cv::rotate(image, upright, cv::ROTATE_180);
+      break;
+    case 4:
+      cv::flip(image, upright, 0);
+      break;
+    case 5:
+      cv::transpose(image, upright);
+      break;
+    case 6:
+      cv::rotate(image, upright, cv::ROTATE_90_CLOCKWISE);
+      break;
+    case 7:
+      cv::transpose(image, upright);
+      cv::rotate(upright, upright, cv::ROTATE_180);
+      break;
+    case 8:
+      cv::rotate(image, upright, cv::ROTATE_90_COUNTERCLOCKWISE);
+      break;
+    default:
+      upright = image;
+  }
+  return upright;
+}
+
+// BGRA → BGR over white, rounded to nearest
+cv::Mat compose_on_white(const cv::Mat& image) {
+  cv::Mat composed(image.size(), CV_8UC3);
+  for (int row = 0; row < image.rows; ++row) {
+    const auto* from = image.ptr<cv::Vec4b>(row);
+    auto* to = composed.ptr<cv::Vec3b>(row);
+    for (int column = 0; column < image.cols; ++column) {
+      const int alpha = from[column][3];
+      for (int channel = 0; channel < 3; ++channel)
+        to[column][channel] =
+            static_cast<uint8_t>((from[column][channel] * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+  }
+  return composed;
+}
+
+cv::Mat to_rgb(cv::Mat image, ImageKind kind) {
+  if (image.depth() == CV_16U) image.convertTo(image, CV_8U, 1.0 / 257);
+  if (image.depth() != CV_8U) throw UnusableImage("pixels of an unknown depth");
+  if (image.channels() == 4 && kind != ImageKind::kBmp) image = compose_on_white(image);
+  cv::Mat rgb;
+  switch (image.channels()) {
+    case 1:
+      cv::cvtColor(image, rgb, cv::COLOR_GRAY2RGB);
+      break;
+    case 3:
+      cv::cvtColor(image, rgb, cv::COLOR_BGR2RGB);
+      break;
+    case 4:
+      cv::cvtColor(image, rgb, cv::COLOR_BGRA2RGB);
+      break;
+    default:
+      throw UnusableImage(fmt::format("{} channels", image.channels()));
+  }
+  return rgb;
+}
+
+cv::Mat resize_and_crop(const cv::Mat& image, const cv::Size& crop) {
+  const double scale =
+      std::max(static_cast<double>(crop.width) / image.cols, static_cast<double>(crop.height) / image.rows);
+  const auto scaled = [&](int length, int at_least) {
+    return std::max<int64_t>(at_least, std::llround(length * scale));
+  };
+  const int64_t width = scaled(image.cols, crop.width), height = scaled(image.rows, crop.height);
+  if (width * height > kMaxPixels)
+    throw UnusableImage(fmt::format("{} x {} pixels: too long a strip to enlarge", image.cols, image.rows));
+  const cv::Size size(static_cast<int>(width), static_cast<int>(height));
+  cv::Mat resized = image;
+  if (size != image.size())
+    cv::resize(image, resized, size, 0, 0, scale < 1 ? cv::INTER_AREA : cv::INTER_LANCZOS4);
+  const cv::Point corner((size.width - crop.width) / 2, (size.height - crop.height) / 2);
+  return resized(cv::Rect(corner, crop)).clone();
+}
+
+}  // namespace
+
+std::vector<uint8_t> decode_cropped(std::string_view bytes, int64_t width_pixels, int64_t height_pixels) {
+  const ImageHeader header = read_image_header(bytes);
+  const cv::Mat upright = turn_upright(decode(bytes, header.kind), header.orientation);
+  const cv::Size crop(static_cast<int>(width_pixels), static_cast<int>(height_pixels));
+  const cv::Mat picture = resize_and_crop(to_rgb(upright, header.kind), crop);
+  return {picture.datastart, picture.dataend};
+}
+
+std::vector<uint8_t> decode_square(std::string_view bytes, int64_t side_pixels) {
+  return decode_cropped(bytes, side_pixels, side_pixels);
+}
+
+}  // namespace sdlora::data

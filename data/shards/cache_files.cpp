@@ -1,0 +1,82 @@
+#include "data/shards/cache_files.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+#include "data/shards/shard_reader.h"
+
+namespace sdlora::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <typename Value>
+void require_equal(const fs::path& file, const char* what, const Value& expected, const Value& seen) {
+  if (expected == seen) return;
+  throw Error(ExitCode::kBadData,
+              {.what = fmt::format("a file does not belong to this cache: {} differs", what),
+               .expected = fmt::format("{}, as manifest.json says", expected),
+               .seen = fmt::format("{}", seen),
+               .where = file.string(),
+               .advice = "run cache_latents again: it makes anew what does not fit"});
+}
+
+}  // namespace
+
+ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifest, size_t index,
+                        FileCheck check) {
+  const ManifestFile& entry = manifest.shards[index];
+  const fs::path file = cache_directory / entry.name;
+  check_file(cache_directory, entry, check == FileCheck::kHash);
+  ShardContent shard = read_shard(file);
+  require_equal(file, "the number of samples", entry.row_count, shard.sample_count());
+  require_equal(file, "the image size", manifest.settings.image_size, shard.header.image_size);
+  require_equal(file, "the VAE", manifest.settings.vae_sha256, shard.header.vae_sha256);
+  require_equal(file, "the scaling factor", manifest.settings.vae_scaling_factor,
+                shard.header.vae_scaling_factor);
+  require_equal(file, "the mirrored half", manifest.settings.flip, shard.latents.size(0) == kPlanesFlip);
+  for (const int64_t caption : shard.caption_index)
+    if (caption < 0 || caption >= manifest.text.row_count)
+      throw Error(ExitCode::kBadData, {.what = "a caption index is out of range",
+                                       .expected = fmt::format("0 … {}", manifest.text.row_count - 1),
+                                       .seen = fmt::format("{}", caption),
+                                       .where = file.string() + ", caption_index",
+                                       .advice = "run cache_latents anew, into another directory"});
+  return shard;
+}
+
+TextContent load_text(const fs::path& cache_directory, const Manifest& manifest, FileCheck check) {
+  const fs::path file = cache_directory / manifest.text.name;
+  check_file(cache_directory, manifest.text, check == FileCheck::kHash);
+  TextContent text = read_text_file(file);
+  require_equal(file, "the number of captions", manifest.text.row_count,
+                static_cast<int64_t>(text.caption.size()));
+  require_equal(file, "the text encoder", manifest.settings.text_encoder_sha256, text.text_encoder_sha256);
+  require_equal(file, "the tokenizer", manifest.settings.tokenizer_sha256, text.tokenizer_sha256);
+  return text;
+}
+
+Manifest verify_cache(const fs::path& cache_directory) {
+  Manifest manifest = read_manifest(cache_directory);
+  std::string flaws;
+  size_t flaw_count = 0;
+  const auto collect = [&](const auto& load) {
+    try {
+      load();
+    } catch (const Error& flaw) {
+      ++flaw_count;
+      flaws += fmt::format("{}{}", flaws.empty() ? "" : "\n", flaw.what());
+    }
+  };
+  for (size_t shard = 0; shard < manifest.shards.size(); ++shard)
+    collect([&] { load_shard(cache_directory, manifest, shard, FileCheck::kHash); });
+  collect([&] { load_text(cache_directory, manifest, FileCheck::kHash); });
+  if (flaw_count > 0)
+    throw Error(ExitCode::kBadData, fmt::format("{} of {} files of the cache are bad\n{}", flaw_count,
+                                                manifest.shards.size() + 1, flaws));
+  return manifest;
+}
+
+}  // namespace sdlora::data

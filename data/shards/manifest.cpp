@@ -1,0 +1,140 @@
+#include "data/shards/manifest.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/sha256.h"
+#include "common/atomic_file.h"
+#include "common/error.h"
+
+namespace sdlora::data {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr uintmax_t kMostManifestBytes = uintmax_t{256} << 20;
+
+[[noreturn]] void fail(const fs::path& file, const std::string& what, const std::string& expected,
+                       const std::string& seen) {
+  throw Error(
+      ExitCode::kBadData,
+      {.what = what,
+       .expected = expected,
+       .seen = seen,
+       .where = file.string(),
+       .advice = "run cache_latents with the same options again: it makes or repairs what is missing"});
+}
+
+Json to_json(const ManifestFile& file, const char* row_name) {
+  return {{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}, {row_name, file.row_count}};
+}
+
+// at() and get() throw Json::exception, which the caller turns into an Error.
+ManifestFile file_from(const Json& json, const char* row_name) {
+  ManifestFile file{.name = json.at("name").get<std::string>(),
+                    .bytes = json.at("bytes").get<int64_t>(),
+                    .sha256 = json.at("sha256").get<std::string>(),
+                    .row_count = json.at(row_name).get<int64_t>()};
+  if (file.name.empty() || file.name.starts_with('.') || file.name.find('/') != std::string::npos)
+    throw Json::other_error::create(501, "a file name that leaves the folder: " + file.name, &json);
+  if (file.bytes < 1 || file.row_count < 1)
+    throw Json::other_error::create(501, "an empty file: " + file.name, &json);
+  return file;
+}
+
+Manifest manifest_from(const Json& json) {
+  Manifest manifest;
+  CacheSettings& settings = manifest.settings;
+  settings.image_size = json.at("image_size").get<int64_t>();
+  settings.flip = json.at("flip").get<bool>();
+  settings.shard_size = json.at("shard_size").get<int64_t>();
+  settings.vae_scaling_factor = json.at("vae_scaling_factor").get<double>();
+  settings.vae_sha256 = json.at("vae_sha256").get<std::string>();
+  settings.text_encoder_sha256 = json.at("text_encoder_sha256").get<std::string>();
+  settings.tokenizer_sha256 = json.at("tokenizer_sha256").get<std::string>();
+  for (const Json& file : json.at("shards")) manifest.shards.push_back(file_from(file, "samples"));
+  manifest.text = file_from(json.at("text"), "captions");
+  for (const Json& image : json.at("skipped"))
+    manifest.skipped.push_back(
+        {image.at("source").get<std::string>(), image.at("reason").get<std::string>()});
+  if (manifest.shards.empty()) throw Json::other_error::create(501, "no shards", &json);
+  if (json.at("sample_count").get<int64_t>() != manifest.picture_count())
+    throw Json::other_error::create(501, "sample_count is not the sum over the shards", &json);
+  return manifest;
+}
+
+}  // namespace
+
+int64_t Manifest::picture_count() const {
+  int64_t count = 0;
+  for (const ManifestFile& shard : shards) count += shard.row_count;
+  return count;
+}
+
+std::string to_json_text(const Manifest& manifest) {
+  const CacheSettings& settings = manifest.settings;
+  Json json = {{"format", "sdlora latent cache"},
+               {"format_version", kFormatVersion},
+               {"sample_count", manifest.picture_count()},
+               {"image_size", settings.image_size},
+               {"flip", settings.flip},
+               {"shard_size", settings.shard_size},
+               {"vae_scaling_factor", settings.vae_scaling_factor},
+               {"vae_sha256", settings.vae_sha256},
+               {"text_encoder_sha256", settings.text_encoder_sha256},
+               {"tokenizer_sha256", settings.tokenizer_sha256}};
+  json["shards"] = Json::array();
+  for (const ManifestFile& shard : manifest.shards) json["shards"].push_back(to_json(shard, "samples"));
+  json["text"] = to_json(manifest.text, "captions");
+  json["skipped"] = Json::array();
+  for (const SkippedImage& image : manifest.skipped)
+    json["skipped"].push_back({{"source", image.source}, {"reason", image.reason}});
+  return json.dump(1) + "\n";
+}
+
+Manifest read_manifest(const fs::path& cache_directory) {
+  const fs::path file = cache_directory / kManifestName;
+  std::error_code error;
+  const uintmax_t bytes = fs::file_size(file, error);
+  if (error)
+    fail(file, "this is not a finished cache", "manifest.json, which cache_latents writes last",
+         error.message());
+  if (bytes > kMostManifestBytes)
+    fail(file, "the manifest is damaged", "less than 256 MiB", fmt::format("{}", bytes));
+  const Json json = Json::parse(read_text(file), nullptr, false);
+  if (!json.is_object()) fail(file, "the manifest is damaged", "a JSON object", "something else");
+  try {
+    const auto version = json.at("format_version").get<int64_t>();
+    if (version != kFormatVersion)
+      fail(file, "this cache was written by another version",
+           fmt::format("format version {}", kFormatVersion), fmt::format("format version {}", version));
+    return manifest_from(json);
+  } catch (const Json::exception& flaw) {
+    fail(file, "the manifest is damaged", "", flaw.what());
+  }
+}
+
+ManifestFile describe_file(const fs::path& file, int64_t row_count) {
+  std::string sha256 = checkpoint::sha256_of_file(file);  // first: it says best why a file cannot be read
+  return {.name = file.filename().string(),
+          .bytes = static_cast<int64_t>(fs::file_size(file)),
+          .sha256 = std::move(sha256),
+          .row_count = row_count};
+}
+
+void check_file(const fs::path& cache_directory, const ManifestFile& file, bool hash) {
+  const fs::path path = cache_directory / file.name;
+  std::error_code error;
+  const uintmax_t bytes = fs::file_size(path, error);
+  if (error) fail(path, "a file of the cache is missing", "a file", error.message());
+  if (bytes != static_cast<uintmax_t>(file.bytes))
+    fail(path, "a file of the cache is damaged", fmt::format("{} bytes", file.bytes),
+         fmt::format("{} bytes", bytes));
+  if (!hash) return;
+  const std::string sha256 = checkpoint::sha256_of_file(path);
+  if (sha256 != file.sha256)
+    fail(path, "a file of the cache is damaged", "SHA-256 " + file.sha256, "SHA-256 " + sha256);
+}
+
+}  // namespace sdlora::data

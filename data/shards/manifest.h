@@ -1,0 +1,60 @@
+// manifest.json of a cache directory: what is in it. Written last, so a cache without one is not finished.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/images/image_folder.h"
+#include "data/shards/shard_format.h"
+
+namespace sdlora::data {
+
+// What a cache is made with, apart from the images.
+struct CacheSettings {
+  int64_t image_size = 512;  // pixels along a side
+  bool flip = false;         // latents of the mirrored pictures as well
+  int64_t shard_size = 256;  // images a shard
+  double vae_scaling_factor = 0;
+  std::string vae_sha256;
+  std::string text_encoder_sha256;
+  std::string tokenizer_sha256;
+
+  bool operator==(const CacheSettings&) const = default;
+};
+
+struct ManifestFile {
+  std::string name;
+  int64_t bytes = 0;
+  std::string sha256;
+  int64_t row_count = 0;  // samples of a shard, captions of the text file
+
+  bool operator==(const ManifestFile&) const = default;
+};
+
+struct Manifest {
+  CacheSettings settings;
+  std::vector<ManifestFile> shards;  // in the order of the samples
+  ManifestFile text;
+  std::vector<SkippedImage> skipped;
+
+  int64_t picture_count() const;  // pictures; their mirror images are not counted
+
+  bool operator==(const Manifest&) const = default;
+};
+
+std::string to_json_text(const Manifest& manifest);
+
+// Throws Error(kBadData): no manifest, which means that the cache is not finished; a manifest that is
+// damaged, or of another format version.
+Manifest read_manifest(const std::filesystem::path& cache_directory);
+
+// Size and SHA-256 of a finished file. Throws Error(kIo).
+ManifestFile describe_file(const std::filesystem::path& file, int64_t row_count);
+
+// Throws Error(kBadData) when the file is missing, or its size or, with `hash`, its SHA-256 is not the
+// manifest's.
+void check_file(const std::filesystem::path& cache_directory, const ManifestFile& file, bool hash);
+
+}  // namespace sdlora::data

@@ -1,0 +1,124 @@
+#include "data/shards/shard_reader.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace sdlora::data {
+namespace {
+
+constexpr int kLatentRank = 4;
+constexpr int kEmbeddingRank = 3;
+
+template <typename Value>
+void check_length(const std::vector<Value>& values, int64_t expected, const Hdf5Place& place) {
+  if (static_cast<int64_t>(values.size()) != expected)
+    place.fail(fmt::format("{} rows, as the other columns have", expected), fmt::format("{}", values.size()));
+}
+
+// values [rows, …]
+void check_finite(const at::Tensor& values, const Hdf5Place& place) {
+  const at::Tensor good_rows = at::isfinite(values).flatten(1).all(1);
+  if (good_rows.all().item<bool>()) return;
+  const int64_t row = good_rows.logical_not().nonzero()[0].item<int64_t>();
+  place.fail("finite values", fmt::format("NaN or infinity in row {}", row));
+}
+
+}  // namespace
+
+ShardFile::ShardFile(const std::filesystem::path& file)
+    : columns_(file, {"latent_mean", "latent_std", "caption_index", "source", "source_sha256"},
+               {"latent_mean_flip", "latent_std_flip"}) {
+  const hid_t id = columns_.file_id();
+  header_.image_size = read_integer_attribute(id, "image_size", columns_.place());
+  header_.vae_scaling_factor = read_float_attribute(id, "vae_scaling_factor", columns_.place());
+  header_.vae_sha256 = read_string_attribute(id, "vae_sha256", columns_.place());
+  header_.inputs_sha256 = read_string_attribute(id, "inputs_sha256", columns_.place());
+  check_shapes();
+}
+
+void ShardFile::check_shapes() {
+  const std::vector<int64_t> shape = columns_.shape("latent_mean", kLatentRank);
+  sample_count_ = shape[0];
+  if (shape[2] != shape[3] || header_.image_size <= 0 || header_.image_size % shape[2] != 0)
+    columns_.place()
+        .in("latent_mean")
+        .fail(fmt::format("square latents of {} pixels", header_.image_size),
+              fmt::format("[{}]", fmt::join(shape, ", ")));
+  if (columns_.has("latent_mean_flip") != columns_.has("latent_std_flip"))
+    columns_.place().fail("both latent_mean_flip and latent_std_flip, or neither", "one of them");
+  for (int64_t plane = 1; plane < plane_count(); ++plane) {
+    const std::string name = latent_dataset_name(plane);
+    const std::vector<int64_t> seen = columns_.shape(name, kLatentRank);
+    if (seen != shape)
+      columns_.place().in(name).fail(fmt::format("[{}], as latent_mean", fmt::join(shape, ", ")),
+                                     fmt::format("[{}]", fmt::join(seen, ", ")));
+  }
+}
+
+std::vector<int64_t> ShardFile::read_caption_index() const {
+  std::vector<int64_t> values = columns_.read_integers("caption_index");
+  check_length(values, sample_count_, columns_.place().in("caption_index"));
+  return values;
+}
+
+std::vector<std::string> ShardFile::read_source() const {
+  std::vector<std::string> values = columns_.read_strings("source");
+  check_length(values, sample_count_, columns_.place().in("source"));
+  return values;
+}
+
+std::vector<std::string> ShardFile::read_source_sha256() const {
+  std::vector<std::string> values = columns_.read_strings("source_sha256");
+  check_length(values, sample_count_, columns_.place().in("source_sha256"));
+  return values;
+}
+
+at::Tensor ShardFile::read_latents() const {
+  std::vector<at::Tensor> planes;
+  for (int64_t plane = 0; plane < plane_count(); ++plane) {
+    const std::string name = latent_dataset_name(plane);
+    planes.push_back(columns_.read_floats(name, kLatentRank));
+    check_finite(planes.back(), columns_.place().in(name));
+    const bool is_std = plane % 2 == 1;
+    if (is_std && planes.back().lt(0).any().item<bool>())
+      columns_.place().in(name).fail("standard deviations", "a negative one");
+  }
+  return at::stack(planes);
+}
+
+at::Tensor ShardFile::read_latents_of(int64_t row) const {
+  std::vector<at::Tensor> planes;
+  for (int64_t plane = 0; plane < plane_count(); ++plane)
+    planes.push_back(columns_.read_float_row(latent_dataset_name(plane), kLatentRank, row));
+  return at::stack(planes);
+}
+
+ShardContent read_shard(const std::filesystem::path& file) {
+  const ShardFile shard(file);
+  ShardContent content;
+  content.header = shard.header();
+  content.latents = shard.read_latents();
+  content.caption_index = shard.read_caption_index();
+  content.source = shard.read_source();
+  content.source_sha256 = shard.read_source_sha256();
+  return content;
+}
+
+TextContent read_text_file(const std::filesystem::path& file) {
+  const Hdf5Columns columns(file, {"embedding", "caption"}, {});
+  TextContent content;
+  content.text_encoder_sha256 =
+      read_string_attribute(columns.file_id(), "text_encoder_sha256", columns.place());
+  content.tokenizer_sha256 = read_string_attribute(columns.file_id(), "tokenizer_sha256", columns.place());
+  content.inputs_sha256 = read_string_attribute(columns.file_id(), "inputs_sha256", columns.place());
+  content.embedding = columns.read_floats("embedding", kEmbeddingRank);
+  check_finite(content.embedding, columns.place().in("embedding"));
+  content.caption = columns.read_strings("caption");
+  check_length(content.caption, content.embedding.size(0), columns.place().in("caption"));
+  if (!content.caption[0].empty())
+    columns.place().in("caption").fail("the empty caption in row 0", "another");
+  return content;
+}
+
+}  // namespace sdlora::data

@@ -1,0 +1,46 @@
+// Reads the HDF5 files of a cache, checking schema, sizes and values (hdf5_columns.h says what is refused).
+#pragma once
+
+#include <filesystem>
+
+#include "data/shards/hdf5_columns.h"
+#include "data/shards/shard_format.h"
+
+namespace sdlora::data {
+
+// An opened shard, for reading single rows. All functions throw Error(kBadData) naming file and dataset.
+class ShardFile {
+ public:
+  explicit ShardFile(const std::filesystem::path& file);
+
+  const ShardHeader& header() const { return header_; }
+
+  int64_t sample_count() const { return sample_count_; }
+
+  bool has_flip() const { return columns_.has(latent_dataset_name(kPlanesPlain)); }
+
+  int64_t plane_count() const { return has_flip() ? kPlanesFlip : kPlanesPlain; }
+
+  std::vector<int64_t> read_caption_index() const;
+  std::vector<std::string> read_source() const;
+  std::vector<std::string> read_source_sha256() const;
+
+  // [planes, N, 4, h, w] f32. Every value is finite and no standard deviation is negative.
+  at::Tensor read_latents() const;
+
+  // [planes, 4, h, w] f32 of one sample
+  at::Tensor read_latents_of(int64_t row) const;
+
+ private:
+  void check_shapes();
+
+  Hdf5Columns columns_;
+  ShardHeader header_;
+  int64_t sample_count_ = 0;
+};
+
+ShardContent read_shard(const std::filesystem::path& file);
+
+TextContent read_text_file(const std::filesystem::path& file);
+
+}  // namespace sdlora::data

@@ -1,0 +1,23 @@
+// What a model's config files say about pictures, before any weights are loaded.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/model_source.h"
+
+namespace sdlora::inference {
+
+struct ModelConfigs {
+  model::UNetConfig unet;
+  model::VaeConfig vae;
+  model::ClipTextConfig text;
+
+  // Throws Error(kBadData) when the parts do not fit together, for example an inpainting UNet.
+  explicit ModelConfigs(const model::ModelDirectory& directory);
+
+  // {1, 4, h, w} of one picture. Throws Error(kUsage) for a size that the model cannot draw.
+  std::vector<int64_t> latent_shape(int64_t width_pixels, int64_t height_pixels) const;
+};
+
+}  // namespace sdlora::inference

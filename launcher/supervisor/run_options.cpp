@@ -1,0 +1,102 @@
+#include "launcher/supervisor/run_options.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+#include "launcher/supervisor/slurm_job.h"
+#include "trainer/options/train_config.h"
+
+namespace sdlora::launcher {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what, const std::string& advice) {
+  throw Error(ExitCode::kUsage, {.what = what, .advice = advice});
+}
+
+// The trainer's options are read here as it reads them, so that a misspelt one costs no start.
+bool read_trainer_options(RunOptions& options) {
+  std::vector<const char*> words = {"trainer"};
+  for (const std::string& word : options.trainer_options) words.push_back(word.c_str());
+  trainer::TrainConfig config;
+  if (trainer::parse_train_config(static_cast<int>(words.size()), words.data(), config) ==
+      ParseResult::kLeave)
+    return false;
+  if (config.is_dry_run)
+    refuse("--dry-run is not for launcher run", "start the trainer itself: trainer … --dry-run");
+  options.output = std::filesystem::absolute(config.output).lexically_normal();
+  options.starts_afresh = config.resume == "none";
+  return true;
+}
+
+void decide_starter(RunOptions& options, const std::optional<SlurmJob>& job) {
+  if (options.starter == "auto") options.starter = job && options.hosts.empty() ? "srun" : "mpirun";
+  if (options.starter == "srun" && !job)
+    refuse("--starter srun needs a Slurm job",
+           "submit slurm/train_lora.sh with sbatch, or use --starter mpirun");
+  if (options.starter == "srun" && !options.hosts.empty())
+    refuse("--hosts is for mpirun, and Slurm has chosen the hosts of this job", "leave --hosts out");
+}
+
+}  // namespace
+
+void declare_run_options(CLI::App& command, RunOptions& options) {
+  const auto positive = CLI::Range(1, 1 << 20).description("positive");
+  command.option_defaults()->always_capture_default();
+  command.add_option("--np", options.rank_count, "ranks, one for each GPU or each share of the CPU's cores")
+      ->check(positive)
+      ->default_str("the tasks of the Slurm job");
+  command.add_option("--hosts", options.hosts, "mpirun's host file: a line for each host, NAME slots=RANKS")
+      ->check(CLI::ExistingFile)
+      ->default_str("this machine, or the nodes of the Slurm job");
+  command.add_option("--starter", options.starter, "auto: srun inside a Slurm job, else mpirun")
+      ->check(CLI::IsMember({"auto", "mpirun", "srun"}));
+  command.add_option("--max-restarts", options.limits.max_restarts, "in a row without a newer checkpoint")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--max-failures-at-a-step", options.limits.max_failures_at_a_step,
+                  "alike and in a row, then it gives up")
+      ->check(CLI::Range(2, 1 << 20).description("2 or more"));
+  command
+      .add_option("--first-pause", options.limits.first_pause_seconds,
+                  "seconds before the first restart; doubles up to 60")
+      ->check(CLI::Range(0.0, 60.0));
+  command
+      .add_option(
+          "--stall-timeout", options.stall_timeout_seconds,
+          "seconds without a change in the output directory, then it ends the ranks and restarts them; 0: "
+          "never, the trainer's --step-timeout does it")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--targets-dir", options.targets_directory,
+                  "folder that Prometheus watches: a link to the run's metrics_targets.json goes there")
+      ->check(CLI::ExistingDirectory);
+  command.footer("After -- stand the options of the trainer: launcher run --np 2 -- --config run.toml");
+}
+
+std::vector<const char*> split_at_dashes(int argc, const char* const* argv, std::vector<std::string>& rest) {
+  std::vector<const char*> own;
+  int i = 0;
+  for (; i < argc && std::strcmp(argv[i], "--") != 0; ++i) own.push_back(argv[i]);
+  for (++i; i < argc; ++i) rest.emplace_back(argv[i]);
+  return own;
+}
+
+bool complete(RunOptions& options) {
+  if (std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr)
+    refuse("the launcher was started by mpirun", "start it alone: it starts mpirun itself");
+  if (options.trainer_options.empty())
+    refuse("there are no options for the trainer",
+           "write them after --: launcher run --np 2 -- --config run.toml");
+  if (!read_trainer_options(options)) return false;
+  const std::optional<SlurmJob> job = slurm_job();
+  decide_starter(options, job);
+  if (options.rank_count == 0 && job) options.rank_count = job->task_count;
+  if (options.rank_count == 0) refuse("--np is missing", "say how many ranks to start: --np 2");
+  return true;
+}
+
+}  // namespace sdlora::launcher

@@ -1,0 +1,51 @@
+// CLIP's text encoder (transformers CLIPTextModel; Radford et al. 2021): token ids to the last hidden state.
+#pragma once
+
+#include <vector>
+
+#include "model/layers/linear.h"
+#include "model/layers/normalization.h"
+#include "model/loading/model_config.h"
+#include "model/loading/weight_source.h"
+
+namespace sdlora::model {
+
+struct ClipTextConfig {
+  int64_t vocabulary_size;
+  int64_t hidden_size;
+  int64_t intermediate_size;
+  int64_t layer_count;
+  int64_t head_count;
+  int64_t max_positions;  // 77
+  double layer_norm_eps;
+  std::string activation;  // quick_gelu or gelu
+
+  static ClipTextConfig read(const ModelConfig& config);
+};
+
+class ClipTextEncoder {
+ public:
+  ClipTextEncoder(const ClipTextConfig& config, const WeightSource& weights);
+
+  // ids [B, L] i64 → last hidden state after the final layer norm [B, L, hidden]
+  at::Tensor encode(const at::Tensor& ids) const;
+
+  const ClipTextConfig& config() const { return config_; }
+
+ private:
+  struct Layer {
+    LayerNorm norm1, norm2;
+    Linear query, key, value, out;  // self attention
+    Linear fc1, fc2;                // feed forward
+  };
+
+  at::Tensor attend(const Layer& layer, const at::Tensor& hidden) const;
+
+  ClipTextConfig config_;
+  at::Tensor token_embedding_;     // [vocabulary, hidden]
+  at::Tensor position_embedding_;  // [positions, hidden]
+  std::vector<Layer> layers_;
+  LayerNorm final_norm_;
+};
+
+}  // namespace sdlora::model

@@ -1,0 +1,34 @@
+// The files of a tokenizer folder, as transformers reads them:
+//
+//   vocab.json, merges.txt    the vocabulary and the merges by rank; where they are not, both from
+//   tokenizer.json tokenizer_config.json     names of the special tokens, model_max_length,
+//   added_tokens_decoder special_tokens_map.json   wins over tokenizer_config.json unless that has
+//   added_tokens_decoder added_tokens.json, tokenizer.json   further added tokens, again unless there is
+//   added_tokens_decoder
+//
+// Without the last three the special tokens are those of OpenAI's CLIP.
+#pragma once
+
+#include <filesystem>
+
+#include "model/clip/clip_added_tokens.h"
+#include "model/clip/clip_byte_pairs.h"
+
+namespace sdlora::model {
+
+struct ClipTokenizerFiles {
+  Vocabulary vocabulary;
+  MergeList merges;
+  std::filesystem::path merges_file;
+  std::vector<AddedToken> added_tokens;
+  int64_t start_id;
+  int64_t end_id;
+  int64_t unknown_id;
+  int64_t padding_id;
+  int64_t max_length = 77;  // start and end included
+
+  // Throws Error(kBadData) naming the file.
+  static ClipTokenizerFiles read(const std::filesystem::path& directory);
+};
+
+}  // namespace sdlora::model

@@ -1,0 +1,31 @@
+// Where a frozen model is held, and in which type it computes.
+#pragma once
+
+#include <memory>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/kernels/cpu_kernels.h"
+#include "model/kernels/prepared_weights.h"
+
+namespace sdlora::model {
+
+// Weights stored in another type are converted once, at load.
+struct ComputeMode {
+  at::Device device = at::kCPU;
+  at::ScalarType dtype = at::kFloat;
+  kernels::CpuKernels cpu_kernels;
+  // Where the kernels' weights are noted down, to be shared by the ranks of a host; none: not shared.
+  std::shared_ptr<kernels::PreparedWeights> prepared_weights;
+};
+
+// With the kernels that the option --cpu-kernels asks for (choose_cpu_kernels).
+inline ComputeMode compute_mode_on(at::Device device, at::ScalarType dtype,
+                                   const std::string& cpu_kernels = "auto") {
+  return {.device = device,
+          .dtype = dtype,
+          .cpu_kernels = kernels::choose_cpu_kernels(cpu_kernels, device, dtype),
+          .prepared_weights = nullptr};
+}
+
+}  // namespace sdlora::model

@@ -1,0 +1,99 @@
+#include "model/loading/model_config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "common/atomic_file.h"
+#include "common/error.h"
+
+namespace sdlora::model {
+
+ModelConfig::ModelConfig(std::filesystem::path file) : file_(std::move(file)) {
+  try {
+    values_ = std::make_shared<const nlohmann::json>(nlohmann::json::parse(read_text(file_)));
+  } catch (const nlohmann::json::exception& failure) {
+    throw Error(ExitCode::kBadData, {.what = "cannot read a model's config",
+                                     .expected = "JSON",
+                                     .seen = failure.what(),
+                                     .where = file_.string(),
+                                     .advice = "copy the model again"});
+  }
+  if (!values_->is_object())
+    throw Error(ExitCode::kBadData, {.what = "cannot read a model's config",
+                                     .expected = "a JSON object",
+                                     .seen = values_->type_name(),
+                                     .where = file_.string()});
+}
+
+const nlohmann::json* ModelConfig::find(const std::string& key) const {
+  const auto entry = values_->find(key);
+  return entry == values_->end() || entry->is_null() ? nullptr : &*entry;
+}
+
+void ModelConfig::refuse(const std::string& key, const std::string& expected) const {
+  const nlohmann::json* value = find(key);
+  throw Error(ExitCode::kBadData, {.what = "cannot use this model's config",
+                                   .expected = key + ": " + expected,
+                                   .seen = value ? key + ": " + value->dump() : key + " is absent",
+                                   .where = file_.string(),
+                                   .advice = "use a model of the Stable Diffusion 1.x or 2.x architecture"});
+}
+
+int64_t ModelConfig::integer(const std::string& key, std::optional<int64_t> fallback) const {
+  const nlohmann::json* value = find(key);
+  if (!value && fallback) return *fallback;
+  if (!value || !value->is_number_integer()) refuse(key, "an integer");
+  return value->get<int64_t>();
+}
+
+double ModelConfig::number(const std::string& key, std::optional<double> fallback) const {
+  const nlohmann::json* value = find(key);
+  if (!value && fallback) return *fallback;
+  if (!value || !value->is_number()) refuse(key, "a number");
+  return value->get<double>();
+}
+
+bool ModelConfig::boolean(const std::string& key, bool fallback) const {
+  const nlohmann::json* value = find(key);
+  if (!value) return fallback;
+  if (!value->is_boolean()) refuse(key, "true or false");
+  return value->get<bool>();
+}
+
+std::string ModelConfig::text(const std::string& key, std::optional<std::string> fallback) const {
+  const nlohmann::json* value = find(key);
+  if (!value && fallback) return *fallback;
+  if (!value || !value->is_string()) refuse(key, "a string");
+  return value->get<std::string>();
+}
+
+std::vector<std::string> ModelConfig::texts(const std::string& key) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_array()) refuse(key, "a list of strings");
+  for (const nlohmann::json& item : *value)
+    if (!item.is_string()) refuse(key, "a list of strings");
+  return value->get<std::vector<std::string>>();
+}
+
+std::vector<int64_t> ModelConfig::integers(const std::string& key) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_array() || value->empty()) refuse(key, "a list of integers");
+  for (const nlohmann::json& item : *value)
+    if (!item.is_number_integer()) refuse(key, "a list of integers");
+  return value->get<std::vector<int64_t>>();
+}
+
+std::vector<int64_t> ModelConfig::integers(const std::string& key, size_t count,
+                                           std::optional<int64_t> fallback) const {
+  const nlohmann::json* value = find(key);
+  if (!value || value->is_number_integer()) return std::vector<int64_t>(count, integer(key, fallback));
+  std::vector<int64_t> list = integers(key);
+  if (list.size() != count) refuse(key, "an integer or a list of " + std::to_string(count));
+  return list;
+}
+
+void ModelConfig::require(const std::string& key, const std::string& only) const {
+  const nlohmann::json* value = find(key);
+  if (value && *value != nlohmann::json::parse(only)) refuse(key, only + " (or absent)");
+}
+
+}  // namespace sdlora::model

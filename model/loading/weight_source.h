@@ -1,0 +1,59 @@
+// The weights of one model part, by name, with the shape the architecture wants. Everything that does not fit
+// is collected, so that one error lists all missing, misshapen and unexpected tensors.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "model/loading/compute_mode.h"
+
+namespace sdlora::model {
+
+// The weight files of a part's folder, in the order of preference of diffusers' from_pretrained:
+// NAME.safetensors, its sharded index, NAME.fp16.safetensors, its sharded index; for the names of diffusers
+// ("diffusion_pytorch_model") and transformers ("model"). Throws Error(kUsage) naming the folder and what was
+// sought.
+std::vector<std::filesystem::path> find_weight_files(const std::filesystem::path& part_directory);
+
+// A place in the tree of names: weights.at("down_blocks").at(0).tensor("conv.weight", {…}). Cheap to copy.
+class WeightSource {
+ public:
+  // Maps the files. Throws what SafetensorsFile throws, and Error(kBadData) for a name that two files hold.
+  WeightSource(const std::vector<std::filesystem::path>& files, const ComputeMode& mode);
+
+  WeightSource at(const std::string& name) const;
+
+  const ComputeMode& mode() const;
+
+  WeightSource at(int64_t index) const { return at(std::to_string(index)); }
+
+  bool has(const std::string& name) const;
+
+  // The tensor `name` under this place, converted and moved as the mode says; a view of the mapped file
+  // where neither is needed. An empty tensor when it is missing or misshapen: finish() reports that.
+  at::Tensor tensor(const std::string& name, std::initializer_list<int64_t> shape) const;
+
+  // As tensor(), for a matrix [out, in] that old files hold as a 1×1 convolution [out, in, 1, 1].
+  at::Tensor matrix(const std::string& name, int64_t out, int64_t in) const;
+
+  // A name under this place that files may hold and the architecture does not use, for example a buffer.
+  void ignore(const std::string& name) const;
+
+  // Throws Error(kBadData) that lists what did not fit, if anything.
+  void finish() const;
+
+ private:
+  struct State;
+  std::string full_name(const std::string& name) const;
+
+  std::shared_ptr<State> state_;
+  std::string prefix_;  // "" or "down_blocks.0."
+};
+
+}  // namespace sdlora::model

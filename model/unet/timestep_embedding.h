@@ -1,0 +1,26 @@
+// Sinusoidal embedding of the timestep and the MLP behind it (Vaswani et al. 2017, section 3.5; Ho et al.
+// 2020; diffusers Timesteps and TimestepEmbedding).
+#pragma once
+
+#include "model/layers/projection.h"
+#include "model/unet/unet_config.h"
+
+namespace sdlora::model {
+
+class TimestepEmbedding {
+ public:
+  TimestepEmbedding(const WeightSource& weights, const UNetConfig& config);
+
+  // timesteps [B] i64 or fp32 → [B, 4·C₀] in `dtype`
+  at::Tensor forward(const at::Tensor& timesteps, at::ScalarType dtype) const;
+
+  void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
+
+ private:
+  int64_t sinusoid_channels_;
+  bool flip_sin_to_cos_;
+  double freq_shift_;
+  ProjectionSlot linear1_, linear2_;
+};
+
+}  // namespace sdlora::model

@@ -1,0 +1,70 @@
+#include "model/unet/transformer.h"
+
+#include "model/kernels/cuda/geglu.h"
+
+namespace sdlora::model {
+namespace {
+
+constexpr double kLayerNormEps = 1e-5;
+constexpr double kGroupNormEps = 1e-6;  // Transformer2DModel's own, whatever the UNet's norm_eps
+
+}  // namespace
+
+TransformerBlock::TransformerBlock(const WeightSource& weights, const TransformerShape& shape)
+    : norm1_(weights.at("norm1"), shape.channels, kLayerNormEps),
+      norm2_(weights.at("norm2"), shape.channels, kLayerNormEps),
+      norm3_(weights.at("norm3"), shape.channels, kLayerNormEps),
+      self_attention_(weights.at("attn1"), shape.channels, shape.channels, shape.head_count),
+      cross_attention_(weights.at("attn2"), shape.channels, shape.context_channels, shape.head_count),
+      ff_in_(make_projection(weights.at("ff.net.0.proj"), shape.channels, 8 * shape.channels)),
+      ff_out_(make_projection(weights.at("ff.net.2"), 4 * shape.channels, shape.channels)) {}
+
+at::Tensor TransformerBlock::forward(at::Tensor x, const at::Tensor& text_embeddings) const {
+  const at::Tensor normalized = norm1_.forward(x);
+  x = x + self_attention_.forward(normalized, normalized);
+  x = x + cross_attention_.forward(norm2_.forward(x), text_embeddings);
+  return x + feed_forward(norm3_.forward(x));
+}
+
+at::Tensor TransformerBlock::feed_forward(const at::Tensor& x) const {
+  const at::Tensor value_and_gate = ff_in_->forward(x);  // [B, N, 8C]
+  if (kernels::cuda::takes_geglu(value_and_gate))
+    return ff_out_->forward(kernels::cuda::geglu(value_and_gate));
+  const auto halves = value_and_gate.chunk(2, -1);
+  return ff_out_->forward(halves[0] * at::gelu(halves[1]));
+}
+
+void TransformerBlock::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
+  self_attention_.visit_projections(path + ".attn1", visitor);
+  cross_attention_.visit_projections(path + ".attn2", visitor);
+  visitor(path + ".ff.net.0.proj", ff_in_);
+  visitor(path + ".ff.net.2", ff_out_);
+}
+
+Transformer::Transformer(const WeightSource& weights, const TransformerShape& shape)
+    : norm_(weights.at("norm"), shape.channels, shape.norm_group_count, kGroupNormEps),
+      proj_in_(make_projection(weights.at("proj_in"), shape.channels, shape.channels, /*has_bias=*/true,
+                               /*is_convolution=*/!shape.uses_linear_projection)),
+      proj_out_(make_projection(weights.at("proj_out"), shape.channels, shape.channels, /*has_bias=*/true,
+                                /*is_convolution=*/!shape.uses_linear_projection)) {
+  for (int64_t i = 0; i < shape.layer_count; ++i)
+    blocks_.emplace_back(weights.at("transformer_blocks").at(i), shape);
+}
+
+at::Tensor Transformer::forward(const at::Tensor& x, const at::Tensor& text_embeddings) const {
+  const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
+  at::Tensor tokens = norm_.forward(x).flatten(2).transpose(1, 2);  // [B, N, C]
+  tokens = proj_in_->forward(tokens);
+  for (const TransformerBlock& block : blocks_) tokens = block.forward(tokens, text_embeddings);
+  tokens = proj_out_->forward(tokens);
+  return x + tokens.view({batch, height, width, channels}).permute({0, 3, 1, 2});  // channels last, as x is
+}
+
+void Transformer::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
+  visitor(path + ".proj_in", proj_in_);
+  for (size_t i = 0; i < blocks_.size(); ++i)
+    blocks_[i].visit_projections(path + ".transformer_blocks." + std::to_string(i), visitor);
+  visitor(path + ".proj_out", proj_out_);
+}
+
+}  // namespace sdlora::model

@@ -1,0 +1,38 @@
+// Stable Diffusion's UNet (diffusers UNet2DConditionModel; Rombach et al. 2022): predicts the noise (or the
+// velocity) of noisy latents at a timestep, given a caption. Frozen; LoRA attaches through visit_projections.
+#pragma once
+
+#include <vector>
+
+#include "model/unet/timestep_embedding.h"
+#include "model/unet/unet_blocks.h"
+
+namespace sdlora::model {
+
+class UNet {
+ public:
+  UNet(const UNetConfig& config, const WeightSource& weights);
+
+  // latents [B, 4, h, w], timesteps [B] i64, or fp32 from samplers that step between, text_embeddings [B, L,
+  // context_channels] → prediction [B, 4, h, w]. All in the mode's type and on its device; h and w at
+  // least 2^(levels - 1).
+  at::Tensor forward(const at::Tensor& latents, const at::Tensor& timesteps,
+                     const at::Tensor& text_embeddings) const;
+
+  // Every projection once, in the order of diffusers' named_modules: down, up, mid.
+  void visit_projections(const ProjectionVisitor& visitor);
+
+  const UNetConfig& config() const { return config_; }
+
+ private:
+  UNetConfig config_;
+  Convolution conv_in_;
+  TimestepEmbedding time_embedding_;
+  std::vector<DownBlock> down_blocks_;
+  MidBlock mid_block_;
+  std::vector<UpBlock> up_blocks_;  // coarsest first
+  GroupNorm norm_out_;
+  Convolution conv_out_;
+};
+
+}  // namespace sdlora::model

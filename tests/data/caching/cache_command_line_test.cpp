@@ -1,0 +1,70 @@
+#include "data/caching/cache_command_line.h"
+
+#include <thread>
+
+#include <gmock/gmock.h>
+
+#include "common/error.h"
+
+namespace sdlora::data {
+namespace {
+
+using testing::HasSubstr;
+
+CacheCommand parsed(std::vector<const char*> words) {
+  words.insert(words.begin(), "cache_latents");
+  CacheCommand command;
+  CLI::App app("", "cache_latents");
+  declare_options(app, command);
+  EXPECT_EQ(parse_command_line(app, static_cast<int>(words.size()), words.data()), ParseResult::kRun);
+  return command;
+}
+
+TEST(CacheCommandLine, HasTheDefaultsOfTheContract) {
+  const CacheCommand command = parsed({"--model", "m", "--images", "i", "--output", "o"});
+  require_paths(command);
+  EXPECT_EQ(command.options.model, "m");
+  EXPECT_EQ(command.options.image_size, 512);
+  EXPECT_EQ(command.options.shard_size, 256);
+  EXPECT_EQ(command.options.training_caption, std::nullopt);
+  EXPECT_FALSE(command.options.flip);
+  EXPECT_EQ(command.device, "auto");
+}
+
+TEST(CacheCommandLine, AnEmptyCaptionIsACaption) {
+  EXPECT_EQ(parsed({"--training-caption", ""}).options.training_caption, "");
+}
+
+TEST(CacheCommandLine, VerifyAndInfoTakeADirectoryAndNothingElse) {
+  const CacheCommand verify = parsed({"verify", "cache"});
+  EXPECT_TRUE(verify.wants_verify);
+  EXPECT_FALSE(verify.wants_info);
+  EXPECT_EQ(verify.cache, "cache");
+  EXPECT_TRUE(parsed({"info", "cache"}).wants_info);
+  EXPECT_THROW(parsed({"verify"}), Error);
+}
+
+TEST(CacheCommandLine, APathThatIsMissingIsNamed) {
+  try {
+    require_paths(parsed({"--model", "m", "--output", "o"}));
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kUsage);
+    EXPECT_THAT(error.what(), HasSubstr("--images"));
+  }
+}
+
+TEST(CacheCommandLine, ThreadsAreAShareOfTheCoresThatFitsTheMemory) {
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  CacheCommand command = parsed({});
+  command.options.image_size = 8;
+  EXPECT_EQ(encoder_threads(command, 1), cores);
+  EXPECT_EQ(encoder_threads(command, 10 * cores), 1);
+  command.options.image_size = 1 << 20;
+  EXPECT_EQ(encoder_threads(command, 1), 1);
+  command.cpu_threads = 7;
+  EXPECT_EQ(encoder_threads(command, 1), 7);
+}
+
+}  // namespace
+}  // namespace sdlora::data

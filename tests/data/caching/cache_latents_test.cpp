@@ -1,0 +1,112 @@
+// The whole job on one rank with the small model: what the Python tests cannot reach from outside.
+#include "data/caching/cache_latents.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include <gmock/gmock.h>
+#include <opencv2/imgcodecs.hpp>
+
+#include "checkpoint/sha256.h"
+#include "common/error.h"
+#include "data/caching/cache_record.h"
+#include "data/caching/worker_threads.h"
+#include "data/dataset.h"
+#include "tests/support/temporary_folder.h"
+
+namespace sdlora::data {
+namespace {
+
+class CacheLatents : public testing::Test {
+ protected:
+  CacheLatents() {
+    for (int picture = 0; picture < 40; ++picture) {
+      cv::Mat image(32, 32, CV_8UC3);
+      cv::randu(image, 0, 255);
+      std::filesystem::create_directories(folder_ / "images");
+      cv::imwrite((folder_ / "images").string() + "/" + std::to_string(100 + picture) + ".png", image);
+    }
+  }
+
+  CacheOptions options(const std::string& output) const {
+    return {.model = std::getenv("SDLORA_TINY_MODEL"),
+            .images = folder_ / "images",
+            .output = folder_ / output,
+            .image_size = 32,
+            .training_caption = "a picture",
+            .encoder_threads = 2,
+            .save_interval_seconds = 0};
+  }
+
+  CacheReport run(const CacheOptions& options, const CacheProgress& progress = nullptr) {
+    const auto world = comm::make_single_process_communicator();
+    return cache_latents(options, *world, loader_, progress);
+  }
+
+  static CacheProgress die_after(int64_t count) {
+    return [count](const CacheMark& mark) {
+      if (mark.done_count == count) throw std::runtime_error("killed");
+    };
+  }
+
+  static std::string manifest_hash(const CacheOptions& options) {
+    return checkpoint::sha256_of_file(options.output / kManifestName);
+  }
+
+  const TemporaryFolder folder_;
+  ImageLoader loader_;
+};
+
+TEST_F(CacheLatents, ShowsProgressFromTheStartToTheEnd) {
+  std::vector<int64_t> seen;
+  CacheMark last;
+  run(options("cache"), [&](const CacheMark& mark) {
+    EXPECT_EQ(mark.total_count, 40);
+    seen.push_back(mark.done_count);
+    last = mark;
+  });
+  EXPECT_EQ(last.own_count, 40);
+  EXPECT_EQ(last.own_encoded_count, 40);
+  EXPECT_EQ(last.own_reused_count, 0);
+  EXPECT_EQ(seen.front(), 0);
+  EXPECT_EQ(seen.back(), 40);
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+}
+
+TEST_F(CacheLatents, ARunThatDiesWithinAShardLeavesWhatItHadForTheNext) {
+  EXPECT_ANY_THROW(run(options("cache"), die_after(39)));
+  const CacheRecord record = read_record(folder_ / "cache");
+  ASSERT_TRUE(record.files.contains("shard-00000.h5.partial"));
+  const CacheReport report = run(options("cache"));
+  EXPECT_EQ(report.picture_count, 40);
+  EXPECT_LE(report.pictures_encoded, 40 - record.files.at("shard-00000.h5.partial").row_count);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "cache/shard-00000.h5.partial"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "cache" / kJournalName));
+
+  run(options("fresh"));
+  EXPECT_EQ(manifest_hash(options("cache")), manifest_hash(options("fresh")));
+}
+
+TEST_F(CacheLatents, WhatItWritesIsADataset) {
+  run(options("cache"));
+  const Dataset dataset(folder_ / "cache");
+  EXPECT_EQ(dataset.picture_count(), 40);
+  EXPECT_EQ(dataset.sample(39).source, "139.png");
+  EXPECT_EQ(dataset.sample(0).latent_mean.sizes(), (at::IntArrayRef{4, 4, 4}));
+}
+
+TEST_F(CacheLatents, AnImageThatChangesMeanwhileIsAnErrorThatNamesIt) {
+  const auto overwrite = [&](const CacheMark& mark) {
+    if (mark.done_count == 1) write_bytes(folder_ / "images/139.png", "something else");
+  };
+  try {
+    run(options("cache"), overwrite);
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
+    EXPECT_THAT(error.what(), testing::HasSubstr("139.png"));
+  }
+}
+
+}  // namespace
+}  // namespace sdlora::data

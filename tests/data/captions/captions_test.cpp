@@ -1,0 +1,105 @@
+#include "data/captions/captions.h"
+
+#include <gmock/gmock.h>
+
+#include "common/error.h"
+#include "tests/support/temporary_folder.h"
+
+namespace sdlora::data {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+class Captions : public testing::Test {
+ protected:
+  void write(const std::string& name, const std::string& text) { write_bytes(folder_ / name, text); }
+
+  std::vector<std::string> captions_of(const std::vector<std::string>& sources,
+                                       const std::optional<std::string>& rest = std::nullopt) {
+    const CaptionTable table = find_captions(folder_.path(), sources, rest);
+    std::vector<std::string> captions;
+    for (const int64_t index : table.index_of_image)
+      captions.push_back(table.captions[static_cast<size_t>(index)]);
+    return captions;
+  }
+
+  std::string refusal(const std::vector<std::string>& sources) {
+    try {
+      find_captions(folder_.path(), sources, std::nullopt);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
+      return error.what();
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return "";
+  }
+
+  const TemporaryFolder folder_;
+};
+
+TEST_F(Captions, ATextFileGoesBeforeMetadataAndThatBeforeTheCommonCaption) {
+  write("a.txt", "from the text file");
+  write("metadata.jsonl", R"({"file_name": "a.png", "text": "from metadata a"}
+{"file_name": "b.png", "text": "from metadata b", "other": 1})");
+  EXPECT_THAT(captions_of({"a.png", "b.png", "c.png"}, "common"),
+              ElementsAre("from the text file", "from metadata b", "common"));
+}
+
+TEST_F(Captions, AreListedOnceInOrderOfUseBehindTheEmptyOne) {
+  for (const auto& [name, text] : {std::pair{"a", "second"}, {"b", "first"}, {"c", "second"}, {"d", ""}})
+    write(std::string(name) + ".txt", text);
+  const CaptionTable table =
+      find_captions(folder_.path(), {"a.png", "b.png", "c.png", "d.png"}, std::nullopt);
+  EXPECT_THAT(table.captions, ElementsAre("", "second", "first"));
+  EXPECT_THAT(table.index_of_image, ElementsAre(1, 2, 1, 0));
+}
+
+TEST_F(Captions, LoseWhiteSpaceAtTheEndsAndAByteOrderMark) {
+  write("a.txt", "\xEF\xBB\xBF  a cat,\n on a mat \r\n\n");
+  write("b.txt", " \n ");
+  EXPECT_THAT(captions_of({"a.png", "b.png"}), ElementsAre("a cat,\n on a mat", ""));
+}
+
+TEST_F(Captions, BelongToTheirFolder) {
+  write("cats/one.txt", "a cat");
+  write("metadata.jsonl", R"({"file_name": "dogs/one.png", "text": "a dog, from above"}
+{"file_name": "dogs/two.png", "text": "another dog, from above"})");
+  write("dogs/metadata.jsonl", R"({"file_name": "one.png", "text": "a dog, from beside"})");
+  EXPECT_THAT(captions_of({"cats/one.jpg", "dogs/one.png", "dogs/two.png"}),
+              ElementsAre("a cat", "a dog, from beside", "another dog, from above"));
+}
+
+TEST_F(Captions, OnesThatAreMissingAreListedUpToTwenty) {
+  std::vector<std::string> sources;
+  for (int image = 10; image < 40; ++image) sources.push_back("image" + std::to_string(image) + ".png");
+  write("image12.txt", "the only one");
+  const std::string message = refusal(sources);
+  EXPECT_THAT(message, HasSubstr("29 of 30 images have no caption"));
+  EXPECT_THAT(message, HasSubstr("image10.png"));
+  EXPECT_THAT(message, Not(HasSubstr("image12.png")));
+  EXPECT_THAT(message, HasSubstr("and 9 more"));
+  EXPECT_THAT(message, Not(HasSubstr("image39.png")));
+}
+
+TEST_F(Captions, ThatAreNotTextAreRefused) {
+  for (const std::string& text :
+       {std::string("caf\xE9"), std::string("a\0b", 3), std::string(17 << 10, 'x')}) {
+    write("a.txt", text);
+    EXPECT_THAT(refusal({"a.png"}), HasSubstr("a.png: "));
+  }
+}
+
+TEST_F(Captions, MetadataThatCannotBeUsedIsNamedByLine) {
+  const std::string good = R"({"file_name": "a.png", "text": "a"})";
+  for (const char* line :
+       {"not json", "[1]", R"({"file_name": "b.png"})", R"({"text": "b"})",
+        R"({"file_name": "b.png", "text": 5})", R"({"file_name": "a.png", "text": "another"})"}) {
+    write("metadata.jsonl", good + "\n\n" + line + "\n");
+    EXPECT_THAT(refusal({"a.png"}), HasSubstr("metadata.jsonl, line 3")) << line;
+  }
+}
+
+}  // namespace
+}  // namespace sdlora::data

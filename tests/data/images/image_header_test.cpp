@@ -1,0 +1,168 @@
+#include "data/images/image_header.h"
+
+#include <gmock/gmock.h>
+#include <opencv2/imgcodecs.hpp>
+
+#include "data/images/exif_orientation.h"
+#include "data/images/image_bytes.h"
+#include "data/images/webp_container.h"
+
+namespace sdlora::data {
+namespace {
+
+using namespace std::string_literals;
+using testing::HasSubstr;
+
+std::string encoded(const char* extension, int width = 40, int height = 30, int type = CV_8UC3,
+                    const std::vector<int>& options = {}) {
+  cv::Mat image(height, width, type);
+  cv::randu(image, 0, 255);
+  std::vector<uint8_t> bytes;
+  cv::imencode(extension, image, bytes, options);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string refusal(const std::string& bytes) {
+  try {
+    read_image_header(bytes);
+  } catch (const UnusableImage& reason) {
+    return reason.what();
+  }
+  return "";
+}
+
+// A TIFF structure with the orientation as its second entry.
+std::string exif(int orientation, bool is_little = true) {
+  const auto number = [&](int value, int bytes) {
+    std::string text;
+    for (int byte = 0; byte < bytes; ++byte)
+      text += static_cast<char>(value >> 8 * (is_little ? byte : bytes - 1 - byte) & 0xFF);
+    return text;
+  };
+  const std::string start = is_little ? "II*\0"s : "MM\0*"s;
+  return start + number(8, 4) + number(2, 2) +                             //
+         number(0x010F, 2) + number(2, 2) + number(1, 4) + number(0, 4) +  // Make
+         number(0x0112, 2) + number(3, 2) + number(1, 4) + number(orientation, 2) + number(0, 2) +
+         number(0, 4);
+}
+
+TEST(ImageHeader, ReadsKindAndSizeOfEveryKind) {
+  const std::vector<std::pair<const char*, ImageKind>> kinds = {{".png", ImageKind::kPng},
+                                                                {".jpg", ImageKind::kJpeg},
+                                                                {".webp", ImageKind::kWebp},
+                                                                {".bmp", ImageKind::kBmp}};
+  for (const auto& [extension, kind] : kinds) {
+    const ImageHeader header = read_image_header(encoded(extension, 301, 17));
+    EXPECT_EQ(header.kind, kind) << extension;
+    EXPECT_EQ(header.width, 301) << extension;
+    EXPECT_EQ(header.height, 17) << extension;
+    EXPECT_EQ(header.orientation, 1) << extension;
+    EXPECT_TRUE(is_supported_image(encoded(extension).substr(0, 16)));
+  }
+  const ImageHeader lossless =
+      read_image_header(encoded(".webp", 301, 17, CV_8UC3, {cv::IMWRITE_WEBP_QUALITY, 101}));
+  EXPECT_EQ(lossless.width, 301);
+  EXPECT_EQ(lossless.height, 17);
+}
+
+TEST(ImageHeader, RefusesWhatIsLargerThanTheLimitsWithoutDecodingIt) {
+  for (const auto& [width, height] : {std::pair<int64_t, int64_t>{20000, 10}, {10, 20000}, {9000, 9000}}) {
+    std::string png = encoded(".png");
+    for (int byte = 0; byte < 4; ++byte) {
+      png[static_cast<size_t>(16 + byte)] = static_cast<char>(width >> 8 * (3 - byte) & 0xFF);
+      png[static_cast<size_t>(20 + byte)] = static_cast<char>(height >> 8 * (3 - byte) & 0xFF);
+    }
+    EXPECT_THAT(refusal(png), HasSubstr("16384"));
+  }
+}
+
+TEST(ImageHeader, NamesOtherKinds) {
+  EXPECT_THAT(refusal(""), HasSubstr("empty"));
+  EXPECT_THAT(refusal("GIF89a......"), HasSubstr("a GIF"));
+  EXPECT_THAT(refusal("II*\0........"s), HasSubstr("a TIFF"));
+  EXPECT_THAT(refusal("\0\0\0\x20"s + "ftypavif"), HasSubstr("AVIF"));
+  EXPECT_THAT(refusal("\xFF\x0A......"), HasSubstr("JPEG XL"));
+  EXPECT_THAT(refusal("hello, world"), HasSubstr("not an image"));
+}
+
+TEST(ImageHeader, AnyJpegThatIsCutOffIsRefused) {
+  const std::string jpeg = encoded(".jpg");
+  EXPECT_EQ(refusal(jpeg), "");
+  for (size_t bytes = 1; bytes < jpeg.size(); ++bytes) EXPECT_NE(refusal(jpeg.substr(0, bytes)), "") << bytes;
+  EXPECT_EQ(refusal(jpeg + "trailing bytes"), "");
+}
+
+TEST(ImageHeader, NoBytesAtAllMakeItReadOutside) {
+  for (const char* extension : {".png", ".jpg", ".webp", ".bmp"}) {
+    const std::string good = encoded(extension);
+    for (size_t byte = 0; byte < std::min<size_t>(good.size(), 400); ++byte)
+      for (const int value : {0x00, 0x7F, 0xFF}) {
+        std::string changed = good;
+        changed[byte] = static_cast<char>(value);
+        refusal(changed);
+        refusal(changed.substr(0, byte + 1));
+      }
+  }
+}
+
+TEST(ImageHeader, TakesTheOrientationFromAJpegsExif) {
+  const std::string jpeg = encoded(".jpg");
+  const std::string data = "Exif\0\0"s + exif(6);
+  const auto length = static_cast<char>(data.size() + 2);
+  const std::string with_exif = jpeg.substr(0, 2) + "\xFF\xE1\0"s + length + data + jpeg.substr(2);
+  EXPECT_EQ(read_image_header(with_exif).orientation, 6);
+  EXPECT_EQ(read_image_header(with_exif).width, 40);
+}
+
+TEST(ExifOrientation, IsReadInBothByteOrders) {
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    EXPECT_EQ(exif_orientation(exif(orientation, true)), orientation);
+    EXPECT_EQ(exif_orientation(exif(orientation, false)), orientation);
+    EXPECT_EQ(exif_orientation("Exif\0\0"s + exif(orientation)), orientation);
+  }
+}
+
+TEST(ExifOrientation, IsUprightWhereTheMetadataIsDamaged) {
+  EXPECT_EQ(exif_orientation(""), 1);
+  EXPECT_EQ(exif_orientation(exif(0)), 1);
+  EXPECT_EQ(exif_orientation(exif(9)), 1);
+  const std::string good = exif(6);
+  for (size_t bytes = 0; bytes < 32; ++bytes) EXPECT_EQ(exif_orientation(good.substr(0, bytes)), 1) << bytes;
+}
+
+std::string chunk(const std::string& type, const std::string& data) {
+  const auto size = data.size();
+  std::string length;
+  for (int byte = 0; byte < 4; ++byte) length += static_cast<char>(size >> 8 * byte & 0xFF);
+  return type + length + data + (size % 2 == 1 ? std::string(1, '\0') : "");
+}
+
+// The still file as the only frame of an animation on a canvas of 40 × 30 pixels.
+std::string animated(const std::string& still, int frame_width = 40) {
+  const std::string canvas = "\x27\0\0\x1D\0\0"s;
+  const std::string frame =
+      std::string(6, '\0') + static_cast<char>(frame_width - 1) + "\0\0\x1D\0\0"s + "\x64\0\0\0"s;
+  return "RIFF....WEBP" + chunk("VP8X", "\x02\0\0\0"s + canvas) + chunk("ANIM", std::string(6, '\0')) +
+         chunk("ANMF", frame + still.substr(12));
+}
+
+TEST(StillWebp, IsTheFirstFrameOfAnAnimation) {
+  const std::string still = encoded(".webp");
+  EXPECT_EQ(still_webp(still), still);
+  EXPECT_EQ(read_image_header(animated(still)).width, 40);
+  const std::string taken = still_webp(animated(still));
+  const std::vector<uint8_t> bytes(taken.begin(), taken.end());
+  const std::vector<uint8_t> expected(still.begin(), still.end());
+  cv::Mat difference;
+  cv::absdiff(cv::imdecode(bytes, cv::IMREAD_UNCHANGED), cv::imdecode(expected, cv::IMREAD_UNCHANGED),
+              difference);
+  EXPECT_EQ(cv::sum(difference), cv::Scalar());
+}
+
+TEST(StillWebp, AFrameThatIsOnlyAPartIsRefused) {
+  EXPECT_THROW(still_webp(animated(encoded(".webp"), 20)), UnusableImage);
+  EXPECT_THROW(still_webp("RIFF....WEBP" + chunk("VP8X", "\x02\0\0\0\x27\0\0\x1D\0\0"s)), UnusableImage);
+}
+
+}  // namespace
+}  // namespace sdlora::data

@@ -1,0 +1,118 @@
+#include "data/images/image_pixels.h"
+
+#include <functional>
+
+#include <gmock/gmock.h>
+#include <opencv2/imgcodecs.hpp>
+
+#include "data/images/image_bytes.h"
+
+namespace sdlora::data {
+namespace {
+
+using testing::HasSubstr;
+
+std::string encode(const cv::Mat& image, const char* extension = ".png") {
+  std::vector<uint8_t> bytes;
+  cv::imencode(extension, image, bytes);
+  return {bytes.begin(), bytes.end()};
+}
+
+struct Pixel {
+  int red, green, blue;
+
+  bool operator==(const Pixel&) const = default;
+};
+
+Pixel pixel(const std::vector<uint8_t>& square, int side, int row, int column) {
+  const auto at = static_cast<size_t>((row * side + column) * 3);
+  return {square[at], square[at + 1], square[at + 2]};
+}
+
+std::ostream& operator<<(std::ostream& stream, const Pixel& p) {
+  return stream << p.red << " " << p.green << " " << p.blue;
+}
+
+TEST(DecodeSquare, GivesRgbRowsFromTheTop) {
+  cv::Mat image(2, 2, CV_8UC3);
+  image.at<cv::Vec3b>(0, 0) = {3, 2, 1};  // blue, green, red
+  image.at<cv::Vec3b>(0, 1) = {6, 5, 4};
+  image.at<cv::Vec3b>(1, 0) = {9, 8, 7};
+  image.at<cv::Vec3b>(1, 1) = {12, 11, 10};
+  for (const char* extension : {".png", ".bmp"})
+    EXPECT_THAT(decode_square(encode(image, extension), 2),
+                testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
+}
+
+TEST(DecodeSquare, SixteenBitsAreDividedBy257) {
+  cv::Mat image(1, 4, CV_16UC1);
+  for (int column = 0; column < 4; ++column)
+    image.at<uint16_t>(0, column) = static_cast<uint16_t>(257 * (100 + column));
+  cv::Mat square;
+  cv::repeat(image, 4, 1, square);
+  const std::vector<uint8_t> decoded = decode_square(encode(square), 4);
+  for (int column = 0; column < 4; ++column)
+    EXPECT_EQ(pixel(decoded, 4, 2, column), (Pixel{100 + column, 100 + column, 100 + column}));
+}
+
+TEST(DecodeSquare, TransparencyIsOverWhiteAndRounded) {
+  cv::Mat image(1, 1, CV_8UC4);
+  for (const int alpha : {0, 1, 127, 128, 254, 255}) {
+    image.at<cv::Vec4b>(0, 0) = cv::Vec4b(10, 200, 0, static_cast<uint8_t>(alpha));
+    const auto over_white = [&](int value) {
+      return static_cast<int>(std::lround((value * alpha + 255.0 * (255 - alpha)) / 255));
+    };
+    EXPECT_EQ(pixel(decode_square(encode(image), 1), 1, 0, 0),
+              (Pixel{over_white(0), over_white(200), over_white(10)}));
+  }
+}
+
+TEST(DecodeSquare, AFourthChannelOfABmpIsNotTransparency) {
+  cv::Mat image(1, 1, CV_8UC4, cv::Scalar(10, 200, 30, 0));
+  EXPECT_EQ(pixel(decode_square(encode(image, ".bmp"), 1), 1, 0, 0), (Pixel{30, 200, 10}));
+}
+
+TEST(DecodeSquare, AveragesAreasWhenItShrinks) {
+  cv::Mat image(4, 4, CV_8UC3, cv::Scalar(0, 0, 0));
+  image(cv::Rect(0, 0, 1, 2)).setTo(cv::Scalar(100, 100, 100));  // half of the upper left area
+  EXPECT_EQ(pixel(decode_square(encode(image), 2), 2, 0, 0), (Pixel{50, 50, 50}));
+  EXPECT_EQ(pixel(decode_square(encode(image), 2), 2, 1, 1), (Pixel{0, 0, 0}));
+}
+
+TEST(DecodeSquare, CutsOutTheCentreOfTheLongSide) {
+  cv::Mat wide(4, 10, CV_8UC3, cv::Scalar(0, 0, 0));
+  wide(cv::Rect(3, 0, 4, 4)).setTo(cv::Scalar(255, 255, 255));
+  for (const cv::Mat& image : {wide, cv::Mat(wide.t())}) {
+    const std::vector<uint8_t> decoded = decode_square(encode(image), 4);
+    EXPECT_THAT(decoded, testing::Each(255));
+    EXPECT_EQ(decoded.size(), 4u * 4 * 3);
+  }
+}
+
+TEST(DecodeSquare, GrowsSmallPicturesToTheSize) {
+  const cv::Mat image(3, 5, CV_8UC3, cv::Scalar(10, 20, 30));
+  const std::vector<uint8_t> decoded = decode_square(encode(image), 64);
+  EXPECT_EQ(decoded.size(), 64u * 64 * 3);
+  EXPECT_EQ(pixel(decoded, 64, 32, 32), (Pixel{30, 20, 10}));
+}
+
+TEST(DecodeSquare, DamagedFilesAreRefusedWithWhatTheDecoderSaid) {
+  cv::Mat image(64, 64, CV_8UC3);
+  cv::randu(image, 0, 255);
+  std::string png = encode(image);
+  png[png.size() / 2] = static_cast<char>(png[png.size() / 2] ^ 1);
+  try {
+    decode_square(png, 64);
+    FAIL() << "nothing was thrown";
+  } catch (const UnusableImage& reason) {
+    EXPECT_THAT(reason.what(), HasSubstr("damaged: libpng error"));
+  }
+}
+
+TEST(DecodeSquare, AStripThatWouldGrowBeyondAllBoundsIsRefused) {
+  const cv::Mat image(1, 10000, CV_8UC3, cv::Scalar(1, 2, 3));
+  EXPECT_THROW(decode_square(encode(image), 512), UnusableImage);
+}
+
+}  // namespace
+}  // namespace sdlora::data

@@ -1,0 +1,89 @@
+#include "data/shards/manifest.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "common/atomic_file.h"
+#include "common/error.h"
+#include "tests/data/example_cache.h"
+#include "tests/support/temporary_folder.h"
+
+namespace sdlora::data {
+namespace {
+
+using testing::HasSubstr;
+using Json = nlohmann::json;
+
+std::string refusal_of_manifest(const std::string& manifest_text) {
+  const TemporaryFolder folder;
+  write_bytes(folder / kManifestName, manifest_text);
+  try {
+    read_manifest(folder.path());
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
+    EXPECT_THAT(error.what(), HasSubstr("manifest.json"));
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown for " << manifest_text;
+  return "";
+}
+
+class ManifestText : public testing::Test {
+ protected:
+  const TemporaryFolder folder_;
+  const Manifest manifest_ = write_example_cache(folder_.path());
+  Json json_ = Json::parse(to_json_text(manifest_));
+};
+
+TEST_F(ManifestText, ReadsBackEqual) {
+  EXPECT_EQ(read_manifest(folder_.path()), manifest_);
+  EXPECT_EQ(manifest_.picture_count(), 5);
+}
+
+TEST_F(ManifestText, EveryMissingMemberIsNamed) {
+  for (const auto& [key, value] : json_.items()) {
+    if (key == "format") continue;  // for people
+    Json without = json_;
+    without.erase(key);
+    EXPECT_THAT(refusal_of_manifest(without.dump()), HasSubstr(key));
+  }
+}
+
+TEST_F(ManifestText, EveryMemberOfAnotherTypeIsRefused) {
+  for (const auto& [key, value] : json_.items()) {
+    if (key == "format") continue;
+    for (const Json& other : {Json(nullptr), Json({{"a", 1}}), Json("text")}) {
+      if (other.type() == value.type()) continue;
+      Json changed = json_;
+      changed[key] = other;
+      if (key == "skipped" && other.is_null()) continue;  // null is an empty list
+      refusal_of_manifest(changed.dump());
+    }
+  }
+}
+
+TEST_F(ManifestText, CutOffAnywhereItIsRefused) {
+  const std::string text = to_json_text(manifest_);
+  for (size_t bytes = 0; bytes + 2 < text.size(); ++bytes) refusal_of_manifest(text.substr(0, bytes));
+}
+
+TEST_F(ManifestText, FileNamesThatLeaveTheFolderAreRefused) {
+  for (const char* name : {"../shard-00000.h5", "/etc/passwd", "a/b.h5", "", ".."}) {
+    Json changed = json_;
+    changed["shards"][0]["name"] = name;
+    EXPECT_THAT(refusal_of_manifest(changed.dump()), HasSubstr("file"));
+  }
+}
+
+TEST_F(ManifestText, AnotherFormatVersionIsNamed) {
+  json_["format_version"] = 2;
+  EXPECT_THAT(refusal_of_manifest(json_.dump()), HasSubstr("format version 2"));
+}
+
+TEST_F(ManifestText, CountsThatContradictEachOtherAreRefused) {
+  json_["sample_count"] = 6;
+  EXPECT_THAT(refusal_of_manifest(json_.dump()), HasSubstr("sample_count"));
+}
+
+}  // namespace
+}  // namespace sdlora::data

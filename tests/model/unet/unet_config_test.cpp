@@ -1,0 +1,71 @@
+#include "model/unet/unet_config.h"
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+
+namespace sdlora::model {
+namespace {
+
+nlohmann::json stable_diffusion() {
+  return nlohmann::json::parse(R"({
+    "in_channels": 4, "out_channels": 4, "block_out_channels": [320, 640, 1280, 1280], "layers_per_block": 2,
+    "cross_attention_dim": 768, "attention_head_dim": 8, "norm_num_groups": 32, "norm_eps": 1e-5, "act_fn": "silu",
+    "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+    "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]})");
+}
+
+UNetConfig read(const nlohmann::json& json) {
+  const std::string path = testing::TempDir() + "unet_config_test.json";
+  std::ofstream(path) << json;
+  return UNetConfig::read(ModelConfig(path));
+}
+
+std::string refusal(const std::string& key, const nlohmann::json& value) {
+  nlohmann::json json = stable_diffusion();
+  json[key] = value;
+  try {
+    read(json);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(UNetConfig, ReadsStableDiffusion15) {
+  const UNetConfig config = read(stable_diffusion());
+  ASSERT_EQ(config.levels.size(), 4u);
+  EXPECT_EQ(config.time_channels(), 1280);
+  EXPECT_TRUE(config.levels[0].has_attention_down);
+  EXPECT_FALSE(config.levels[3].has_attention_down);
+  EXPECT_FALSE(config.levels[3].has_attention_up);
+  EXPECT_TRUE(config.levels[0].has_attention_up);
+  EXPECT_EQ(config.levels[2].head_count, 8);
+}
+
+TEST(UNetConfig, TakesListsPerLevel) {
+  nlohmann::json json = stable_diffusion();
+  json["attention_head_dim"] = {5, 10, 20, 20};
+  json["layers_per_block"] = {1, 2, 3, 1};
+  const UNetConfig config = read(json);
+  EXPECT_EQ(config.levels[1].head_count, 10);
+  EXPECT_EQ(config.levels[2].resnet_count, 3);
+}
+
+TEST(UNetConfig, NamesTheKeyItCannotUse) {
+  using testing::HasSubstr;
+  EXPECT_THAT(refusal("class_embed_type", "projection"), HasSubstr("class_embed_type"));
+  EXPECT_THAT(refusal("resnet_time_scale_shift", "scale_shift"), HasSubstr("resnet_time_scale_shift"));
+  EXPECT_THAT(refusal("block_out_channels", {320, 641, 1280, 1280}), HasSubstr("norm_num_groups"));
+  EXPECT_THAT(refusal("attention_head_dim", 7), HasSubstr("attention_head_dim"));
+  EXPECT_THAT(refusal("down_block_types", {"AttnDownBlock2D"}), HasSubstr("down_block_types"));
+  EXPECT_THAT(refusal("layers_per_block", "two"), HasSubstr("layers_per_block"));
+}
+
+}  // namespace
+}  // namespace sdlora::model

@@ -1,0 +1,71 @@
+#include "trainer/batches/micro_batch.h"
+
+#include <ATen/ATen.h>
+
+#include "common/seeds.h"
+
+namespace sdlora::trainer {
+namespace {
+
+// [4, h, w]. The offset (Guttenberg 2023, "Diffusion with offset noise") hides the latents' mean, which plain
+// noise hardly touches, so that the model learns to choose it.
+at::Tensor draw_noise(at::IntArrayRef shape, double offset, at::Generator generator) {
+  at::Tensor noise = at::randn(shape, generator, at::kFloat);
+  if (offset > 0) noise += offset * at::randn({shape[0], 1, 1}, generator, at::kFloat);
+  return noise;
+}
+
+// To the GPU from pinned memory, which the host need not wait for.
+at::Tensor upload(const at::Tensor& values, at::Device device) {
+  return device.is_cuda() ? values.pin_memory().to(device, /*non_blocking=*/true) : values;
+}
+
+}  // namespace
+
+MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples,
+                                 const DrawSettings& draws, at::Device device)
+    : dataset_(dataset),
+      samples_(std::move(samples)),
+      sample_order_(static_cast<int64_t>(samples_.size()), draws.run_seed),
+      draws_(draws),
+      device_(device) {}
+
+MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count) {
+  if (auto drawn = ahead_.extract({step, first_slot, count})) return std::move(drawn.mapped());
+  return draw(step, first_slot, count);
+}
+
+void MicroBatchMaker::draw_ahead(int64_t step, int64_t first_slot, int64_t count) {
+  ahead_.insert_or_assign({step, first_slot, count}, draw(step, first_slot, count));
+}
+
+MicroBatch MicroBatchMaker::draw(int64_t step, int64_t first_slot, int64_t count) {
+  MicroBatch batch;
+  std::vector<at::Tensor> latents, noises, timesteps, text_embeddings;
+  for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
+    const int64_t position = sample_order_.sample_at(step * draws_.batch_size + slot);
+    const int64_t index = samples_[static_cast<size_t>(position)];
+    const data::Sample sample = dataset_.sample(index);
+    const auto generator = [&](Stream stream) {
+      return generator_for(
+          seed_of(draws_.run_seed, static_cast<uint64_t>(step), static_cast<uint64_t>(slot), stream));
+    };
+    const auto shape = sample.latent_mean.sizes();
+    const at::Tensor posterior_noise = at::randn(shape, generator(Stream::kPosteriorNoise), at::kFloat);
+    batch.slots.push_back(slot);
+    batch.sample_indices.push_back(index);
+    batch.sources.push_back(sample.source);
+    latents.push_back((sample.latent_mean + sample.latent_std * posterior_noise) *
+                      dataset_.vae_scaling_factor());
+    noises.push_back(draw_noise(shape, draws_.noise_offset, generator(Stream::kNoise)));
+    timesteps.push_back(at::randint(draws_.timestep_count, {1}, generator(Stream::kTimestep), at::kLong));
+    text_embeddings.push_back(sample.text_embedding);
+  }
+  batch.latents = upload(at::stack(latents), device_);
+  batch.noise = upload(at::stack(noises), device_);
+  batch.timesteps = upload(at::cat(timesteps), device_);
+  batch.text_embeddings = upload(at::stack(text_embeddings), device_);
+  return batch;
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,54 @@
+// The inputs of one forward: every random draw of a slot of the global batch, whichever rank makes it.
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "trainer/batches/sample_order.h"
+
+namespace sdlora::trainer {
+
+struct MicroBatch {
+  std::vector<int64_t> slots;           // [B] positions in the global batch
+  std::vector<int64_t> sample_indices;  // [B] in the data set
+  std::vector<std::string> sources;     // [B] names of the pictures
+  at::Tensor latents;                   // [B, 4, h, w] f32: (mean + std · ε) × VAE scaling factor
+  at::Tensor noise;                     // [B, 4, h, w] f32
+  at::Tensor timesteps;                 // [B] i64
+  at::Tensor text_embeddings;           // [B, L, C] f32
+};
+
+struct DrawSettings {
+  uint64_t run_seed;
+  int64_t batch_size;      // samples per optimiser step over all ranks
+  int64_t timestep_count;  // timesteps are uniform in 0 … timestep_count-1
+  double noise_offset;     // std of a constant that is added to each channel of the noise; 0: none
+};
+
+class MicroBatchMaker {
+ public:
+  // Trains on `samples`, indices in `dataset`.
+  MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples, const DrawSettings& draws,
+                  at::Device device);
+
+  // Slots first_slot … first_slot+count-1 of the global batch of `step` (from 0), on the device.
+  MicroBatch make(int64_t step, int64_t first_slot, int64_t count);
+
+  // The same, kept until make() asks for it, so that a GPU computes while the host draws for the next step.
+  void draw_ahead(int64_t step, int64_t first_slot, int64_t count);
+
+ private:
+  MicroBatch draw(int64_t step, int64_t first_slot, int64_t count);
+
+  const data::Dataset& dataset_;
+  std::vector<int64_t> samples_;
+  SampleOrder sample_order_;
+  DrawSettings draws_;
+  at::Device device_;
+  std::map<std::array<int64_t, 3>, MicroBatch> ahead_;  // by step, first slot, count
+};
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,51 @@
+#include "trainer/batches/sample_file.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "checkpoint/safetensors.h"
+#include "common/error.h"
+
+namespace sdlora::trainer {
+
+std::string sample_file_name(int64_t step, int64_t slot) {
+  return fmt::format("step-{:06}.sample-{:06}.safetensors", step, slot);
+}
+
+void write_sample_file(const std::filesystem::path& file, const MicroBatch& batch, size_t row,
+                       const at::Tensor& prediction) {
+  const auto index = static_cast<int64_t>(row);
+  checkpoint::write_safetensors(file,
+                                {{"sample_index", at::scalar_tensor(batch.sample_indices[row], at::kLong)},
+                                 {"latents", batch.latents[index]},
+                                 {"noise", batch.noise[index]},
+                                 {"timestep", batch.timesteps[index]},
+                                 {"encoder_hidden_states", batch.text_embeddings[index]},
+                                 {"prediction", prediction[index].detach()}},
+                                {{"source", batch.sources[row]}});
+}
+
+MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device) {
+  checkpoint::Metadata metadata;
+  const checkpoint::NamedTensors tensors = checkpoint::read_safetensors(file, &metadata);
+  const auto tensor = [&](const char* name, int64_t dim, at::ScalarType dtype) {
+    const auto found = tensors.find(name);
+    if (found == tensors.end() || found->second.dim() != dim || found->second.scalar_type() != dtype)
+      throw Error(ExitCode::kBadData,
+                  {.what = "this is not a recorded sample",
+                   .expected = fmt::format("tensor {} of {} dimensions, {}", name, dim, c10::toString(dtype)),
+                   .seen = found == tensors.end() ? "none" : found->second.toString(),
+                   .where = file.string(),
+                   .advice = "give a folder that the trainer wrote"});
+    return found->second;
+  };
+  return {.slots = {0},
+          .sample_indices = {tensor("sample_index", 0, at::kLong).item<int64_t>()},
+          .sources = {metadata["source"]},
+          .latents = tensor("latents", 3, at::kFloat).unsqueeze(0).to(device),
+          .noise = tensor("noise", 3, at::kFloat).unsqueeze(0).to(device),
+          .timesteps = tensor("timestep", 0, at::kLong).unsqueeze(0).to(device),
+          .text_embeddings = tensor("encoder_hidden_states", 2, at::kFloat).unsqueeze(0).to(device)};
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,23 @@
+// One sample of a step as a file, for another framework or another time:
+//
+//   sample_index [] i64, latents [4, h, w] f32 (scaled, before noise), noise [4, h, w] f32, timestep [] i64,
+//   encoder_hidden_states [L, C] f32, prediction [4, h, w]; metadata: source, the picture's name
+#pragma once
+
+#include <filesystem>
+
+#include "trainer/batches/micro_batch.h"
+
+namespace sdlora::trainer {
+
+// "step-000001.sample-000000.safetensors". `step` counts from 1, `slot` from 0.
+std::string sample_file_name(int64_t step, int64_t slot);
+
+// Row `row` of the batch; prediction [B, 4, h, w]. Throws Error(kIo).
+void write_sample_file(const std::filesystem::path& file, const MicroBatch& batch, size_t row,
+                       const at::Tensor& prediction);
+
+// A batch of that one sample on the device, with slot 0. Throws Error(kBadData) naming the file.
+MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device);
+
+}  // namespace sdlora::trainer

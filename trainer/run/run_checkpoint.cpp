@@ -1,0 +1,109 @@
+#include "trainer/run/run_checkpoint.h"
+
+#include <cmath>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+#include "model/kernels/cpu_kernels.h"
+
+namespace sdlora::trainer {
+
+namespace {
+
+// 1e-5 and 0.00001 are the same setting.
+bool is_same_setting(const std::string& one, const std::string& other) {
+  char *end_of_one = nullptr, *end_of_other = nullptr;
+  const double first = std::strtod(one.c_str(), &end_of_one),
+               second = std::strtod(other.c_str(), &end_of_other);
+  const bool are_numbers = !one.empty() && !other.empty() && *end_of_one == '\0' && *end_of_other == '\0';
+  return one == other || (are_numbers && first == second);
+}
+
+bool is_possible(const RunState& state) {
+  return state.step >= 0 && state.consecutive_nonfinite >= 0 && state.micro_batch_size > 0 &&
+         state.cpu_threads > 0 && std::isfinite(state.loss_scaler.scale) && state.loss_scaler.scale > 0 &&
+         state.loss_scaler.steps_since_change >= 0;
+}
+
+}  // namespace
+
+std::string to_json(const RunState& state) {
+  const nlohmann::ordered_json json{{"format", "sdlora run state 1"},
+                                    {"step", state.step},
+                                    {"consecutive_nonfinite", state.consecutive_nonfinite},
+                                    {"loss_scale", state.loss_scaler.scale},
+                                    {"loss_scale_steps_since_change", state.loss_scaler.steps_since_change},
+                                    {"micro_batch_size", state.micro_batch_size},
+                                    {"cpu_threads", state.cpu_threads},
+                                    {"cpu_kernels", state.cpu_kernels},
+                                    {"data_sha256", state.data_hash},
+                                    {"model_sha256", state.model_hash},
+                                    {"settings", state.settings}};
+  return json.dump(2) + "\n";
+}
+
+RunState run_state_from_json(const std::string& json, const std::string& where) {
+  try {
+    const auto values = nlohmann::json::parse(json);
+    RunState state{
+        .step = values.at("step").get<int64_t>(),
+        .consecutive_nonfinite = values.at("consecutive_nonfinite").get<int64_t>(),
+        .loss_scaler = {.scale = values.at("loss_scale").get<double>(),
+                        .steps_since_change = values.at("loss_scale_steps_since_change").get<int64_t>()},
+        .micro_batch_size = values.at("micro_batch_size").get<int64_t>(),
+        .cpu_threads = values.at("cpu_threads").get<int64_t>(),
+        // A checkpoint that does not say was written when ATen computed everything.
+        .cpu_kernels = values.value("cpu_kernels", describe(model::kernels::CpuKernels{})),
+        .data_hash = values.at("data_sha256").get<std::string>(),
+        .model_hash = values.at("model_sha256").get<std::string>(),
+        .settings = values.at("settings").get<std::map<std::string, std::string>>()};
+    if (!is_possible(state)) throw nlohmann::json::other_error::create(501, "an impossible number", &values);
+    return state;
+  } catch (const nlohmann::json::exception& failure) {
+    throw Error(ExitCode::kBadData, {.what = "cannot read a checkpoint's state.json",
+                                     .seen = failure.what(),
+                                     .where = where,
+                                     .advice = "remove this checkpoint to go on from an older one"});
+  }
+}
+
+std::string check_resumable(const RunState& saved, const RunState& mine) {
+  std::string expected, seen, warning;
+  const auto compare = [&](const std::string& name, const std::string& saved_value,
+                           const std::string& my_value) {
+    if (is_same_setting(saved_value, my_value)) return;
+    expected += fmt::format("{} = {}  ", name, saved_value);
+    seen += fmt::format("{} = {}  ", name, my_value);
+  };
+  for (const auto& [name, value] : saved.settings) {
+    const auto found = mine.settings.find(name);
+    const std::string my_value = found == mine.settings.end() ? "(not an option any more)" : found->second;
+    if (name == "max-steps" && !is_same_setting(value, my_value))
+      warning =
+          fmt::format("max-steps was {} and is {} now: the learning-rate schedule changes from step {} on",
+                      value, my_value, saved.step);
+    else
+      compare(name, value, my_value);
+  }
+  compare("data", saved.data_hash, mine.data_hash);
+  compare("model", saved.model_hash, mine.model_hash);
+  const auto warn_of_rounding = [&](const std::string& name, const std::string& saved_value,
+                                    const std::string& my_value) {
+    if (saved_value != my_value)
+      warning += fmt::format("{}{} was {} and is {} now: sums may round differently from step {} on",
+                             warning.empty() ? "" : "; ", name, saved_value, my_value, saved.step);
+  };
+  warn_of_rounding("cpu-threads", std::to_string(saved.cpu_threads), std::to_string(mine.cpu_threads));
+  warn_of_rounding("CPU kernels", saved.cpu_kernels, mine.cpu_kernels);
+  if (!expected.empty())
+    throw Error(ExitCode::kMismatch, {.what = "the checkpoint belongs to another run",
+                                      .expected = "as in the checkpoint: " + expected,
+                                      .seen = seen,
+                                      .advice = "give the same settings, or another --output for a new run"});
+  return warning;
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,33 @@
+// What a checkpoint of a run holds, and whether a run may go on from one.
+#pragma once
+
+#include "checkpoint/checkpoint_store.h"
+#include "trainer/options/train_config.h"
+#include "trainer/step/loss_scaler.h"
+
+namespace sdlora::trainer {
+
+// Everything besides the tensors that the next step depends on.
+struct RunState {
+  int64_t step = 0;                   // steps done
+  int64_t consecutive_nonfinite = 0;  // steps skipped in a row
+  LossScaler::State loss_scaler;
+  int64_t micro_batch_size = 0;
+  int64_t cpu_threads = 0;                      // of each rank
+  std::string cpu_kernels;                      // what computes the frozen layers
+  std::string data_hash;                        // SHA-256 of the cache's manifest
+  std::string model_hash;                       // SHA-256 of the UNet
+  std::map<std::string, std::string> settings;  // defining_settings()
+};
+
+std::string to_json(const RunState& state);
+
+// Throws Error(kBadData) naming `where`.
+RunState run_state_from_json(const std::string& json, const std::string& where);
+
+// Throws Error(kMismatch) listing the settings, data or model in which the checkpoint and this run differ.
+// Another max-steps is allowed: the run goes on to it, and the warning that is returned says that the
+// schedule changes; empty otherwise.
+std::string check_resumable(const RunState& saved, const RunState& mine);
+
+}  // namespace sdlora::trainer

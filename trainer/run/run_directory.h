@@ -1,0 +1,20 @@
+// The run directory, --output: created, writable, its log opened, the resolved config kept.
+#pragma once
+
+#include "comm/communicator.h"
+#include "trainer/options/train_config.h"
+
+namespace sdlora::trainer {
+
+// (all ranks) With --resume none an output that holds a run is refused, Error(kUsage), before anything is
+// written.
+void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& world);
+
+// (all ranks) Creates the directory, tries to write in it, removes what dead attempts left, and appends the
+// log to log.txt (rank 0) or log-rank-N.txt. Throws Error(kIo) on every rank when rank 0 cannot write.
+void open_run_directory(const TrainConfig& config, comm::Communicator& world);
+
+// (all ranks; rank 0 writes) OUTPUT/config.toml
+void write_resolved_config(const TrainConfig& config, comm::Communicator& world);
+
+}  // namespace sdlora::trainer

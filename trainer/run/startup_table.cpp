@@ -1,0 +1,118 @@
+#include "trainer/run/startup_table.h"
+
+#include <algorithm>
+#include <array>
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "common/host.h"
+
+namespace sdlora::trainer {
+namespace {
+
+constexpr double kMebibyte = 1024.0 * 1024.0;
+
+std::string batch_arithmetic(const TrainConfig& config, const LoadedRun& loaded,
+                             const StartupContext& context) {
+  const BatchShare& share = loaded.share;
+  const int64_t steps_left = config.max_steps - context.first_step;
+  const double epochs = static_cast<double>(config.max_steps * config.batch_size) /
+                        static_cast<double>(loaded.split.training.size());
+  return fmt::format(
+      "{} samples a step = {} rank(s) × {} micro-batch(es) of {}\n"
+      "{} steps to do of {} = {} samples in all = {:.2f} epochs",
+      config.batch_size, context.rank_count, share.slot_count / share.micro_batch_size,
+      share.micro_batch_size, steps_left, config.max_steps, config.max_steps * config.batch_size, epochs);
+}
+
+// What a rank holds besides activations, which depend on the model and are reported as resident memory at the
+// end.
+std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_count) {
+  const auto mebibytes = [](double bytes) { return bytes / kMebibyte; };
+  const double weight_bytes = static_cast<double>(c10::elementSize(loaded.mode.dtype));
+  const double prepared_bytes = static_cast<double>(loaded.mode.prepared_weights->byte_count());
+  const double adapter_count = static_cast<double>(loaded.adapter.parameter_count());
+  const bool is_fp32_on_cpu = loaded.mode.dtype == at::kFloat && loaded.mode.device.is_cpu();
+  double merged_bytes = 0;  // lora_projection.h
+  if (is_fp32_on_cpu)
+    for (const lora::Adapter::Module& module : loaded.adapter.modules())
+      merged_bytes += weight_bytes * static_cast<double>(module.in_features * module.out_features);
+  const data::Sample sample = loaded.dataset.sample(0);
+  const double data_bytes =
+      static_cast<double>(loaded.dataset.sample_count()) *
+      static_cast<double>(2 * sample.latent_mean.nbytes() + sample.text_embedding.nbytes());
+  return fmt::format(
+      "frozen UNet {:.0f} MiB{}{}\n"
+      "adapter with gradients and moments {:.1f} MiB, weights with it {:.1f} MiB, exact sum {:.1f} MiB, data "
+      "at most {:.1f} MiB a rank\n"
+      "and the activations of one micro-batch",
+      mebibytes(static_cast<double>(base_parameter_count) * weight_bytes),
+      is_fp32_on_cpu ? " (mapped: shared by the ranks of a host)" : "",
+      prepared_bytes > 0
+          ? fmt::format(", and as the CPU kernels want it {:.0f} MiB (shared by the ranks of a host)",
+                        mebibytes(prepared_bytes))
+          : "",
+      mebibytes(4 * 4 * adapter_count), mebibytes(merged_bytes), mebibytes(2 * 8 * adapter_count),
+      mebibytes(data_bytes));
+}
+
+std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
+  std::string text = fmt::format("{}, {} samples of {}² pixels", config.data.string(),
+                                 loaded.dataset.sample_count(), loaded.dataset.image_size());
+  if (!loaded.split.held_out.empty())
+    text += fmt::format("\n{} to train on, {} held out", loaded.split.training.size(),
+                        loaded.split.held_out.size());
+  if (loaded.validation)
+    text += fmt::format("\nvalidation on {} samples at 4 timesteps each, every {} steps",
+                        loaded.validation->sample_count(), config.validation_every);
+  return text;
+}
+
+}  // namespace
+
+std::string describe_hosts(comm::Communicator& world) {
+  std::vector<std::pair<std::string, int>> rank_counts;  // in the order of the ranks
+  for (const std::string& host : world.gather(host_name())) {
+    const auto known = std::find_if(rank_counts.begin(), rank_counts.end(),
+                                    [&](const auto& entry) { return entry.first == host; });
+    if (known == rank_counts.end())
+      rank_counts.emplace_back(host, 1);
+    else
+      ++known->second;
+  }
+  std::string text;
+  for (const auto& [host, count] : rank_counts)
+    text += fmt::format("{}{} ({} rank{})", text.empty() ? "" : ", ", host, count, count == 1 ? "" : "s");
+  return text;
+}
+
+std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const LoadedRun& loaded,
+                                                const StartupContext& context) {
+  const int64_t base_parameter_count = loaded.model_directory.parameter_count_of("unet");
+  return {
+      {"model",
+       fmt::format("{}\nUNet of {} parameters, frozen", config.model.string(), base_parameter_count)},
+      {"data", data_in_words(config, loaded)},
+      {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
+      {"batch", batch_arithmetic(config, loaded, context)},
+      {"optimiser",
+       fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm clipped to {:g}",
+                   config.learning_rate, config.learning_rate_schedule, config.warmup_steps,
+                   config.max_gradient_norm)},
+      {"precision",
+       fmt::format("{} (frozen model), fp32 (adapter, gradients, AdamW); reduction {}",
+                   config.mixed_precision == "no" ? "fp32" : config.mixed_precision, config.reduction)},
+      {"devices", fmt::format("{} rank(s) on {}, {} CPU thread(s) each", context.rank_count,
+                              context.device.str(), at::get_num_threads())},
+      {"hosts", context.hosts},
+      {"memory", memory_arithmetic(loaded, base_parameter_count)},
+      {"output", fmt::format("{}, {}", config.output.string(),
+                             config.checkpoint_every > 0
+                                 ? fmt::format("a checkpoint every {} steps", config.checkpoint_every)
+                                 : "a checkpoint at the end")},
+  };
+}
+
+}  // namespace sdlora::trainer

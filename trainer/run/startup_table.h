@@ -1,0 +1,27 @@
+// A run in words, before its first step.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "monitoring/records/table_row.h"
+#include "trainer/run/loaded_run.h"
+
+namespace sdlora::trainer {
+
+struct StartupContext {
+  int rank_count;
+  int64_t first_step;
+  at::Device device;
+  std::string hosts;  // describe_hosts()
+};
+
+// (all ranks) Where the ranks are: "n01 (4 ranks), n02 (4 ranks)".
+std::string describe_hosts(comm::Communicator& world);
+
+// Model, data, LoRA, batch arithmetic, optimiser, precision, devices, hosts, memory, output.
+std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const LoadedRun& loaded,
+                                                const StartupContext& context);
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,117 @@
+#include "trainer/step/validation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include "comm/fixed_point.h"
+#include "common/error.h"
+#include "common/seeds.h"
+
+namespace sdlora::trainer {
+namespace {
+
+constexpr int64_t kQuarters = monitoring::kTimestepQuarters;
+constexpr float kOutOfRange = 65536;           // of the exact sum
+constexpr int64_t kInterruptions = kQuarters;  // the counter after those of non-finite losses, one a quarter
+
+// The run's seed has no part in it.
+at::Generator generator_of(int64_t sample, int64_t quarter, Stream stream) {
+  return generator_for(
+      seed_of(/*run_seed=*/0, static_cast<uint64_t>(sample), static_cast<uint64_t>(quarter), stream));
+}
+
+}  // namespace
+
+Validation::Validation(const data::Dataset& dataset, std::vector<int64_t> samples,
+                       const model::NoiseSchedule& schedule, const model::ComputeMode& mode,
+                       int64_t micro_batch_size)
+    : dataset_(dataset),
+      samples_(std::move(samples)),
+      schedule_(schedule),
+      mode_(mode),
+      micro_batch_size_(micro_batch_size),
+      sum_(kQuarters, kQuarters + 1, mode.device) {
+  if (samples_.empty() || sample_count() > comm::fixed_point::kMaxTerms)
+    throw Error(ExitCode::kUsage, {.what = "the validation set has an unusable size",
+                                   .expected = fmt::format("1 … {} samples", comm::fixed_point::kMaxTerms),
+                                   .seen = fmt::format("{}", sample_count()),
+                                   .advice = "change --validation-split or --validation-data"});
+}
+
+ValidationResult Validation::run(const model::UNet& unet, comm::Communicator& sums_comm,
+                                 comm::Watchdog& watchdog, const std::function<bool()>& stop_requested) {
+  const c10::NoGradGuard no_gradients;
+  sum_.reset();
+  const int64_t pair_count = sample_count() * kQuarters;
+  // The groups are the same for any number of ranks, since a sample's prediction may depend on its neighbours
+  // in the last bits.
+  for (int64_t group = sums_comm.rank(); group * micro_batch_size_ < pair_count; group += sums_comm.size()) {
+    if (stop_requested()) {
+      sum_.add_to_counter(kInterruptions, 1);
+      break;
+    }
+    const int64_t first = group * micro_batch_size_;
+    watchdog.progress(comm::Section::kValidation, fmt::format("pair {} of {}", first, pair_count));
+    add_losses(unet, first, std::min(micro_batch_size_, pair_count - first));
+  }
+  watchdog.progress(comm::Section::kValidation, "summing the losses");
+  sums_comm.all_reduce_sum(sum_.words());                   // (all ranks)
+  const ValidationResult summed = result();                 // waits for the device
+  watchdog.progress(comm::Section::kValidation, "summed");  // never returns from a sum that was broken off
+  return summed;
+}
+
+void Validation::add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count) {
+  std::vector<at::Tensor> latents, noises, timesteps, text_embeddings;
+  const int64_t timesteps_per_quarter = schedule_.timestep_count() / kQuarters;
+  for (int64_t pair = first_pair; pair < first_pair + pair_count; ++pair) {
+    const int64_t index = samples_[static_cast<size_t>(pair / kQuarters)], quarter = pair % kQuarters;
+    const data::Sample sample = dataset_.sample(index);
+    latents.push_back(sample.latent_mean * dataset_.vae_scaling_factor());
+    noises.push_back(at::randn(sample.latent_mean.sizes(),
+                               generator_of(index, quarter, Stream::kValidationNoise), at::kFloat));
+    timesteps.push_back(at::randint(timesteps_per_quarter, {1},
+                                    generator_of(index, quarter, Stream::kValidationTimestep), at::kLong)
+                            .add_(quarter * timesteps_per_quarter));
+    text_embeddings.push_back(sample.text_embedding);
+  }
+  const at::Tensor x = at::stack(latents).to(mode_.device);             // [B, 4, h, w]
+  const at::Tensor noise = at::stack(noises).to(mode_.device);          // [B, 4, h, w]
+  const at::Tensor t = at::cat(timesteps).to(mode_.device);             // [B]
+  const at::Tensor text = at::stack(text_embeddings).to(mode_.device);  // [B, L, C]
+
+  const at::Tensor noisy = schedule_.add_noise(x, noise, t);
+  const at::Tensor prediction = unet.forward(noisy.to(mode_.dtype), t, text.to(mode_.dtype));
+  const at::Tensor losses = (prediction.to(at::kFloat) - schedule_.target(x, noise, t))
+                                .square()
+                                .mean(at::IntArrayRef{1, 2, 3});        // [B]
+  const at::Tensor are_in_range = (losses < kOutOfRange).to(at::kCPU);  // false for NaN
+  for (int64_t row = 0; row < pair_count; ++row) {
+    const int64_t quarter = (first_pair + row) % kQuarters;
+    sum_.add(quarter, losses.narrow(0, row, 1));
+    if (!are_in_range[row].item<bool>()) sum_.add_to_counter(quarter, 1);
+  }
+}
+
+ValidationResult Validation::result() const {
+  const at::Tensor totals = sum_.totals().to(at::kCPU, at::kDouble);
+  ValidationResult result{
+      .loss = 0, .quarter_losses = {}, .was_interrupted = sum_.counter(kInterruptions) > 0};
+  for (int64_t quarter = 0; quarter < kQuarters; ++quarter) {
+    // The sum leaves out what is not finite: without this, the mean of the rest would pass for the loss.
+    const double mean = sum_.counter(quarter) > 0
+                            ? std::numeric_limits<double>::quiet_NaN()
+                            : totals[quarter].item<double>() / static_cast<double>(sample_count());
+    result.quarter_losses[static_cast<size_t>(quarter)] = mean;
+    result.loss += mean / kQuarters;
+  }
+  return result;
+}
+
+}  // namespace sdlora::trainer

@@ -1,0 +1,63 @@
+#include "trainer/watching/run_report.h"
+
+#include <fmt/format.h>
+
+namespace sdlora::trainer {
+namespace {
+
+constexpr size_t kShownCaptions = 6;
+
+std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
+  const data::Dataset& dataset = loaded.dataset;
+  const at::IntArrayRef latent = dataset.sample(0).latent_mean.sizes();
+  std::vector<monitoring::TableRow> rows{
+      {"pictures",
+       fmt::format("{}{}", dataset.picture_count(), dataset.has_flip() ? ", each also mirrored" : "")},
+      {"trained on", fmt::format("{} samples", loaded.split.training.size())},
+      {"held out", fmt::format("{} samples", loaded.split.held_out.size())},
+      {"picture size", fmt::format("{0} × {0} pixels, latents {1} × {2} × {3}", dataset.image_size(),
+                                   latent[0], latent[1], latent[2])},
+      {"different captions", fmt::format("{}", dataset.captions().size() - 1)},  // without the empty one
+      {"manifest SHA-256", dataset.manifest_sha256()},
+      {"VAE SHA-256", dataset.vae_sha256()},
+      {"text encoder SHA-256", dataset.text_encoder_sha256()}};
+  if (loaded.validation_dataset)
+    rows.push_back({"validation manifest SHA-256", loaded.validation_dataset->manifest_sha256()});
+  return rows;
+}
+
+// A few captions from all over the data set.
+std::vector<std::string> some_captions(const data::Dataset& dataset) {
+  const std::vector<std::string>& all = dataset.captions();
+  std::vector<std::string> some;
+  const size_t count = all.size() - 1, shown = std::min(count, kShownCaptions);
+  for (size_t i = 0; i < shown; ++i) some.push_back(all[1 + i * count / shown]);
+  return some;
+}
+
+}  // namespace
+
+monitoring::RunReport describe_run(const TrainConfig& config, const LoadedRun& loaded,
+                                   const std::vector<monitoring::TableRow>& startup_table, int64_t step,
+                                   const std::string& state) {
+  monitoring::RunReport report{.run_directory = config.output,
+                               .state = state,
+                               .step = step,
+                               .max_steps = config.max_steps,
+                               .parameter_count = loaded.adapter.parameter_count(),
+                               .max_gradient_norm = config.max_gradient_norm,
+                               .settings = {},
+                               .run_rows = startup_table,
+                               .data_rows = rows_of(loaded),
+                               .captions = some_captions(loaded.dataset)};
+  for (const auto& [name, value] : config.settings) {
+    const auto standard = config.default_settings.find(name);
+    report.settings.push_back(
+        {.name = name,
+         .value = value,
+         .default_value = standard == config.default_settings.end() ? "" : standard->second});
+  }
+  return report;
+}
+
+}  // namespace sdlora::trainer
