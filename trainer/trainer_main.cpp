@@ -19,12 +19,15 @@
 #include "trainer/run/run_directory.h"
 #include "trainer/trainer.h"
 
+namespace trainer = sdlora::trainer;
+namespace process = sdlora::process;
+
 namespace {
 
 // Previews come from inference/, which trainer/ does not know.
-sdlora::trainer::Previews make_previews(const sdlora::trainer::TrainConfig& config, at::Device device) {
-  const sdlora::trainer::PreviewConfig& previews = config.previews;
-  const std::vector<std::string> prompts = sdlora::trainer::read_preview_prompts(previews.prompts);
+trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device device) {
+  const trainer::PreviewConfig& previews = config.previews;
+  const std::vector<std::string> prompts = trainer::read_preview_prompts(previews.prompts);
   const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
       sdlora::inference::PreviewSettings{
           .model = config.model,
@@ -34,7 +37,7 @@ sdlora::trainer::Previews make_previews(const sdlora::trainer::TrainConfig& conf
           .size_pixels = previews.size == 0 ? config.image_size : previews.size},
       prompts, device);
   return {config.output / "previews", prompts, /*marks_per_picture=*/previews.step_count + 2,
-          [painter](const sdlora::trainer::PreviewJob& job) {
+          [painter](const trainer::PreviewJob& job) {
             painter->paint(job.unet, job.mode, job.prompt, job.file, job.on_step);
           }};
 }
@@ -42,11 +45,8 @@ sdlora::trainer::Previews make_previews(const sdlora::trainer::TrainConfig& conf
 }  // namespace
 
 int main(int argc, char** argv) {
-  sdlora::process::watch_stop_signals();  // before anything that takes time
+  process::watch_stop_signals();  // before anything that takes time
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
-    namespace trainer = sdlora::trainer;
-    namespace process = sdlora::process;
-
     trainer::TrainConfig config;
     if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
     if (config.log_format == "json") sdlora::log::set_format(sdlora::log::Format::kJson);
@@ -56,8 +56,8 @@ int main(int argc, char** argv) {
                                         : config.output / sdlora::comm::flight_record_name(world.rank()));
     trainer::compare_builds_and_settings(world, config);
     trainer::refuse_a_used_directory(config, world);
-    using process::GpuKernels;
-    const GpuKernels kernels = config.is_deterministic ? GpuKernels::kDeterministic : GpuKernels::kFastest;
+    const auto kernels =
+        config.is_deterministic ? process::GpuKernels::kDeterministic : process::GpuKernels::kFastest;
     const at::Device device = process::bind_device(
         {.device = config.device, .kernels = kernels, .allow_gpu_sharing = config.allow_gpu_sharing}, world);
     config.resolve("cpu-threads", std::to_string(process::set_cpu_threads(config.cpu_threads, world)));
