@@ -74,7 +74,6 @@ int main(int argc, char** argv) {
       for (const std::string& line : sdlora::monitoring::table_of(run.startup_table()))
         sdlora::log::info(line);
     if (config.is_dry_run) return;
-
     trainer::write_resolved_config(config, world);
     run.run(process::stop_was_requested);
   });
