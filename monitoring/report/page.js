@@ -93,14 +93,14 @@ function showPreviews() {
   section("previews").append(element("div", {class: "scroll"}, table));
 }
 
-function factTable(facts) {
+function rowTable(rows) {
   const isHash = value => /^[0-9a-f]{64}$/.test(value);
-  return element("table", {class: "facts"}, ...facts.map(({name, value}) => element("tr", {},
+  return element("table", {class: "rows"}, ...rows.map(({name, value}) => element("tr", {},
     element("th", {scope: "row"}, name), element("td", {}, isHash(value) ? element("code", {}, value) : value))));
 }
 
 function settingTable(settings, isChanged) {
-  return element("table", {class: "facts"}, ...settings.map(setting => element("tr", isChanged ? {class: "changed"} : {},
+  return element("table", {class: "rows"}, ...settings.map(setting => element("tr", isChanged ? {class: "changed"} : {},
     element("th", {scope: "row"}, setting.name), element("td", {}, setting.value || "–"),
     ...(isChanged ? [element("td", {class: "default"}, setting.default ? `default ${setting.default}` : "")] : []))));
 }
@@ -114,8 +114,8 @@ function showTables() {
   const others = report.settings.filter(setting => !changed.includes(setting));
   section("settings").append(settingTable(changed, true),
     element("details", {}, element("summary", {}, `${plural(others.length, "setting")} at their defaults`), settingTable(others, false)));
-  section("run").append(factTable(report.run_facts));
-  section("data").append(factTable(report.data_facts));
+  section("run").append(rowTable(report.run_rows));
+  section("data").append(rowTable(report.data_rows));
   if (report.captions.length)
     section("data").querySelector("table").append(element("tr", {}, element("th", {scope: "row"}, "captions, a few"),
       element("td", {}, element("ul", {class: "captions"}, ...report.captions.map(caption => element("li", {}, caption))))));

@@ -20,9 +20,9 @@ TEST(MetricsHistory, HoldsEveryCurveOfTheLog) {
   write_bytes(
       folder / "metrics.jsonl",
       "{\"step\":0,\"validation_loss\":0.5,\"validation_loss_q1\":0.9,\"validation_seconds\":2}\n"
-      "{\"step\":1,\"loss\":0.4,\"gradient_norm\":0.1,\"learning_rate\":1e-5,\"skipped\":false,"
+      "{\"step\":1,\"loss\":0.4,\"grad_norm\":0.1,\"learning_rate\":1e-5,\"skipped\":false,"
       "\"samples_per_second\":4.0,\"step_seconds\":2.0}\n"
-      "{\"step\":2,\"loss\":null,\"gradient_norm\":null,\"learning_rate\":1e-5,\"skipped\":true,"
+      "{\"step\":2,\"loss\":null,\"grad_norm\":null,\"learning_rate\":1e-5,\"skipped\":true,"
       "\"validation_loss\":0.25,\"validation_loss_q1\":0.3,\"validation_seconds\":2,\"step_seconds\":2.0}\n"
       "torn");
   const MetricsHistory history = read_metrics_history(folder / "metrics.jsonl");
