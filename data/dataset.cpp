@@ -30,15 +30,16 @@ Dataset::Dataset(const std::filesystem::path& cache_directory, FileCheck check)
   check_memory(cache_directory, manifest_);
   for (size_t index = 0; index < manifest_.shards.size(); ++index) {
     const ShardContent shard = load_shard(cache_directory, manifest_, index, check);
-    std::vector<int64_t> shape = shard.latents.sizes().vec();
-    shape[1] = manifest_.picture_count();
-    if (index == 0) latents_ = at::empty(shape, at::kFloat);
-    if (latents_.sizes() != at::IntArrayRef(shape))
+    shards_.push_back(shard.latents);
+    // [4, h, w] of a picture
+    const at::IntArrayRef shape = shard.latents.sizes().slice(2), first = shards_[0].sizes().slice(2);
+    if (shape != first)
       throw Error(ExitCode::kBadData, {.what = "the shards' latents differ in shape",
-                                       .expected = fmt::format("{} cells a side", latents_.size(4)),
-                                       .seen = fmt::format("{}", shape[4]),
+                                       .expected = fmt::format("{} cells a side", first.back()),
+                                       .seen = fmt::format("{}", shape.back()),
                                        .where = (cache_directory / manifest_.shards[index].name).string()});
-    latents_.narrow(1, picture_count(), shard.sample_count()).copy_(shard.latents);
+    for (int64_t row = 0; row < shard.picture_count(); ++row)
+      shard_row_.push_back({.shard = index, .row = row});
     caption_index_.insert(caption_index_.end(), shard.caption_index.begin(), shard.caption_index.end());
     source_.insert(source_.end(), shard.source.begin(), shard.source.end());
   }
@@ -53,8 +54,10 @@ Sample Dataset::sample(int64_t index) const {
   const bool is_mirrored = index >= picture_count();
   const int64_t picture = index % picture_count();
   const int64_t plane = is_mirrored ? kPlanesPlain : 0;
-  return {.latent_mean = latents_[plane][picture],
-          .latent_std = latents_[plane + 1][picture],
+  const auto [shard, row] = shard_row_[static_cast<size_t>(picture)];
+  const at::Tensor& latents = shards_[shard];
+  return {.latent_mean = latents[plane][row],
+          .latent_std = latents[plane + 1][row],
           .text_embedding = text_.embedding[caption_index_[static_cast<size_t>(picture)]],
           .source = source_[static_cast<size_t>(picture)] + (is_mirrored ? " (mirrored)" : "")};
 }

@@ -34,7 +34,7 @@ class Dataset {
 
   bool has_flip() const { return manifest_.settings.flip; }
 
-  int64_t image_size() const { return manifest_.settings.image_size; }
+  const PictureSize& picture_size() const { return manifest_.settings.picture_size; }
 
   double vae_scaling_factor() const { return manifest_.settings.vae_scaling_factor; }
 
@@ -54,9 +54,15 @@ class Dataset {
   at::Tensor empty_caption_embedding() const { return text_.embedding[0]; }  // [77, C] f32
 
  private:
+  struct ShardRow {
+    size_t shard;
+    int64_t row;
+  };
+
   Manifest manifest_;
   std::string manifest_sha256_;
-  at::Tensor latents_;  // [planes, N, 4, h, w] f32
+  std::vector<at::Tensor> shards_;   // latents, [planes, n, 4, h, w] f32 each
+  std::vector<ShardRow> shard_row_;  // by picture, as the next two
   std::vector<int64_t> caption_index_;
   std::vector<std::string> source_;
   TextContent text_;

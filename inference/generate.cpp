@@ -31,9 +31,9 @@ class Run {
       : options_(options),
         device_(device),
         requests_(picture_requests(options)),
-        directory_(options.model),
-        configs_(directory_),
-        latent_shape_(configs_.latent_shape(options.width_pixels, options.height_pixels)),
+        model_(options.model),
+        configs_(model_),
+        latent_shape_(configs_.latent_shape(options.picture_size)),
         sampler_(make_sampler()) {}
 
   // The adapter is read early so that a bad one is known early; it is small.
@@ -50,7 +50,7 @@ class Run {
 
   void encode_inputs() {
     starts_.resize(requests_.size());
-    PromptEncoder encoder(directory_, device_);
+    PromptEncoder encoder(model_, device_);
     std::map<fs::path, at::Tensor> init_latents;
     for (size_t i = 0; i < requests_.size(); ++i) {
       const PictureRequest& request = requests_[i];
@@ -64,14 +64,13 @@ class Run {
       if (request.init_image.empty()) continue;
       at::Tensor& latents = init_latents[request.init_image];
       if (!latents.defined())
-        latents = encode_picture(
-            vae(), load_picture(request.init_image, options_.width_pixels, options_.height_pixels), device_);
+        latents = encode_picture(vae(), load_picture(request.init_image, options_.picture_size), device_);
       starts_[i].init_latents = latents;
     }
   }
 
   void load_unet() {
-    unet_ = directory_.load_unet(unet_mode());
+    unet_ = model_.load_unet(unet_mode());
     if (!adapter_) return;
     const lora::Applied applied = lora::apply_adapter(*unet_, *adapter_, options_.lora_scale, unet_mode());
     log::info(fmt::format("{} of {} tensors of {} applied", applied.tensor_count, applied.file_tensor_count,
@@ -111,8 +110,8 @@ class Run {
     const model::SamplerRequest request{.name = options_.sampler,
                                         .step_count = options_.steps,
                                         .uses_karras_sigmas = options_.uses_karras_sigmas};
-    const model::ModelConfig config(directory_.path() / "scheduler" / "scheduler_config.json");
-    return model::make_sampler(request, config, directory_.load_noise_schedule());
+    const model::ModelConfig config = model_.config_of(model::ModelPart::kScheduler);
+    return model::make_sampler(request, config, model_.load_noise_schedule());
   }
 
   model::ComputeMode unet_mode() const {
@@ -124,7 +123,7 @@ class Run {
 
   // Always fp32: it takes a small part of the time, and fp16 may overflow in it.
   const model::Vae& vae() {
-    if (!vae_) vae_ = directory_.load_vae(model::compute_mode_on(device_, at::kFloat, options_.cpu_kernels));
+    if (!vae_) vae_ = model_.load_vae(model::compute_mode_on(device_, at::kFloat, options_.cpu_kernels));
     return *vae_;
   }
 
@@ -171,7 +170,7 @@ class Run {
   const GenerateOptions& options_;
   const at::Device device_;
   const std::vector<PictureRequest> requests_;
-  const model::ModelDirectory directory_;
+  const model::ModelSource model_;
   const ModelConfigs configs_;
   const std::vector<int64_t> latent_shape_;  // of one picture
   const std::unique_ptr<const model::Sampler> sampler_;

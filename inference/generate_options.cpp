@@ -22,8 +22,8 @@ void declare_pictures(CLI::App& app, GenerateOptions& options) {
   app.add_option("--seed", options.seed, "of the first picture; the next ones count up")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--width", options.width_pixels, "pixels, a multiple of 8")->capture_default_str();
-  app.add_option("--height", options.height_pixels, "pixels, a multiple of 8")->capture_default_str();
+  app.add_option("--width", options.picture_size.width, "pixels, a multiple of 8")->capture_default_str();
+  app.add_option("--height", options.picture_size.height, "pixels, a multiple of 8")->capture_default_str();
   app.add_option("--init-image", options.init_image,
                  "picture to start from, resized and cropped to width x height");
   app.add_option("--strength", options.strength,

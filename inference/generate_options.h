@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/command_line.h"
+#include "data/images/picture_size.h"
 
 namespace sdlora::inference {
 
@@ -22,8 +23,7 @@ struct GenerateOptions {
   int64_t steps = 25;
   double guidance_scale = 7.5;
   int64_t seed = 0;  // of the first picture
-  int64_t width_pixels = 512;
-  int64_t height_pixels = 512;
+  data::PictureSize picture_size = data::square(512);
   int64_t image_count = 1;                // of each prompt
   int64_t batch_size = 1;                 // pictures denoised at a time
   std::filesystem::path init_image;       // empty: text-to-image

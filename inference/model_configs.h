@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "data/images/picture_size.h"
 #include "model/model_source.h"
 
 namespace sdlora::inference {
@@ -14,10 +15,10 @@ struct ModelConfigs {
   model::ClipTextConfig text;
 
   // Throws Error(kBadData) when the parts do not fit together, for example an inpainting UNet.
-  explicit ModelConfigs(const model::ModelDirectory& directory);
+  explicit ModelConfigs(const model::ModelSource& model);
 
   // {1, 4, h, w} of one picture. Throws Error(kUsage) for a size that the model cannot draw.
-  std::vector<int64_t> latent_shape(int64_t width_pixels, int64_t height_pixels) const;
+  std::vector<int64_t> latent_shape(const data::PictureSize& size) const;
 };
 
 }  // namespace sdlora::inference

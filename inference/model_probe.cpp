@@ -32,10 +32,10 @@ const at::Tensor& input(const NamedTensors& inputs, const std::string& name, int
   return found->second;
 }
 
-void probe_unet(const ProbeRequest& request, const model::ModelDirectory& directory,
-                const NamedTensors& inputs, NamedTensors& outputs) {
+void probe_unet(const ProbeRequest& request, const model::ModelSource& source, const NamedTensors& inputs,
+                NamedTensors& outputs) {
   const model::ComputeMode mode = model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels);
-  model::UNet unet = directory.load_unet(mode);
+  model::UNet unet = source.load_unet(mode);
   if (!request.lora.empty()) {
     const lora::AdapterFile adapter = lora::read_adapter(request.lora);
     const lora::Applied applied = lora::apply_adapter(unet, adapter, request.lora_scale, mode);
@@ -47,10 +47,9 @@ void probe_unet(const ProbeRequest& request, const model::ModelDirectory& direct
                    input(inputs, "unet.encoder_hidden_states", 3, at::kFloat));
 }
 
-void probe_vae(const ProbeRequest& request, const model::ModelDirectory& directory,
-               const NamedTensors& inputs, NamedTensors& outputs) {
-  const model::Vae vae =
-      directory.load_vae(model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels));
+void probe_vae(const ProbeRequest& request, const model::ModelSource& source, const NamedTensors& inputs,
+               NamedTensors& outputs) {
+  const model::Vae vae = source.load_vae(model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels));
   if (inputs.contains("vae.pixels")) {
     const model::Posterior posterior = vae.encode(input(inputs, "vae.pixels", 4, at::kFloat));
     outputs["vae.mean"] = posterior.mean;
@@ -83,18 +82,17 @@ void run_probe(const ProbeRequest& request) {
     throw Error(ExitCode::kUsage,
                 {.what = "model_probe has nothing to run", .expected = "--inputs, --prompts or both"});
   const c10::NoGradGuard no_gradients;
-  const model::ModelDirectory directory(request.model);
+  const model::ModelSource source(request.model);
   NamedTensors outputs;
   const NamedTensors inputs =
       request.inputs.empty() ? NamedTensors() : checkpoint::read_safetensors(request.inputs);
-  if (inputs.contains("unet.sample")) probe_unet(request, directory, inputs, outputs);
+  if (inputs.contains("unet.sample")) probe_unet(request, source, inputs, outputs);
   if (inputs.contains("vae.pixels") || inputs.contains("vae.latents"))
-    probe_vae(request, directory, inputs, outputs);
+    probe_vae(request, source, inputs, outputs);
   if (inputs.contains("text.input_ids"))
     outputs["text.hidden"] =
-        directory.load_text_encoder({}).encode(input(inputs, "text.input_ids", 2, at::kLong));
-  if (!request.prompts.empty())
-    outputs["text.tokens"] = tokenize(request.prompts, directory.load_tokenizer());
+        source.load_text_encoder({}).encode(input(inputs, "text.input_ids", 2, at::kLong));
+  if (!request.prompts.empty()) outputs["text.tokens"] = tokenize(request.prompts, source.load_tokenizer());
   checkpoint::write_safetensors(request.outputs, outputs);
   for (const auto& [name, tensor] : outputs)
     log::info(fmt::format("{} {} → {}", name, c10::str(tensor.sizes()), request.outputs.string()));

@@ -7,19 +7,14 @@
 #include "data/images/image_bytes.h"
 #include "data/images/image_file.h"
 #include "data/images/image_pixels.h"
+#include "data/images/vae_pixels.h"
 
 namespace sdlora::inference {
 
-at::Tensor load_picture(const std::filesystem::path& file, int64_t width_pixels, int64_t height_pixels) {
+at::Tensor load_picture(const std::filesystem::path& file, const data::PictureSize& size) {
   try {
-    std::vector<uint8_t> rgb = data::decode_cropped(data::read_image_file(file), width_pixels, height_pixels);
-    return at::from_blob(rgb.data(), {height_pixels, width_pixels, 3}, at::kByte)
-        .permute({2, 0, 1})
-        .to(at::kFloat)
-        .div(255.0)
-        .mul(2.0)
-        .sub(1.0)
-        .contiguous();
+    std::vector<uint8_t> rgb = data::decode_cropped(data::read_image_file(file), size);
+    return data::vae_pixels(at::from_blob(rgb.data(), {size.height, size.width, 3}, at::kByte));
   } catch (const data::UnusableImage& reason) {
     std::error_code ignored;
     throw Error(std::filesystem::exists(file, ignored) ? ExitCode::kBadData : ExitCode::kIo,

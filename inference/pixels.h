@@ -4,13 +4,14 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "data/images/picture_size.h"
 #include "model/vae/vae.h"
 
 namespace sdlora::inference {
 
-// A picture file, turned, resized and cropped as cache_latents does (data/image_pixels.h).
+// A picture file, turned, resized and cropped as cache_latents does (data/images/image_pixels.h).
 // → [3, H, W] f32 in -1 … 1. Throws Error(kIo) when it is not there, Error(kBadData) when it is no picture.
-at::Tensor load_picture(const std::filesystem::path& file, int64_t width_pixels, int64_t height_pixels);
+at::Tensor load_picture(const std::filesystem::path& file, const data::PictureSize& size);
 
 // pixels [3, H, W] in -1 … 1 → the mean of the posterior, scaled as the UNet sees it, [1, 4, h, w] f32 on the
 // CPU

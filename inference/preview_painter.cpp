@@ -12,18 +12,18 @@
 namespace sdlora::inference {
 namespace {
 
-std::unique_ptr<const model::Sampler> make_preview_sampler(const model::ModelDirectory& directory,
+std::unique_ptr<const model::Sampler> make_preview_sampler(const model::ModelSource& model,
                                                            int64_t step_count) {
-  const model::ModelConfig config(directory.path() / "scheduler" / "scheduler_config.json");
+  const model::ModelConfig config = model.config_of(model::ModelPart::kScheduler);
   return model::make_sampler({.name = "dpmpp_2m", .step_count = step_count}, config,
-                             directory.load_noise_schedule());
+                             model.load_noise_schedule());
 }
 
 // As parameters_text.h, for what a preview has.
 std::string parameters_of(const PreviewSettings& settings, const std::string& prompt) {
-  return fmt::format("{}\nSteps: {}, Sampler: DPM++ 2M, CFG scale: {:g}, Seed: {}, Size: {}x{}", prompt,
-                     settings.step_count, settings.guidance_scale, settings.seed, settings.size_pixels,
-                     settings.size_pixels);
+  return fmt::format("{}\nSteps: {}, Sampler: DPM++ 2M, CFG scale: {:g}, Seed: {}, Size: {}", prompt,
+                     settings.step_count, settings.guidance_scale, settings.seed,
+                     data::to_text(settings.picture_size));
 }
 
 }  // namespace
@@ -33,11 +33,10 @@ PreviewPainter::PreviewPainter(const PreviewSettings& settings, const std::vecto
     : settings_(settings),
       prompts_(prompts),
       device_(device),
-      latent_shape_(ModelConfigs(model::ModelDirectory(settings.model))
-                        .latent_shape(settings.size_pixels, settings.size_pixels)),
-      sampler_(make_preview_sampler(model::ModelDirectory(settings.model), settings.step_count)),
-      vae_(model::ModelDirectory(settings.model).load_vae(model::compute_mode_on(device, at::kFloat))) {
-  PromptEncoder encoder(model::ModelDirectory(settings.model), device);
+      latent_shape_(ModelConfigs(model::ModelSource(settings.model)).latent_shape(settings.picture_size)),
+      sampler_(make_preview_sampler(model::ModelSource(settings.model), settings.step_count)),
+      vae_(model::ModelSource(settings.model).load_vae(model::compute_mode_on(device, at::kFloat))) {
+  PromptEncoder encoder(model::ModelSource(settings.model), device);
   for (const std::string& prompt : prompts) text_embeddings_.push_back(encoder.encode(prompt));
   empty_text_embedding_ = encoder.encode("");
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/images/picture_size.h"
 #include "model/model_source.h"
 #include "model/samplers/sampler.h"
 
@@ -17,7 +18,7 @@ struct PreviewSettings {
   int64_t step_count = 20;  // of DPM-Solver++(2M)
   double guidance_scale = 7.5;
   uint64_t seed = 0;  // of every picture: the one that `generate --seed` draws from the same adapter
-  int64_t size_pixels = 512;
+  data::PictureSize picture_size = data::square(512);
 };
 
 class PreviewPainter {

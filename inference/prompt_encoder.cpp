@@ -9,7 +9,7 @@
 
 namespace sdlora::inference {
 
-PromptEncoder::PromptEncoder(const model::ModelDirectory& model, at::Device device)
+PromptEncoder::PromptEncoder(const model::ModelSource& model, at::Device device)
     : tokenizer_(model.load_tokenizer()),
       text_encoder_(model.load_text_encoder({.device = device, .dtype = at::kFloat})),
       device_(device) {}

@@ -11,7 +11,7 @@ namespace sdlora::inference {
 class PromptEncoder {
  public:
   // In fp32.
-  PromptEncoder(const model::ModelDirectory& model, at::Device device);
+  PromptEncoder(const model::ModelSource& model, at::Device device);
 
   // [L, C] f32 on the CPU, the last hidden state. A prompt longer than CLIP's window is cut, with a warning
   // that names the words lost; each prompt is encoded once.

@@ -33,13 +33,13 @@ class Replayer {
       : directory_(directory),
         record_(record),
         mode_(model::compute_mode_on(device, dtype_of(record.mixed_precision), record.cpu_kernels)),
-        model_directory_(model),
-        unet_(model_directory_.load_unet(mode_)),
-        schedule_(model_directory_.load_noise_schedule()),
+        model_source_(model),
+        unet_(model_source_.load_unet(mode_)),
+        schedule_(model_source_.load_noise_schedule()),
         adapter_(unet_, record.lora, /*run_seed=*/0, device),
         reducer_(make_reducer(record.reduction, adapter_.parameter_count(), device)) {
     adapter_.load(checkpoint::read_safetensors(directory / "adapter.safetensors"));
-    if (model_directory_.hash_of("unet") != record.model_hash)
+    if (model_source_.hash_of(model::ModelPart::kUnet) != record.model_hash)
       log::warning("the UNet in " + model.string() + " is not the one that the step was recorded with");
   }
 
@@ -76,7 +76,7 @@ class Replayer {
   std::filesystem::path directory_;
   const NonfiniteRecord& record_;
   model::ComputeMode mode_;
-  model::ModelDirectory model_directory_;
+  model::ModelSource model_source_;
   model::UNet unet_;
   model::NoiseSchedule schedule_;
   lora::Adapter adapter_;

@@ -122,17 +122,17 @@ void Trainer::load_run() {
     config_.micro_batch_size = share.micro_batch_size;
     config_.resolve("micro-batch-size", std::to_string(share.micro_batch_size));
     loaded_ = std::make_unique<LoadedRun>(config_, share, device_);
-    config_.image_size = loaded_->dataset.image_size();
+    config_.image_size = loaded_->dataset.picture_size().width;
     config_.resolve("img-size", std::to_string(config_.image_size));
   });
   share_prepared_weights();
   watchdog_.progress(comm::Section::kStartUp, "hashing the model");
-  model_hash_ = hash_model_once_a_host(world_, loaded_->model_directory);
+  model_hash_ = hash_model_once_a_host(world_, loaded_->model_source);
   comm::fail_together(world_, [&] {
     if (world_.rank() != 0) return;
-    check_data_was_cached_with(loaded_->model_directory, loaded_->dataset, config_.data);
+    check_data_was_cached_with(loaded_->model_source, loaded_->dataset, config_.data);
     if (loaded_->validation_dataset)
-      check_data_was_cached_with(loaded_->model_directory, *loaded_->validation_dataset,
+      check_data_was_cached_with(loaded_->model_source, *loaded_->validation_dataset,
                                  config_.validation_data);
   });
 }

@@ -34,7 +34,7 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device d
           .step_count = previews.step_count,
           .guidance_scale = previews.guidance_scale,
           .seed = previews.seed,
-          .size_pixels = previews.size == 0 ? config.image_size : previews.size},
+          .picture_size = sdlora::data::square(previews.size == 0 ? config.image_size : previews.size)},
       prompts, device);
   return {config.output / "previews", prompts, /*marks_per_picture=*/previews.step_count + 2,
           [painter](const trainer::PreviewJob& job) {

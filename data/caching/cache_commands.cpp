@@ -36,7 +36,8 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   line("pictures", fmt::format("{}", manifest.picture_count()));
   line("mirror images", settings.flip ? "yes: as many samples again" : "no");
   line("captions", fmt::format("{}, the empty one among them", manifest.text.row_count));
-  line("image size", fmt::format("{0} x {0} pixels", settings.image_size));
+  line("image size",
+       fmt::format("{} x {} pixels", settings.picture_size.width, settings.picture_size.height));
   line("shards", fmt::format("{} of up to {} pictures", manifest.shards.size(), settings.shard_size));
   line("bytes", fmt::format("{}", total_bytes(manifest)));
   line("scaling factor", fmt::format("{}", settings.vae_scaling_factor));

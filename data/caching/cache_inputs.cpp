@@ -1,11 +1,8 @@
 #include "data/caching/cache_inputs.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/sha256.h"
 #include "comm/fail_together.h"
 #include "common/error.h"
 #include "common/text_list.h"
@@ -18,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
+using model::ModelPart;
 
 constexpr int64_t kLargestImageSize = 4096;
 constexpr int64_t kLargestShardSize = 4096;
@@ -60,24 +58,6 @@ std::vector<InspectedImage> gather_inspections(const fs::path& folder,
   return all;
 }
 
-// Over the names and bytes of the tokenizer's files.
-std::string hash_of_tokenizer(const fs::path& directory) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
-    if (entry->is_regular_file(error)) files.push_back(entry->path());
-  if (error)
-    throw Error(ExitCode::kUsage, {.what = "the model's tokenizer cannot be read",
-                                   .seen = error.message(),
-                                   .where = directory.string(),
-                                   .advice = "check --model"});
-  std::sort(files.begin(), files.end());
-  std::string hashes;
-  for (const fs::path& file : files)
-    hashes += file.filename().string() + " " + checkpoint::sha256_of_file(file) + "\n";
-  return checkpoint::sha256_of(hashes);
-}
-
 void check_range(const char* option, int64_t value, int64_t largest) {
   if (value >= 1 && value <= largest) return;
   throw Error(ExitCode::kUsage, {.what = fmt::format("{} is out of range", option),
@@ -85,21 +65,21 @@ void check_range(const char* option, int64_t value, int64_t largest) {
                                  .seen = fmt::format("{}", value)});
 }
 
-CacheSettings settings_for(const CacheOptions& options, const model::ModelDirectory& model) {
+CacheSettings settings_for(const CacheOptions& options, const model::ModelSource& model) {
   check_range("--img-size", options.image_size, kLargestImageSize);
   check_range("--shard-size", options.shard_size, kLargestShardSize);
-  CacheSettings settings{.image_size = options.image_size,
+  CacheSettings settings{.picture_size = square(options.image_size),
                          .flip = options.flip,
                          .shard_size = options.shard_size,
-                         .vae_sha256 = model.hash_of("vae"),
-                         .text_encoder_sha256 = model.hash_of("text_encoder")};
-  const auto vae = model::VaeConfig::read(model::ModelConfig(model.path() / "vae" / "config.json"));
-  if (options.image_size % vae.downscale() != 0)
+                         .vae_sha256 = model.hash_of(ModelPart::kVae),
+                         .text_encoder_sha256 = model.hash_of(ModelPart::kTextEncoder)};
+  const auto vae = model::VaeConfig::read(model.config_of(ModelPart::kVae));
+  if (!latent_size(settings.picture_size, vae.downscale()))
     throw Error(ExitCode::kUsage, {.what = "--img-size does not fit the model",
                                    .expected = fmt::format("a multiple of {}", vae.downscale()),
                                    .seen = fmt::format("{}", options.image_size)});
   settings.vae_scaling_factor = vae.scaling_factor;
-  settings.tokenizer_sha256 = hash_of_tokenizer(model.path() / "tokenizer");
+  settings.tokenizer_sha256 = model.hash_of(ModelPart::kTokenizer);
   return settings;
 }
 
@@ -118,7 +98,7 @@ CachePlan gather_cache_inputs(const CacheOptions& options, comm::Communicator& w
   CachePlan plan;
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
-    const model::ModelDirectory model(options.model);
+    const model::ModelSource model(options.model);
     const CacheSettings settings = settings_for(options, model);
     std::vector<std::string> usable;
     std::vector<PlannedSample> samples;

@@ -15,7 +15,7 @@ struct CacheOptions {
   std::filesystem::path model;
   std::filesystem::path images;
   std::filesystem::path output;
-  int64_t image_size = 512;                     // pixels along a side
+  int64_t image_size = 512;                     // pixels along a side of the squares
   std::optional<std::string> training_caption;  // for images that have none
   int64_t shard_size = 256;                     // images a shard
   bool flip = false;

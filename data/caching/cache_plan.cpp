@@ -12,7 +12,8 @@ namespace {
 using Json = nlohmann::json;
 
 Json settings_json(const CacheSettings& settings) {
-  return {{"image_size", settings.image_size},
+  return {{"width", settings.picture_size.width},
+          {"height", settings.picture_size.height},
           {"flip", settings.flip},
           {"shard_size", settings.shard_size},
           {"vae_scaling_factor", settings.vae_scaling_factor},
@@ -30,7 +31,7 @@ Json samples_json(const std::vector<PlannedSample>& samples) {
 
 std::string hash_of(const PlannedShard& shard, const CacheSettings& settings) {
   const Json inputs = {{"format_version", kFormatVersion},
-                       {"image_size", settings.image_size},
+                       {"image_size", square_side(settings.picture_size)},
                        {"flip", settings.flip},
                        {"vae_scaling_factor", settings.vae_scaling_factor},
                        {"vae_sha256", settings.vae_sha256},
@@ -86,17 +87,18 @@ std::string to_json_text(const CachePlan& plan) {
 CachePlan parse_cache_plan(const std::string& json_text) {
   const Json json = Json::parse(json_text);
   const Json& settings = json.at("settings");
-  CachePlan plan{.settings = {.image_size = settings.at("image_size"),
-                              .flip = settings.at("flip"),
-                              .shard_size = settings.at("shard_size"),
-                              .vae_scaling_factor = settings.at("vae_scaling_factor"),
-                              .vae_sha256 = settings.at("vae_sha256"),
-                              .text_encoder_sha256 = settings.at("text_encoder_sha256"),
-                              .tokenizer_sha256 = settings.at("tokenizer_sha256")},
-                 .captions = json.at("captions"),
-                 .text_inputs_sha256 = json.at("text_inputs_sha256"),
-                 .is_text_kept = json.at("is_text_kept"),
-                 .reusable_shards = json.at("reusable_shards")};
+  CachePlan plan{
+      .settings = {.picture_size = {.width = settings.at("width"), .height = settings.at("height")},
+                   .flip = settings.at("flip"),
+                   .shard_size = settings.at("shard_size"),
+                   .vae_scaling_factor = settings.at("vae_scaling_factor"),
+                   .vae_sha256 = settings.at("vae_sha256"),
+                   .text_encoder_sha256 = settings.at("text_encoder_sha256"),
+                   .tokenizer_sha256 = settings.at("tokenizer_sha256")},
+      .captions = json.at("captions"),
+      .text_inputs_sha256 = json.at("text_inputs_sha256"),
+      .is_text_kept = json.at("is_text_kept"),
+      .reusable_shards = json.at("reusable_shards")};
   for (const Json& shard_json : json.at("shards")) {
     PlannedShard shard{.file_name = shard_json.at("file_name"),
                        .inputs_sha256 = shard_json.at("inputs_sha256"),

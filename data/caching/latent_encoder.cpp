@@ -3,9 +3,11 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
+#include "data/images/vae_pixels.h"
+
 namespace sdlora::data {
 
-LatentEncoder::LatentEncoder(model::ModelDirectory model, at::Device device, bool flip)
+LatentEncoder::LatentEncoder(model::ModelSource model, at::Device device, bool flip)
     : model_(std::move(model)), device_(device), flip_(flip) {
   if (!device.is_cuda()) return;
   at::globalContext().setAllowTF32CuBLAS(false);
@@ -14,18 +16,12 @@ LatentEncoder::LatentEncoder(model::ModelDirectory model, at::Device device, boo
   at::globalContext().setDeterministicCuDNN(true);
 }
 
-at::Tensor LatentEncoder::encode(const std::string& rgb, int64_t side_pixels) {
+at::Tensor LatentEncoder::encode(const std::string& rgb, const PictureSize& size) {
   const c10::InferenceMode no_gradients;
   std::call_once(is_loaded_, [&] { vae_ = model_.load_vae(model::compute_mode_on(device_, at::kFloat)); });
-  const at::Tensor bytes = at::from_blob(const_cast<char*>(rgb.data()), {1, side_pixels, side_pixels, 3},
+  const at::Tensor bytes = at::from_blob(const_cast<char*>(rgb.data()), {size.height, size.width, 3},
                                          at::TensorOptions(at::kByte));
-  const at::Tensor pixels = bytes.to(device_)
-                                .permute({0, 3, 1, 2})
-                                .to(at::kFloat)
-                                .div(255.0)
-                                .mul(2.0)
-                                .sub(1.0)
-                                .contiguous();  // [1, 3, H, W]
+  const at::Tensor pixels = vae_pixels(bytes.to(device_)).unsqueeze(0);  // [1, 3, H, W]
   std::vector<at::Tensor> planes;
   const auto add_planes = [&](const at::Tensor& picture) {
     const model::Posterior posterior = vae_->encode(picture);

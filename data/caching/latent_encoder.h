@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "data/images/picture_size.h"
 #include "model/model_source.h"
 
 namespace sdlora::data {
@@ -14,15 +15,15 @@ class LatentEncoder {
  public:
   // The weights are loaded by the first encode(): a run that only copies never reads them. On a GPU this
   // turns TF32 off, in the whole process.
-  LatentEncoder(model::ModelDirectory model, at::Device device, bool flip);
+  LatentEncoder(model::ModelSource model, at::Device device, bool flip);
 
-  // `rgb`: side × side × 3 bytes, rows from the top. Pixels become byte / 255 × 2 - 1.
-  // Returns [planes, 4, side / 8, side / 8] f32 on the CPU; planes as in shard_format.h. Any
-  // number of threads at a time.
-  at::Tensor encode(const std::string& rgb, int64_t side_pixels);
+  // `rgb`: height × width × 3 bytes, rows from the top.
+  // Returns [planes, 4, height / 8, width / 8] f32 on the CPU; planes as in shard_format.h. Any number of
+  // threads at a time.
+  at::Tensor encode(const std::string& rgb, const PictureSize& size);
 
  private:
-  model::ModelDirectory model_;
+  model::ModelSource model_;
   at::Device device_;
   bool flip_;
   std::once_flag is_loaded_;

@@ -16,7 +16,7 @@ PictureEncoder::PictureEncoder(const CacheOptions& options, const CachePlan& pla
       plan_(plan),
       loader_(loader),
       decoder_count_(decoder_count),
-      encoder_(model::ModelDirectory(options.model), options.device, plan.settings.flip),
+      encoder_(model::ModelSource(options.model), options.device, plan.settings.flip),
       previous_(options.output, plan) {}
 
 std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSample>& samples,
@@ -38,7 +38,7 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
     std::unique_lock lock(mutex);
     while (taken < to_encode.size()) {
       for (; requested < to_encode.size() && loader_.pending_count() < decoder_count_; ++requested)
-        loader_.request(options_.images / samples[to_encode[requested]].source, plan_.settings.image_size);
+        loader_.request(options_.images / samples[to_encode[requested]].source, plan_.settings.picture_size);
       const size_t sample = to_encode[taken++];
       const LoadedImage image = loader_.take();
       lock.unlock();
@@ -60,7 +60,7 @@ EncodedPicture PictureEncoder::encode_one(const PlannedSample& sample, const Loa
                                      .advice = "run cache_latents again when nobody writes there"});
   if (options_.stop_requested && options_.stop_requested()) return {};
   if (!image.unusable_reason.empty()) return {.unusable_reason = image.unusable_reason};
-  const at::Tensor latents = encoder_.encode(image.rgb, plan_.settings.image_size);
+  const at::Tensor latents = encoder_.encode(image.rgb, plan_.settings.picture_size);
   if (!at::isfinite(latents).all().item<bool>())
     return {.unusable_reason = "the VAE makes latents of it that are not finite"};
   return {.latents = latents};

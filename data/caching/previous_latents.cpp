@@ -5,7 +5,7 @@ namespace sdlora::data {
 PreviousLatents::PreviousLatents(const std::filesystem::path& cache_directory, const CachePlan& plan) {
   for (const std::string& name : plan.reusable_shards) {
     const ShardFile shard(cache_directory / name);
-    if (shard.header().image_size != plan.settings.image_size ||
+    if (shard.header().picture_size != plan.settings.picture_size ||
         shard.header().vae_sha256 != plan.settings.vae_sha256 || shard.has_flip() != plan.settings.flip)
       continue;
     const std::vector<std::string> sha256 = shard.read_source_sha256();

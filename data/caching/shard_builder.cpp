@@ -88,16 +88,16 @@ ShardResult ShardBuilder::build(const PlannedShard& shard, const PictureDone& pi
   ShardResult result;
   for (size_t sample = 0; sample < encoded.size(); ++sample) {
     if (encoded[sample].latents.defined()) {
-      ++result.sample_count;
+      ++result.picture_count;
       if (!encoded[sample].is_reused) ++result.encoded_count;
     } else {
       result.skipped.push_back({shard.samples[sample].source, encoded[sample].unusable_reason});
     }
   }
   comm::fail_together(world_, [&] {
-    if (output_ == nullptr || result.sample_count == 0) return;
+    if (output_ == nullptr || result.picture_count == 0) return;
     write_shard(options_.output / shard.file_name, content_of(shard, encoded));
-    output_->add_finished(describe_file(options_.output / shard.file_name, result.sample_count),
+    output_->add_finished(describe_file(options_.output / shard.file_name, result.picture_count),
                           result.skipped);
   });
   return result;
@@ -130,10 +130,10 @@ void ShardBuilder::save_partial(const PlannedShard& shard, const std::vector<Enc
     const std::chrono::duration<double> unsaved = Clock::now() - saved_at_;
     if (output_ == nullptr || (!is_due && unsaved.count() < options_.save_interval_seconds)) return;
     const ShardContent content = content_of(shard, encoded);
-    if (content.sample_count() == 0) return;
+    if (content.picture_count() == 0) return;
     const std::filesystem::path file = options_.output / partial_name(shard.file_name);
     write_shard(file, content);
-    output_->add_finished(describe_file(file, content.sample_count()), {});
+    output_->add_finished(describe_file(file, content.picture_count()), {});
     saved_at_ = Clock::now();
   });
 }
@@ -142,7 +142,7 @@ void ShardBuilder::save_partial(const PlannedShard& shard, const std::vector<Enc
 ShardContent ShardBuilder::content_of(const PlannedShard& shard,
                                       const std::vector<EncodedPicture>& encoded) const {
   ShardContent content;
-  content.header = {.image_size = plan_.settings.image_size,
+  content.header = {.picture_size = plan_.settings.picture_size,
                     .vae_scaling_factor = plan_.settings.vae_scaling_factor,
                     .vae_sha256 = plan_.settings.vae_sha256,
                     .inputs_sha256 = shard.inputs_sha256};

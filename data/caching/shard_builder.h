@@ -10,7 +10,7 @@
 namespace sdlora::data {
 
 struct ShardResult {
-  int64_t sample_count = 0;           // in the file; 0: no file
+  int64_t picture_count = 0;          // in the file; 0: no file
   int64_t encoded_count = 0;          // the others were taken from an earlier run
   std::vector<SkippedImage> skipped;  // pictures that do not decode, or whose latents are not finite
 };

@@ -26,9 +26,9 @@ class CaptionEncoder {
  public:
   explicit CaptionEncoder(const CacheOptions& options)
       : device_(options.device),
-        tokenizer_(model::ModelDirectory(options.model).load_tokenizer()),
-        encoder_(model::ModelDirectory(options.model)
-                     .load_text_encoder({.device = device_, .dtype = at::kFloat})) {}
+        tokenizer_(model::ModelSource(options.model).load_tokenizer()),
+        encoder_(
+            model::ModelSource(options.model).load_text_encoder({.device = device_, .dtype = at::kFloat})) {}
 
   // [L, C]
   std::vector<int64_t> shape() const { return {tokenizer_.max_length(), encoder_.config().hidden_size}; }

@@ -32,9 +32,9 @@ constexpr char kUsable = '+';
 constexpr char kUnusable = '-';
 constexpr char kNoProcess = '!';
 
-// A request is one datagram: the side, then the path; the pipe for the result travels with it.
+// A request is one datagram: the size, then the path; the pipe for the result travels with it.
 struct Request {
-  int64_t side_pixels = 0;
+  PictureSize size;
   std::string file;
   int result_pipe = -1;
 };
@@ -45,7 +45,7 @@ union DescriptorMessage {
 };
 
 bool send_request(int socket, const Request& request) {
-  iovec parts[2] = {{const_cast<int64_t*>(&request.side_pixels), sizeof(int64_t)},
+  iovec parts[2] = {{const_cast<PictureSize*>(&request.size), sizeof(PictureSize)},
                     {const_cast<char*>(request.file.data()), request.file.size()}};
   DescriptorMessage control{};
   msghdr message{};
@@ -76,10 +76,10 @@ bool receive_request(int socket, Request& request) {
   ssize_t byte_count = -1;
   while ((byte_count = ::recvmsg(socket, &message, 0)) < 0 && errno == EINTR) continue;
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (byte_count < static_cast<ssize_t>(sizeof(int64_t)) || header == nullptr) return false;
-  std::memcpy(&request.side_pixels, text.data(), sizeof(int64_t));
+  if (byte_count < static_cast<ssize_t>(sizeof(PictureSize)) || header == nullptr) return false;
+  std::memcpy(&request.size, text.data(), sizeof(PictureSize));
   std::memcpy(&request.result_pipe, CMSG_DATA(header), sizeof(int));
-  request.file = text.substr(sizeof(int64_t), static_cast<size_t>(byte_count) - sizeof(int64_t));
+  request.file = text.substr(sizeof(PictureSize), static_cast<size_t>(byte_count) - sizeof(PictureSize));
   return true;
 }
 
@@ -115,7 +115,7 @@ void limit_resources() {
   try {
     const std::string bytes = read_image_file(request.file);
     sha256 = checkpoint::sha256_of(bytes);
-    const std::vector<uint8_t> rgb = decode_square(bytes, request.side_pixels);
+    const std::vector<uint8_t> rgb = decode_cropped(bytes, request.size);
     result = kUsable + sha256 + std::string(rgb.begin(), rgb.end());
   } catch (const UnusableImage& reason) {
     result = kUnusable + sha256 + reason.what();
@@ -173,7 +173,7 @@ ImageLoader::~ImageLoader() {
   if (spawner_ > 0) ::waitpid(spawner_, nullptr, 0);
 }
 
-void ImageLoader::request(const std::filesystem::path& file, int64_t side_pixels) {
+void ImageLoader::request(const std::filesystem::path& file, const PictureSize& size) {
   int ends[2] = {-1, -1};
   const auto fail = [&](const std::string& seen) {
     throw Error(ExitCode::kInternal,
@@ -181,7 +181,7 @@ void ImageLoader::request(const std::filesystem::path& file, int64_t side_pixels
   };
   if (!failure_.empty()) fail(failure_);
   if (::pipe2(ends, O_CLOEXEC) != 0) fail(system_error_text());
-  const bool is_sent = send_request(request_socket_, {side_pixels, file.string(), ends[1]});
+  const bool is_sent = send_request(request_socket_, {size, file.string(), ends[1]});
   const std::string reason = is_sent ? "" : system_error_text();
   ::close(ends[1]);
   results_.push_back(ends[0]);

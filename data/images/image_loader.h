@@ -9,6 +9,8 @@
 
 #include <sys/types.h>
 
+#include "data/images/picture_size.h"
+
 namespace sdlora::data {
 
 // The reason when a decoder's process ended without a word. It may have been the machine's fault: worth
@@ -17,7 +19,7 @@ inline constexpr const char* kDecoderDied = "the decoder crashed, or took too mu
 
 struct LoadedImage {
   std::string sha256;           // of the file's bytes that were decoded
-  std::string rgb;              // side × side × 3 bytes, as decode_square; empty for an unusable image
+  std::string rgb;              // height × width × 3 bytes, as decode_cropped; empty for an unusable image
   std::string unusable_reason;  // empty for a usable image
 };
 
@@ -32,7 +34,7 @@ class ImageLoader {
 
   // Starts loading. Each request is a process at work or waiting to be read: keep only as many as there are
   // cores. Throws Error(kInternal).
-  void request(const std::filesystem::path& file, int64_t side_pixels);
+  void request(const std::filesystem::path& file, const PictureSize& size);
 
   // The result of the oldest request, waiting for it if need be.
   LoadedImage take();

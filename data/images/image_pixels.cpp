@@ -132,16 +132,12 @@ cv::Mat resize_and_crop(const cv::Mat& image, const cv::Size& crop) {
 
 }  // namespace
 
-std::vector<uint8_t> decode_cropped(std::string_view bytes, int64_t width_pixels, int64_t height_pixels) {
+std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& size) {
   const ImageHeader header = read_image_header(bytes);
   const cv::Mat upright = turn_upright(decode(bytes, header.kind), header.orientation);
-  const cv::Size crop(static_cast<int>(width_pixels), static_cast<int>(height_pixels));
+  const cv::Size crop(static_cast<int>(size.width), static_cast<int>(size.height));
   const cv::Mat picture = resize_and_crop(to_rgb(upright, header.kind), crop);
   return {picture.datastart, picture.dataend};
-}
-
-std::vector<uint8_t> decode_square(std::string_view bytes, int64_t side_pixels) {
-  return decode_cropped(bytes, side_pixels, side_pixels);
 }
 
 }  // namespace sdlora::data

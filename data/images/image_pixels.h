@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/images/picture_size.h"
+
 namespace sdlora::data {
 
 // `bytes`: a whole PNG, JPEG, WebP or BMP file. In this order: decode (of an animation the first frame), turn
@@ -13,9 +15,6 @@ namespace sdlora::data {
 // ignored), resize so that it just covers the rectangle (OpenCV's area filter when it shrinks, Lanczos over
 // 8 x 8 when it grows), crop to the centre. Colour profiles are not applied. Returns RGB, height × width × 3,
 // rows from the top. Throws UnusableImage; says in it what the decoder said.
-std::vector<uint8_t> decode_cropped(std::string_view bytes, int64_t width_pixels, int64_t height_pixels);
-
-// decode_cropped for a square: the short side becomes `side_pixels`.
-std::vector<uint8_t> decode_square(std::string_view bytes, int64_t side_pixels);
+std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& size);
 
 }  // namespace sdlora::data

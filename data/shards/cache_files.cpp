@@ -31,8 +31,9 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
   const fs::path file = cache_directory / entry.name;
   check_file(cache_directory, entry, check == FileCheck::kHash);
   ShardContent shard = read_shard(file);
-  require_equal(file, "the number of samples", entry.row_count, shard.sample_count());
-  require_equal(file, "the image size", manifest.settings.image_size, shard.header.image_size);
+  require_equal(file, "the number of samples", entry.row_count, shard.picture_count());
+  require_equal(file, "the image size", in_words(manifest.settings.picture_size),
+                in_words(shard.header.picture_size));
   require_equal(file, "the VAE", manifest.settings.vae_sha256, shard.header.vae_sha256);
   require_equal(file, "the scaling factor", manifest.settings.vae_scaling_factor,
                 shard.header.vae_scaling_factor);

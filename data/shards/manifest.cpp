@@ -46,7 +46,7 @@ ManifestFile file_from(const Json& json, const char* row_name) {
 Manifest manifest_from(const Json& json) {
   Manifest manifest;
   CacheSettings& settings = manifest.settings;
-  settings.image_size = json.at("image_size").get<int64_t>();
+  settings.picture_size = square(json.at("image_size").get<int64_t>());
   settings.flip = json.at("flip").get<bool>();
   settings.shard_size = json.at("shard_size").get<int64_t>();
   settings.vae_scaling_factor = json.at("vae_scaling_factor").get<double>();
@@ -77,7 +77,7 @@ std::string to_json_text(const Manifest& manifest) {
   Json json = {{"format", "sdlora latent cache"},
                {"format_version", kFormatVersion},
                {"sample_count", manifest.picture_count()},
-               {"image_size", settings.image_size},
+               {"image_size", square_side(settings.picture_size)},
                {"flip", settings.flip},
                {"shard_size", settings.shard_size},
                {"vae_scaling_factor", settings.vae_scaling_factor},

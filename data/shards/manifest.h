@@ -13,7 +13,7 @@ namespace sdlora::data {
 
 // What a cache is made with, apart from the images.
 struct CacheSettings {
-  int64_t image_size = 512;  // pixels along a side
+  PictureSize picture_size = square(512);
   bool flip = false;         // latents of the mirrored pictures as well
   int64_t shard_size = 256;  // images a shard
   double vae_scaling_factor = 0;
@@ -28,14 +28,14 @@ struct ManifestFile {
   std::string name;
   int64_t bytes = 0;
   std::string sha256;
-  int64_t row_count = 0;  // samples of a shard, captions of the text file
+  int64_t row_count = 0;  // pictures of a shard, captions of the text file
 
   bool operator==(const ManifestFile&) const = default;
 };
 
 struct Manifest {
   CacheSettings settings;
-  std::vector<ManifestFile> shards;  // in the order of the samples
+  std::vector<ManifestFile> shards;  // in the order of the pictures
   ManifestFile text;
   std::vector<SkippedImage> skipped;
 

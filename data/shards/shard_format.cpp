@@ -2,7 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "common/error.h"
+
 namespace sdlora::data {
+
+int64_t square_side(const PictureSize& size) {
+  if (!size.is_square())
+    throw Error(ExitCode::kInternal, {.what = "a cache of this format holds square pictures only",
+                                      .seen = in_words(size) + " pixels"});
+  return size.width;
+}
 
 std::string shard_file_name(int64_t shard_index) {
   return fmt::format("shard-{:05}.h5", shard_index);

@@ -24,16 +24,21 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "data/images/picture_size.h"
+
 namespace sdlora::data {
 
 inline constexpr int64_t kFormatVersion = 1;
 inline constexpr const char* kManifestName = "manifest.json";
 inline constexpr const char* kTextFileName = "text.h5";
 
+// What format 1 keeps of a size: the side of a square. Throws Error(kInternal) for any other size.
+int64_t square_side(const PictureSize& size);
+
 // "shard-00007.h5"
 std::string shard_file_name(int64_t shard_index);
 
-// The planes of one sample's latents in memory, in this order; the last two only with --flip.
+// The planes of one picture's latents in memory, in this order; the last two only with --flip.
 inline constexpr int64_t kPlanesPlain = 2;  // mean, std
 inline constexpr int64_t kPlanesFlip =
     4;  // mean, std, mean of the mirrored picture, std of the mirrored picture
@@ -42,7 +47,7 @@ inline constexpr int64_t kPlanesFlip =
 const char* latent_dataset_name(int64_t plane);
 
 struct ShardHeader {
-  int64_t image_size = 0;  // pixels along a side
+  PictureSize picture_size;  // of all its pictures
   double vae_scaling_factor = 0;
   std::string vae_sha256;
   std::string inputs_sha256;  // of everything that the shard was made from (cache_plan.h)
@@ -55,7 +60,7 @@ struct ShardContent {
   std::vector<std::string> source;
   std::vector<std::string> source_sha256;
 
-  int64_t sample_count() const { return static_cast<int64_t>(source.size()); }
+  int64_t picture_count() const { return static_cast<int64_t>(source.size()); }
 };
 
 struct TextContent {

@@ -30,7 +30,7 @@ ShardFile::ShardFile(const std::filesystem::path& file)
     : columns_(file, {"latent_mean", "latent_std", "caption_index", "source", "source_sha256"},
                {"latent_mean_flip", "latent_std_flip"}) {
   const hid_t id = columns_.file_id();
-  header_.image_size = read_integer_attribute(id, "image_size", columns_.place());
+  header_.picture_size = square(read_integer_attribute(id, "image_size", columns_.place()));
   header_.vae_scaling_factor = read_float_attribute(id, "vae_scaling_factor", columns_.place());
   header_.vae_sha256 = read_string_attribute(id, "vae_sha256", columns_.place());
   header_.inputs_sha256 = read_string_attribute(id, "inputs_sha256", columns_.place());
@@ -39,12 +39,12 @@ ShardFile::ShardFile(const std::filesystem::path& file)
 
 void ShardFile::check_shapes() {
   const std::vector<int64_t> shape = columns_.shape("latent_mean", kLatentRank);
-  sample_count_ = shape[0];
-  if (shape[2] != shape[3] || header_.image_size <= 0 || header_.image_size % shape[2] != 0)
+  picture_count_ = shape[0];
+  const int64_t side = header_.picture_size.width;
+  if (shape[2] != shape[3] || side <= 0 || side % shape[2] != 0)
     columns_.place()
         .in("latent_mean")
-        .fail(fmt::format("square latents of {} pixels", header_.image_size),
-              fmt::format("[{}]", fmt::join(shape, ", ")));
+        .fail(fmt::format("square latents of {} pixels", side), fmt::format("[{}]", fmt::join(shape, ", ")));
   if (columns_.has("latent_mean_flip") != columns_.has("latent_std_flip"))
     columns_.place().fail("both latent_mean_flip and latent_std_flip, or neither", "one of them");
   for (int64_t plane = 1; plane < plane_count(); ++plane) {
@@ -58,19 +58,19 @@ void ShardFile::check_shapes() {
 
 std::vector<int64_t> ShardFile::read_caption_index() const {
   std::vector<int64_t> values = columns_.read_integers("caption_index");
-  check_length(values, sample_count_, columns_.place().in("caption_index"));
+  check_length(values, picture_count_, columns_.place().in("caption_index"));
   return values;
 }
 
 std::vector<std::string> ShardFile::read_source() const {
   std::vector<std::string> values = columns_.read_strings("source");
-  check_length(values, sample_count_, columns_.place().in("source"));
+  check_length(values, picture_count_, columns_.place().in("source"));
   return values;
 }
 
 std::vector<std::string> ShardFile::read_source_sha256() const {
   std::vector<std::string> values = columns_.read_strings("source_sha256");
-  check_length(values, sample_count_, columns_.place().in("source_sha256"));
+  check_length(values, picture_count_, columns_.place().in("source_sha256"));
   return values;
 }
 

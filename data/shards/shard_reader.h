@@ -15,7 +15,7 @@ class ShardFile {
 
   const ShardHeader& header() const { return header_; }
 
-  int64_t sample_count() const { return sample_count_; }
+  int64_t picture_count() const { return picture_count_; }
 
   bool has_flip() const { return columns_.has(latent_dataset_name(kPlanesPlain)); }
 
@@ -28,7 +28,7 @@ class ShardFile {
   // [planes, N, 4, h, w] f32. Every value is finite and no standard deviation is negative.
   at::Tensor read_latents() const;
 
-  // [planes, 4, h, w] f32 of one sample
+  // [planes, 4, h, w] f32 of one picture
   at::Tensor read_latents_of(int64_t row) const;
 
  private:
@@ -36,7 +36,7 @@ class ShardFile {
 
   Hdf5Columns columns_;
   ShardHeader header_;
-  int64_t sample_count_ = 0;
+  int64_t picture_count_ = 0;
 };
 
 ShardContent read_shard(const std::filesystem::path& file);

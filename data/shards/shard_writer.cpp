@@ -95,13 +95,13 @@ void require_read_back(bool equal, const std::filesystem::path& file) {
 
 void write_shard(const std::filesystem::path& file, const ShardContent& content) {
   const size_t count = content.source.size();
-  if (count == 0 || content.latents.dim() != 5 || content.latents.size(1) != content.sample_count() ||
+  if (count == 0 || content.latents.dim() != 5 || content.latents.size(1) != content.picture_count() ||
       content.caption_index.size() != count || content.source_sha256.size() != count)
     throw Error(ExitCode::kInternal, {.what = "a shard's columns differ in length", .where = file.string()});
   const Hdf5Place place{ExitCode::kIo, file.string()};
   const std::string image = make_file_image(place, [&](hid_t id) {
     write_integer_attribute(id, "format_version", kFormatVersion, place);
-    write_integer_attribute(id, "image_size", content.header.image_size, place);
+    write_integer_attribute(id, "image_size", square_side(content.header.picture_size), place);
     write_float_attribute(id, "vae_scaling_factor", content.header.vae_scaling_factor, place);
     write_string_attribute(id, "vae_sha256", content.header.vae_sha256, place);
     write_string_attribute(id, "inputs_sha256", content.header.inputs_sha256, place);

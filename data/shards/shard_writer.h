@@ -9,7 +9,7 @@ namespace sdlora::data {
 
 // The file is made in memory, written to a temporary name, read back and compared, flushed to disk, renamed.
 // Equal content gives equal bytes. N >= 1. Throws Error(kIo), Error(kInternal) for content of unequal
-// lengths.
+// lengths, or that is no square.
 void write_shard(const std::filesystem::path& file, const ShardContent& content);
 
 void write_text_file(const std::filesystem::path& file, const TextContent& content);

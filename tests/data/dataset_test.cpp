@@ -35,7 +35,7 @@ TEST(Dataset, GivesTheSamplesOfAllShardsInOrder) {
   write_example_cache(folder.path());
   const Dataset dataset(folder.path());
   ASSERT_EQ(dataset.sample_count(), 5);
-  EXPECT_EQ(dataset.image_size(), 64);
+  EXPECT_EQ(dataset.picture_size(), square(64));
   EXPECT_EQ(dataset.vae_scaling_factor(), 0.18215);
   EXPECT_FALSE(dataset.has_flip());
   for (int64_t index = 0; index < 5; ++index) {
@@ -122,7 +122,8 @@ TEST(Dataset, FilesThatDoNotFitTheManifestAreRefusedEvenWithRightHashes) {
     write_manifest(folder.path(), manifest);
     return refusal(folder.path());
   };
-  EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.image_size = 128; }), HasSubstr("the image size"));
+  EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.picture_size = square(128); }),
+              HasSubstr("the image size"));
   EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.flip = true; }), HasSubstr("the mirrored half"));
   EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.vae_scaling_factor = 1; }),
               HasSubstr("the scaling factor"));

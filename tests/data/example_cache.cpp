@@ -24,7 +24,7 @@ void flip_bit(const std::filesystem::path& file, int64_t byte) {
 
 ShardContent example_shard(int64_t first, int64_t count, bool flip) {
   ShardContent shard;
-  shard.header = {.image_size = 64,
+  shard.header = {.picture_size = square(64),
                   .vae_scaling_factor = 0.18215,
                   .vae_sha256 = kVaeHash,
                   .inputs_sha256 = fmt::format("{:064}", first)};
@@ -51,7 +51,7 @@ TextContent example_text(int64_t count) {
 }
 
 CacheSettings example_settings(bool flip) {
-  return {.image_size = 64,
+  return {.picture_size = square(64),
           .flip = flip,
           .shard_size = 3,
           .vae_scaling_factor = 0.18215,

@@ -22,7 +22,7 @@ Computed compute(const model::ComputeMode& mode) {
   const auto values = [&](at::IntArrayRef shape, uint64_t seed) {
     return at::randn(shape, generator_for(seed), at::kFloat).to(mode.device, mode.dtype);
   };
-  model::UNet unet = model::ModelDirectory(std::getenv("SDLORA_TINY_MODEL")).load_unet(mode);
+  model::UNet unet = model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_unet(mode);
   Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, mode.device);
   {
     const c10::NoGradGuard no_gradients;  // B is 0 at the start, and with it A's gradient

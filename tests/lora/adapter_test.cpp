@@ -15,7 +15,7 @@ namespace sdlora::lora {
 namespace {
 
 model::UNet tiny_unet() {
-  return model::ModelDirectory(std::getenv("SDLORA_TINY_MODEL")).load_unet({});
+  return model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_unet({});
 }
 
 at::Tensor predict(const model::UNet& unet) {

@@ -18,7 +18,7 @@ const std::string kQueryOfTheMiddle = "mid_block.attentions.0.transformer_blocks
 
 struct TinyUnet {
   c10::NoGradGuard no_gradients;
-  model::UNet unet = model::ModelDirectory(std::getenv("SDLORA_TINY_MODEL")).load_unet({});
+  model::UNet unet = model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_unet({});
 
   at::Tensor predict() const {
     const int64_t width = unet.config().levels.front().context_channels;

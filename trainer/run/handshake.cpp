@@ -107,12 +107,12 @@ void compare_parameters(comm::Communicator& world, const LoadedRun& loaded, int6
   compare_ranks(world, fingerprint);
 }
 
-std::string hash_model_once_a_host(comm::Communicator& world, const model::ModelDirectory& model) {
+std::string hash_model_once_a_host(comm::Communicator& world, const model::ModelSource& model) {
   std::string files, hash, first;
   comm::fail_together(world, [&] {
-    files = model.file_identity_of("unet");
+    files = model.file_identity_of(model::ModelPart::kUnet);
     if (world.local_rank() != 0) return;
-    hash = model.hash_of("unet");
+    hash = model.hash_of(model::ModelPart::kUnet);
     first = nlohmann::json{{"files", files}, {"hash", hash}}.dump();
   });
   world.broadcast_on_host(first);
@@ -120,7 +120,7 @@ std::string hash_model_once_a_host(comm::Communicator& world, const model::Model
     const auto of_host = nlohmann::json::parse(first);
     if (!hash.empty()) return;
     hash = of_host.at("files").get<std::string>() == files ? of_host.at("hash").get<std::string>()
-                                                           : model.hash_of("unet");
+                                                           : model.hash_of(model::ModelPart::kUnet);
   });
   return hash;
 }

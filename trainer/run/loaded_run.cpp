@@ -21,12 +21,13 @@ data::Dataset open_cache(const std::filesystem::path& directory, const char* opt
 // Loads the data set and checks that it is what the options expect.
 data::Dataset open_dataset(const TrainConfig& config) {
   data::Dataset dataset = open_cache(config.data, "--data");
-  if (config.image_size != 0 && config.image_size != dataset.image_size())
-    throw Error(ExitCode::kUsage, {.what = "--img-size is not the data set's",
-                                   .expected = fmt::format("{} pixels, as cached", dataset.image_size()),
-                                   .seen = fmt::format("--img-size {}", config.image_size),
-                                   .where = config.data.string(),
-                                   .advice = "leave --img-size out, or run cache_latents at that size"});
+  if (config.image_size != 0 && data::square(config.image_size) != dataset.picture_size())
+    throw Error(ExitCode::kUsage,
+                {.what = "--img-size is not the data set's",
+                 .expected = fmt::format("{} pixels, as cached", in_words(dataset.picture_size())),
+                 .seen = fmt::format("--img-size {}", config.image_size),
+                 .where = config.data.string(),
+                 .advice = "leave --img-size out, or run cache_latents at that size"});
   return dataset;
 }
 
@@ -74,19 +75,19 @@ at::ScalarType dtype_of(const std::string& mixed_precision) {
   return at::kFloat;
 }
 
-void check_data_was_cached_with(const model::ModelDirectory& model, const data::Dataset& dataset,
+void check_data_was_cached_with(const model::ModelSource& model, const data::Dataset& dataset,
                                 const std::filesystem::path& data_directory) {
-  const auto compare = [&](const std::string& part, const std::string& cached_hash) {
-    if (!std::filesystem::is_directory(model.path() / part)) return;
+  const auto compare = [&](model::ModelPart part, const std::string& cached_hash) {
+    if (!model.has(part)) return;
     if (const std::string hash = model.hash_of(part); hash != cached_hash)
-      throw Error(ExitCode::kBadData, {.what = "the data set was cached with another " + part,
+      throw Error(ExitCode::kBadData, {.what = "the data set was cached with another " + name_of(part),
                                        .expected = "SHA-256 " + hash + ", the model's",
                                        .seen = "SHA-256 " + cached_hash + ", the data set's",
                                        .where = data_directory.string(),
                                        .advice = "run cache_latents with this --model"});
   };
-  compare("vae", dataset.vae_sha256());
-  compare("text_encoder", dataset.text_encoder_sha256());
+  compare(model::ModelPart::kVae, dataset.vae_sha256());
+  compare(model::ModelPart::kTextEncoder, dataset.text_encoder_sha256());
 }
 
 BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, int rank_count) {
@@ -112,9 +113,9 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       dataset(open_dataset(config)),
       validation_dataset(open_validation_dataset(config)),
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation_split)),
-      model_directory(config.model),
-      unet(model_directory.load_unet(mode)),
-      schedule(model_directory.load_noise_schedule().on(device)),
+      model_source(config.model),
+      unet(model_source.load_unet(mode)),
+      schedule(model_source.load_noise_schedule().on(device)),
       adapter(unet, config.lora, config.seed, device),
       optimizer({.beta1 = config.adam_beta1,
                  .beta2 = config.adam_beta2,

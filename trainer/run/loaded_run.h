@@ -22,7 +22,7 @@ struct LoadedRun {
   data::Dataset dataset;
   std::optional<data::Dataset> validation_dataset;  // of --validation-data
   SampleSplit split;                                // of `dataset`
-  model::ModelDirectory model_directory;
+  model::ModelSource model_source;
   model::UNet unet;
   model::NoiseSchedule schedule;
   lora::Adapter adapter;
@@ -41,9 +41,9 @@ struct LoadedRun {
 // The type that the frozen model computes in: no, fp16, bf16.
 at::ScalarType dtype_of(const std::string& mixed_precision);
 
-// The cache must come from the model's own VAE and text encoder, where the model directory has them; reads
+// The cache must come from the model's own VAE and text encoder, where the model has them; reads
 // both. Throws Error(kBadData) naming both hashes.
-void check_data_was_cached_with(const model::ModelDirectory& model, const data::Dataset& dataset,
+void check_data_was_cached_with(const model::ModelSource& model, const data::Dataset& dataset,
                                 const std::filesystem::path& data_directory);
 
 // Splits the batch: ranks × micro-batch must divide it. `micro_batch_size` 0: batch size / ranks.

@@ -59,8 +59,9 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
 }
 
 std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
-  std::string text = fmt::format("{}, {} samples of {}² pixels", config.data.string(),
-                                 loaded.dataset.sample_count(), loaded.dataset.image_size());
+  std::string text =
+      fmt::format("{}, {} samples of {} pixels", config.data.string(), loaded.dataset.sample_count(),
+                  data::in_words(loaded.dataset.picture_size()));
   if (!loaded.split.held_out.empty())
     text += fmt::format("\n{} to train on, {} held out", loaded.split.training.size(),
                         loaded.split.held_out.size());
@@ -90,7 +91,7 @@ std::string describe_hosts(comm::Communicator& world) {
 
 std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const LoadedRun& loaded,
                                                 const StartupContext& context) {
-  const int64_t base_parameter_count = loaded.model_directory.parameter_count_of("unet");
+  const int64_t base_parameter_count = loaded.model_source.parameter_count_of(model::ModelPart::kUnet);
   return {
       {"model",
        fmt::format("{}\nUNet of {} parameters, frozen", config.model.string(), base_parameter_count)},

@@ -9,14 +9,15 @@ constexpr size_t kShownCaptions = 6;
 
 std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
   const data::Dataset& dataset = loaded.dataset;
+  const data::PictureSize& size = dataset.picture_size();
   const at::IntArrayRef latent = dataset.sample(0).latent_mean.sizes();
   std::vector<monitoring::TableRow> rows{
       {"pictures",
        fmt::format("{}{}", dataset.picture_count(), dataset.has_flip() ? ", each also mirrored" : "")},
       {"trained on", fmt::format("{} samples", loaded.split.training.size())},
       {"held out", fmt::format("{} samples", loaded.split.held_out.size())},
-      {"picture size", fmt::format("{0} × {0} pixels, latents {1} × {2} × {3}", dataset.image_size(),
-                                   latent[0], latent[1], latent[2])},
+      {"picture size", fmt::format("{} × {} pixels, latents {} × {} × {}", size.width, size.height, latent[0],
+                                   latent[1], latent[2])},
       {"different captions", fmt::format("{}", dataset.captions().size() - 1)},  // without the empty one
       {"manifest SHA-256", dataset.manifest_sha256()},
       {"VAE SHA-256", dataset.vae_sha256()},

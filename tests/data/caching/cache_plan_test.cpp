@@ -40,7 +40,7 @@ TEST(CachePlan, FillsShardsInOrderTheLastWithTheRest) {
 TEST(CachePlan, AShardsHashChangesWithEverythingThatItsBytesDependOn) {
   const std::vector<std::string> reference = shard_hashes(example_plan());
   std::vector<CacheSettings> others(4, example_settings());
-  others[0].image_size = 128;
+  others[0].picture_size = square(128);
   others[1].flip = true;
   others[2].vae_scaling_factor = 0.5;
   others[3].vae_sha256 = std::string(64, 'e');

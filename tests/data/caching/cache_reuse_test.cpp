@@ -43,7 +43,7 @@ class KeptFiles : public testing::Test {
         shard.caption_index[row] = planned.samples[row].caption_index;
       }
       write_shard(folder_ / planned.file_name, shard);
-      manifest.shards.push_back(describe_file(folder_ / planned.file_name, shard.sample_count()));
+      manifest.shards.push_back(describe_file(folder_ / planned.file_name, shard.picture_count()));
     }
     TextContent text = example_text(3);
     text.inputs_sha256 = wanted.text_inputs_sha256;

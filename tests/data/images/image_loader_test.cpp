@@ -36,7 +36,7 @@ TEST(ImageLoader, GivesResultsInTheOrderOfTheRequests) {
   for (int image = 0; image < 6; ++image) {
     const std::filesystem::path file = folder / (std::to_string(image) + ".png");
     write_image(file, image % 2 == 0 ? 900 : 8, 10 * image);  // the even ones take longer
-    loader.request(file, 4);
+    loader.request(file, square(4));
   }
   EXPECT_EQ(loader.pending_count(), 6);
   for (int image = 0; image < 6; ++image) {
@@ -47,12 +47,20 @@ TEST(ImageLoader, GivesResultsInTheOrderOfTheRequests) {
   }
 }
 
+TEST(ImageLoader, CutsThePictureToTheSizeAskedFor) {
+  const TemporaryFolder folder;
+  write_image(folder / "grey.png", 40);
+  ImageLoader loader;
+  loader.request(folder / "grey.png", {.width = 24, .height = 8});
+  EXPECT_EQ(loader.take().rgb, std::string(24 * 8 * 3, static_cast<char>(77)));
+}
+
 TEST(ImageLoader, SaysWhyAnImageIsOfNoUse) {
   const TemporaryFolder folder;
   write_bytes(folder / "empty.png", "");
   ImageLoader loader;
-  loader.request(folder / "empty.png", 8);
-  loader.request(folder / "nowhere.png", 8);
+  loader.request(folder / "empty.png", square(8));
+  loader.request(folder / "nowhere.png", square(8));
   EXPECT_THAT(loader.take().unusable_reason, HasSubstr("empty"));
   EXPECT_THAT(loader.take().unusable_reason, HasSubstr("No such file"));
 }
@@ -64,7 +72,7 @@ TEST(ImageLoader, ADecoderThatDiesCostsItsImageAlone) {
   ImageLoader loader;
   const std::vector<pid_t> spawners = children_of(::getpid());
   ASSERT_EQ(spawners.size(), 1u);
-  loader.request(folder / "large.png", 8);
+  loader.request(folder / "large.png", square(8));
   std::vector<pid_t> decoders;
   for (int attempt = 0; attempt < 1000 && decoders.empty(); ++attempt) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -72,7 +80,7 @@ TEST(ImageLoader, ADecoderThatDiesCostsItsImageAlone) {
   }
   ASSERT_EQ(decoders.size(), 1u);
   ::kill(decoders[0], SIGSEGV);
-  loader.request(folder / "small.png", 8);
+  loader.request(folder / "small.png", square(8));
   EXPECT_THAT(loader.take().unusable_reason, HasSubstr("crashed"));
   EXPECT_EQ(loader.take().unusable_reason, "");
 }
@@ -82,7 +90,7 @@ TEST(ImageLoader, LeavesNoProcessBehind) {
   write_image(folder / "large.png", 4000);
   {
     ImageLoader loader;
-    loader.request(folder / "large.png", 8);
+    loader.request(folder / "large.png", square(8));
   }
   EXPECT_TRUE(children_of(::getpid()).empty());
 }
@@ -98,7 +106,7 @@ TEST(ImageLoader, LeavesNoOpenFileBehind) {
   {
     ImageLoader loader;
     for (int image = 0; image < 20; ++image) {
-      loader.request(folder / "small.png", 8);
+      loader.request(folder / "small.png", square(8));
       if (image % 2 == 0) loader.take();
     }
   }

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
 
 #include "data/images/image_bytes.h"
 
@@ -24,94 +25,120 @@ struct Pixel {
   bool operator==(const Pixel&) const = default;
 };
 
-Pixel pixel(const std::vector<uint8_t>& square, int side, int row, int column) {
-  const auto at = static_cast<size_t>((row * side + column) * 3);
-  return {square[at], square[at + 1], square[at + 2]};
+Pixel pixel(const std::vector<uint8_t>& picture, int width, int row, int column) {
+  const auto at = static_cast<size_t>((row * width + column) * 3);
+  return {picture[at], picture[at + 1], picture[at + 2]};
 }
 
 std::ostream& operator<<(std::ostream& stream, const Pixel& p) {
   return stream << p.red << " " << p.green << " " << p.blue;
 }
 
-TEST(DecodeSquare, GivesRgbRowsFromTheTop) {
+TEST(DecodeCropped, GivesRgbRowsFromTheTop) {
   cv::Mat image(2, 2, CV_8UC3);
   image.at<cv::Vec3b>(0, 0) = {3, 2, 1};  // blue, green, red
   image.at<cv::Vec3b>(0, 1) = {6, 5, 4};
   image.at<cv::Vec3b>(1, 0) = {9, 8, 7};
   image.at<cv::Vec3b>(1, 1) = {12, 11, 10};
   for (const char* extension : {".png", ".bmp"})
-    EXPECT_THAT(decode_square(encode(image, extension), 2),
+    EXPECT_THAT(decode_cropped(encode(image, extension), square(2)),
                 testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
 }
 
-TEST(DecodeSquare, SixteenBitsAreDividedBy257) {
+TEST(DecodeCropped, SixteenBitsAreDividedBy257) {
   cv::Mat image(1, 4, CV_16UC1);
   for (int column = 0; column < 4; ++column)
     image.at<uint16_t>(0, column) = static_cast<uint16_t>(257 * (100 + column));
-  cv::Mat square;
-  cv::repeat(image, 4, 1, square);
-  const std::vector<uint8_t> decoded = decode_square(encode(square), 4);
+  cv::Mat rows;
+  cv::repeat(image, 4, 1, rows);
+  const std::vector<uint8_t> decoded = decode_cropped(encode(rows), square(4));
   for (int column = 0; column < 4; ++column)
     EXPECT_EQ(pixel(decoded, 4, 2, column), (Pixel{100 + column, 100 + column, 100 + column}));
 }
 
-TEST(DecodeSquare, TransparencyIsOverWhiteAndRounded) {
+TEST(DecodeCropped, TransparencyIsOverWhiteAndRounded) {
   cv::Mat image(1, 1, CV_8UC4);
   for (const int alpha : {0, 1, 127, 128, 254, 255}) {
     image.at<cv::Vec4b>(0, 0) = cv::Vec4b(10, 200, 0, static_cast<uint8_t>(alpha));
     const auto over_white = [&](int value) {
       return static_cast<int>(std::lround((value * alpha + 255.0 * (255 - alpha)) / 255));
     };
-    EXPECT_EQ(pixel(decode_square(encode(image), 1), 1, 0, 0),
+    EXPECT_EQ(pixel(decode_cropped(encode(image), square(1)), 1, 0, 0),
               (Pixel{over_white(0), over_white(200), over_white(10)}));
   }
 }
 
-TEST(DecodeSquare, AFourthChannelOfABmpIsNotTransparency) {
+TEST(DecodeCropped, AFourthChannelOfABmpIsNotTransparency) {
   cv::Mat image(1, 1, CV_8UC4, cv::Scalar(10, 200, 30, 0));
-  EXPECT_EQ(pixel(decode_square(encode(image, ".bmp"), 1), 1, 0, 0), (Pixel{30, 200, 10}));
+  EXPECT_EQ(pixel(decode_cropped(encode(image, ".bmp"), square(1)), 1, 0, 0), (Pixel{30, 200, 10}));
 }
 
-TEST(DecodeSquare, AveragesAreasWhenItShrinks) {
+TEST(DecodeCropped, AveragesAreasWhenItShrinks) {
   cv::Mat image(4, 4, CV_8UC3, cv::Scalar(0, 0, 0));
   image(cv::Rect(0, 0, 1, 2)).setTo(cv::Scalar(100, 100, 100));  // half of the upper left area
-  EXPECT_EQ(pixel(decode_square(encode(image), 2), 2, 0, 0), (Pixel{50, 50, 50}));
-  EXPECT_EQ(pixel(decode_square(encode(image), 2), 2, 1, 1), (Pixel{0, 0, 0}));
+  EXPECT_EQ(pixel(decode_cropped(encode(image), square(2)), 2, 0, 0), (Pixel{50, 50, 50}));
+  EXPECT_EQ(pixel(decode_cropped(encode(image), square(2)), 2, 1, 1), (Pixel{0, 0, 0}));
 }
 
-TEST(DecodeSquare, CutsOutTheCentreOfTheLongSide) {
+TEST(DecodeCropped, CutsOutTheCentreOfTheLongSide) {
   cv::Mat wide(4, 10, CV_8UC3, cv::Scalar(0, 0, 0));
   wide(cv::Rect(3, 0, 4, 4)).setTo(cv::Scalar(255, 255, 255));
   for (const cv::Mat& image : {wide, cv::Mat(wide.t())}) {
-    const std::vector<uint8_t> decoded = decode_square(encode(image), 4);
+    const std::vector<uint8_t> decoded = decode_cropped(encode(image), square(4));
     EXPECT_THAT(decoded, testing::Each(255));
     EXPECT_EQ(decoded.size(), 4u * 4 * 3);
   }
 }
 
-TEST(DecodeSquare, GrowsSmallPicturesToTheSize) {
+// 200 x 100 times 0.64 just covers 96 x 64: 128 x 64, of which 16 columns go on either side.
+TEST(DecodeCropped, ARectangleIsCoveredAndCutOutOfTheCentre) {
+  cv::Mat ramp(100, 200, CV_8UC3);
+  for (int row = 0; row < ramp.rows; ++row)
+    for (int column = 0; column < ramp.cols; ++column)
+      ramp.at<cv::Vec3b>(row, column) = cv::Vec3b(static_cast<uint8_t>(row), static_cast<uint8_t>(column), 7);
+  const std::vector<uint8_t> decoded = decode_cropped(encode(ramp), {.width = 96, .height = 64});
+  ASSERT_EQ(decoded.size(), 96u * 64 * 3);
+  for (const int row : {0, 31, 63})
+    for (const int column : {0, 47, 95}) {
+      const Pixel seen = pixel(decoded, 96, row, column);
+      EXPECT_EQ(seen.red, 7);
+      EXPECT_NEAR(seen.green, (column + 16 + 0.5) / 0.64 - 0.5, 1) << row << " " << column;
+      EXPECT_NEAR(seen.blue, (row + 0.5) / 0.64 - 0.5, 1) << row << " " << column;
+    }
+}
+
+TEST(DecodeCropped, ARectangleOfThePicturesShapeKeepsAllOfIt) {
+  cv::Mat image(100, 200, CV_8UC3);
+  cv::randu(image, 0, 255);
+  cv::Mat rgb;
+  cv::cvtColor(image, rgb, cv::COLOR_BGR2RGB);
+  const std::vector<uint8_t> decoded = decode_cropped(encode(image), {.width = 200, .height = 100});
+  EXPECT_EQ(decoded, std::vector<uint8_t>(rgb.datastart, rgb.dataend));
+}
+
+TEST(DecodeCropped, GrowsSmallPicturesToTheSize) {
   const cv::Mat image(3, 5, CV_8UC3, cv::Scalar(10, 20, 30));
-  const std::vector<uint8_t> decoded = decode_square(encode(image), 64);
+  const std::vector<uint8_t> decoded = decode_cropped(encode(image), square(64));
   EXPECT_EQ(decoded.size(), 64u * 64 * 3);
   EXPECT_EQ(pixel(decoded, 64, 32, 32), (Pixel{30, 20, 10}));
 }
 
-TEST(DecodeSquare, DamagedFilesAreRefusedWithWhatTheDecoderSaid) {
+TEST(DecodeCropped, DamagedFilesAreRefusedWithWhatTheDecoderSaid) {
   cv::Mat image(64, 64, CV_8UC3);
   cv::randu(image, 0, 255);
   std::string png = encode(image);
   png[png.size() / 2] = static_cast<char>(png[png.size() / 2] ^ 1);
   try {
-    decode_square(png, 64);
+    decode_cropped(png, square(64));
     FAIL() << "nothing was thrown";
   } catch (const UnusableImage& reason) {
     EXPECT_THAT(reason.what(), HasSubstr("damaged: libpng error"));
   }
 }
 
-TEST(DecodeSquare, AStripThatWouldGrowBeyondAllBoundsIsRefused) {
+TEST(DecodeCropped, AStripThatWouldGrowBeyondAllBoundsIsRefused) {
   const cv::Mat image(1, 10000, CV_8UC3, cv::Scalar(1, 2, 3));
-  EXPECT_THROW(decode_square(encode(image), 512), UnusableImage);
+  EXPECT_THROW(decode_cropped(encode(image), square(512)), UnusableImage);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ TEST(ShardFile, ReadsWhatWasWritten) {
     EXPECT_EQ(read.caption_index, written.caption_index);
     EXPECT_EQ(read.source, written.source);
     EXPECT_EQ(read.source_sha256, written.source_sha256);
-    EXPECT_EQ(read.header.image_size, 64);
+    EXPECT_EQ(read.header.picture_size, square(64));
     EXPECT_EQ(read.header.vae_scaling_factor, 0.18215);
     EXPECT_EQ(read.header.vae_sha256, written.header.vae_sha256);
     EXPECT_EQ(read.header.inputs_sha256, written.header.inputs_sha256);
@@ -122,6 +122,14 @@ TEST(ShardFile, ColumnsOfUnequalLengthAreADefectOfTheCaller) {
   ShardContent shard = example_shard(0, 3);
   shard.caption_index.pop_back();
   EXPECT_THROW(write_shard(folder / "shard.h5", shard), Error);
+}
+
+TEST(ShardFile, FormatOneHasNoPlaceForARectangle) {
+  const TemporaryFolder folder;
+  ShardContent shard = example_shard(0, 3);
+  shard.header.picture_size.height = 128;
+  EXPECT_THROW(write_shard(folder / "shard.h5", shard), Error);
+  EXPECT_FALSE(std::filesystem::exists(folder / "shard.h5"));
 }
 
 TEST(TextFile, ReadsWhatWasWritten) {

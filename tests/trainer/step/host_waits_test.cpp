@@ -57,10 +57,10 @@ TEST(HostWaits, AreNoticedByThisTest) {
 class HostWaitsOfAType : public testing::TestWithParam<at::ScalarType> {};
 
 TEST_P(HostWaitsOfAType, AreNotInForwardLossBackwardAndSum) {
-  const model::ModelDirectory directory(std::getenv("SDLORA_TINY_MODEL"));
+  const model::ModelSource source(std::getenv("SDLORA_TINY_MODEL"));
   const model::ComputeMode mode = model::compute_mode_on(at::kCPU, GetParam(), "aten");
-  model::UNet unet = directory.load_unet(mode);
-  const model::NoiseSchedule schedule = directory.load_noise_schedule();
+  model::UNet unet = source.load_unet(mode);
+  const model::NoiseSchedule schedule = source.load_noise_schedule();
   lora::Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, at::kCPU);
   const at::Tensor latents = random_values({2, 4, 8, 8}, 1), noise = random_values({2, 4, 8, 8}, 2);
   const at::Tensor text_embeddings =

@@ -32,7 +32,7 @@ class PreviewsOfTwoPrompts : public testing::Test {
 
   fs::path directory_;
   model::ComputeMode mode_{.device = at::kCPU, .dtype = at::kFloat};
-  model::UNet unet_ = model::ModelDirectory(std::getenv("SDLORA_TINY_MODEL")).load_unet(mode_);
+  model::UNet unet_ = model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_unet(mode_);
   std::unique_ptr<comm::Communicator> world_ = comm::make_single_process_communicator();
   comm::Watchdog watchdog_{
       "a test", world_->log(), {std::chrono::seconds(60), std::chrono::seconds(60)}, /*record_file=*/{}};
