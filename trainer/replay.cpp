@@ -14,6 +14,7 @@
 #include "model/model_source.h"
 #include "trainer/batches/sample_file.h"
 #include "trainer/run/loaded_run.h"
+#include "trainer/step/micro_batch_loss.h"
 #include "trainer/step/nonfinite_record.h"
 
 namespace sdlora::trainer {
@@ -43,16 +44,11 @@ class Replayer {
       log::warning("the UNet in " + model.string() + " is not the one that the step was recorded with");
   }
 
-  // Forward and backward of one sample, scaled as in its micro-batch (step.cpp, 1 to 3).
+  // Forward and backward of one sample, scaled as in its micro-batch (step.cpp, 1 and 2).
   Computed compute(const NonfiniteSample& sample) {
     const MicroBatch batch =
         read_sample_file(directory_ / sample_file_name(record_.step, sample.slot), mode_.device);
-    const at::Tensor noisy =
-        schedule_.add_noise(batch.latents, batch.noise, batch.timesteps);  // [1, 4, h, w]
-    const at::Tensor prediction =
-        unet_.forward(noisy.to(mode_.dtype), batch.timesteps, batch.text_embeddings.to(mode_.dtype));
-    const at::Tensor loss = at::mse_loss(prediction.to(at::kFloat),
-                                         schedule_.target(batch.latents, batch.noise, batch.timesteps));
+    const at::Tensor loss = losses(predict(unet_, schedule_, mode_, batch)).mean;  // []
     adapter_.gradients().zero_();
     (loss * (record_.loss_scale / static_cast<double>(record_.micro_batch_size))).backward();
     adapter_.gradients().mul_(1 / record_.loss_scale);

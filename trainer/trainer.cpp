@@ -226,18 +226,17 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
 
 void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
                     const std::function<bool()>& stop_requested) {
-  const StepSettings settings = loaded_->step_settings(config_);
-  const StepParts step_parts = loaded_->step_parts(watchdog_, monitor.metrics().step_clock);
+  TrainingStep step = loaded_->training_step(config_, watchdog_, monitor.metrics().step_clock);
   const int64_t first_step = step_;
   bool is_asked_to_stop = step_ < config_.max_steps && observer.look(step_, stop_requested);
   while (step_ < config_.max_steps && !is_asked_to_stop) {
     const Clock::time_point start = Clock::now();
     watchdog_.at_step(step_ + 1);
-    const StepResult result = train_step(step_, settings, step_parts, sums_comm, stop_requested());
+    const StepResult result = step.run(step_ + 1, sums_comm, stop_requested());
     if (step_++ == first_step) release_recycled_memory();  // what only loading and preparing needed
     monitor.record(step_, result, std::chrono::duration<double>(Clock::now() - start).count());
     if (world_.rank() == 0)
-      loaded_->trace.record_step(step_ - 1, result.loss, result.gradient_norm, result.learning_rate,
+      loaded_->trace.record_step(step_, result.loss, result.gradient_norm, result.learning_rate,
                                  result.is_skipped);
     straggler_watch_.add(step_, result.own_seconds);
     guard_.check(step_, result, *loaded_, model_hash_, watchdog_);

@@ -24,9 +24,9 @@ ALLOCATORS = re.compile(r"^(malloc|calloc|realloc|posix_memalign|aligned_alloc|m
 
 
 def profile(folder, steps):
-    """callgrind's file of a run of so many steps. Instructions count while train_step is on the stack, calls always do."""
+    """callgrind's file of a run of so many steps. Instructions count while TrainingStep::run is on the stack, calls always do."""
     file = folder / "callgrind.out"
-    done = subprocess.run(["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=sdlora::trainer::train_step(*",
+    done = subprocess.run(["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=sdlora::trainer::TrainingStep::run(*",
                            f"--callgrind-out-file={file}",
                            *programs.command("trainer", *programs.train_options(folder / "run", max_steps=steps, batch_size=1))],
                           env=programs.ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

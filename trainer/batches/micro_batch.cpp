@@ -30,25 +30,25 @@ MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, std::vector<int64
       draws_(draws),
       device_(device) {}
 
-MicroBatch MicroBatchMaker::make(int64_t step, int64_t first_slot, int64_t count) {
-  if (auto drawn = ahead_.extract({step, first_slot, count})) return std::move(drawn.mapped());
-  return draw(step, first_slot, count);
+MicroBatch MicroBatchMaker::make(int64_t steps_done, int64_t first_slot, int64_t count) {
+  if (auto drawn = ahead_.extract({steps_done, first_slot, count})) return std::move(drawn.mapped());
+  return draw(steps_done, first_slot, count);
 }
 
-void MicroBatchMaker::draw_ahead(int64_t step, int64_t first_slot, int64_t count) {
-  ahead_.insert_or_assign({step, first_slot, count}, draw(step, first_slot, count));
+void MicroBatchMaker::draw_ahead(int64_t steps_done, int64_t first_slot, int64_t count) {
+  ahead_.insert_or_assign({steps_done, first_slot, count}, draw(steps_done, first_slot, count));
 }
 
-MicroBatch MicroBatchMaker::draw(int64_t step, int64_t first_slot, int64_t count) {
+MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t count) {
   MicroBatch batch;
   std::vector<at::Tensor> latents, noises, timesteps, text_embeddings;
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
-    const int64_t position = sample_order_.sample_at(step * draws_.batch_size + slot);
+    const int64_t position = sample_order_.sample_at(steps_done * draws_.batch_size + slot);
     const int64_t index = samples_[static_cast<size_t>(position)];
     const data::Sample sample = dataset_.sample(index);
     const auto generator = [&](Stream stream) {
       return generator_for(
-          seed_of(draws_.run_seed, static_cast<uint64_t>(step), static_cast<uint64_t>(slot), stream));
+          seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done), static_cast<uint64_t>(slot), stream));
     };
     const auto shape = sample.latent_mean.sizes();
     const at::Tensor posterior_noise = at::randn(shape, generator(Stream::kPosteriorNoise), at::kFloat);

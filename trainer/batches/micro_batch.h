@@ -34,21 +34,22 @@ class MicroBatchMaker {
   MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples, const DrawSettings& draws,
                   at::Device device);
 
-  // Slots first_slot … first_slot+count-1 of the global batch of `step` (from 0), on the device.
-  MicroBatch make(int64_t step, int64_t first_slot, int64_t count);
+  // Slots first_slot … first_slot+count-1 of the global batch of the step after `steps_done` steps, on the
+  // device.
+  MicroBatch make(int64_t steps_done, int64_t first_slot, int64_t count);
 
   // The same, kept until make() asks for it, so that a GPU computes while the host draws for the next step.
-  void draw_ahead(int64_t step, int64_t first_slot, int64_t count);
+  void draw_ahead(int64_t steps_done, int64_t first_slot, int64_t count);
 
  private:
-  MicroBatch draw(int64_t step, int64_t first_slot, int64_t count);
+  MicroBatch draw(int64_t steps_done, int64_t first_slot, int64_t count);
 
   const data::Dataset& dataset_;
   std::vector<int64_t> samples_;
   SampleOrder sample_order_;
   DrawSettings draws_;
   at::Device device_;
-  std::map<std::array<int64_t, 3>, MicroBatch> ahead_;  // by step, first slot, count
+  std::map<std::array<int64_t, 3>, MicroBatch> ahead_;  // by steps done, first slot, count
 };
 
 }  // namespace sdlora::trainer

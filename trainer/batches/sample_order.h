@@ -12,7 +12,7 @@ class SampleOrder {
  public:
   SampleOrder(int64_t sample_count, uint64_t run_seed) : sample_count_(sample_count), run_seed_(run_seed) {}
 
-  // The sample at `position`, counted from the start of the run: (step - 1) × batch size + slot, step from 1.
+  // The sample at `position`, counted from the start of the run: steps done × batch size + slot.
   // It is permutation(position / n)[position % n], where permutation(e) is
   // torch.randperm(n, generator=torch.Generator().manual_seed(seed_of(run_seed, e, 0, kPermutation))).
   int64_t sample_at(int64_t position);

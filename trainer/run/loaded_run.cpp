@@ -90,23 +90,6 @@ void check_data_was_cached_with(const model::ModelSource& model, const data::Dat
   compare(model::ModelPart::kTextEncoder, dataset.text_encoder_sha256());
 }
 
-BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, int rank_count) {
-  const int64_t per_rank = batch_size / rank_count;
-  const int64_t micro = micro_batch_size == 0 ? per_rank : micro_batch_size;
-  if (batch_size % rank_count != 0 || micro == 0 || per_rank % micro != 0)
-    throw Error(
-        ExitCode::kUsage,
-        {.what = "the batch cannot be shared evenly",
-         .expected = "a --batch-size that ranks × micro-batch-size divides",
-         .seen = fmt::format("--batch-size {}, {} ranks, --micro-batch-size {}", batch_size, rank_count,
-                             micro_batch_size == 0 ? "auto" : std::to_string(micro_batch_size)),
-         .advice = "change --batch-size, --micro-batch-size or the number of ranks"});
-  return {.batch_size = batch_size,
-          .micro_batch_size = micro,
-          .first_slot = rank * per_rank,
-          .slot_count = per_rank};
-}
-
 LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, at::Device device)
     : share(batch_share),
       mode(compute_mode_of(config, device)),
@@ -141,19 +124,26 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
                      mode, share.micro_batch_size);
 }
 
-StepSettings LoadedRun::step_settings(const TrainConfig& config) const {
+TrainingStep LoadedRun::training_step(const TrainConfig& config, comm::Watchdog& watchdog,
+                                      monitoring::PhaseClock& clock) {
   return {.share = share,
           .mode = mode,
           .learning_rate = {.peak = config.learning_rate,
                             .kind = config.learning_rate_schedule,
                             .warmup_steps = config.warmup_steps,
                             .max_steps = config.max_steps},
-          .max_gradient_norm = config.max_gradient_norm};
-}
-
-StepParts LoadedRun::step_parts(comm::Watchdog& watchdog, monitoring::PhaseClock& clock) {
-  return {unet,     schedule,    batches, adapter,  optimizer, loss_scaler,
-          *reducer, graph.get(), trace,   watchdog, clock};
+          .max_gradient_norm = config.max_gradient_norm,
+          .unet = unet,
+          .schedule = schedule,
+          .batches = batches,
+          .adapter = adapter,
+          .optimizer = optimizer,
+          .loss_scaler = loss_scaler,
+          .reducer = *reducer,
+          .graph = graph.get(),
+          .trace = trace,
+          .watchdog = watchdog,
+          .clock = clock};
 }
 
 }  // namespace sdlora::trainer

@@ -1,10 +1,12 @@
-// Everything a run is made of, loaded and checked before the first step.
+// A run in memory: what the options name (model, data), loaded and checked, and what is trained on it (the
+// adapter, its optimiser). What only watches a run is not in it.
 #pragma once
 
 #include <memory>
 #include <optional>
 
 #include "model/model_source.h"
+#include "trainer/batches/batch_share.h"
 #include "trainer/batches/sample_split.h"
 #include "trainer/run/run_checkpoint.h"
 #include "trainer/step/step.h"
@@ -13,10 +15,11 @@
 namespace sdlora::trainer {
 
 struct LoadedRun {
-  // Loads model and data, attaches the adapter. No communication: a rank that fails throws Error (65, 64, 74
-  // as the cause may be).
+  // Loads model and data, attaches the adapter; nothing is trained yet, or restored from a checkpoint. No
+  // communication: a rank that fails throws Error (65, 64, 74 as the cause may be).
   LoadedRun(const TrainConfig& config, const BatchShare& share, at::Device device);
 
+  // Stays as it is loaded.
   BatchShare share;
   model::ComputeMode mode;
   data::Dataset dataset;
@@ -25,17 +28,22 @@ struct LoadedRun {
   model::ModelSource model_source;
   model::UNet unet;
   model::NoiseSchedule schedule;
+
+  // Changes with every step, and is what a checkpoint holds.
   lora::Adapter adapter;
   AdamW optimizer;
   LossScaler loss_scaler;
+
+  // Tools, without a memory that the next step depends on.
   std::unique_ptr<GradientReducer> reducer;
   MicroBatchMaker batches;
   Trace trace;
   std::unique_ptr<MicroBatchGraph> graph;  // with --cuda-graph
   std::optional<Validation> validation;    // with --validation-every
 
-  StepSettings step_settings(const TrainConfig& config) const;
-  StepParts step_parts(comm::Watchdog& watchdog, monitoring::PhaseClock& clock);
+  // The step on all of this. `watchdog` and `clock` must outlive it, and so must this.
+  TrainingStep training_step(const TrainConfig& config, comm::Watchdog& watchdog,
+                             monitoring::PhaseClock& clock);
 };
 
 // The type that the frozen model computes in: no, fp16, bf16.
@@ -45,9 +53,5 @@ at::ScalarType dtype_of(const std::string& mixed_precision);
 // both. Throws Error(kBadData) naming both hashes.
 void check_data_was_cached_with(const model::ModelSource& model, const data::Dataset& dataset,
                                 const std::filesystem::path& data_directory);
-
-// Splits the batch: ranks × micro-batch must divide it. `micro_batch_size` 0: batch size / ranks.
-// Throws Error(kUsage) with the arithmetic when it does not.
-BatchShare share_batch(int64_t batch_size, int64_t micro_batch_size, int rank, int rank_count);
 
 }  // namespace sdlora::trainer

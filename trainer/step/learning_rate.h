@@ -12,9 +12,9 @@ struct LearningRateSchedule {
   int64_t warmup_steps;
   int64_t max_steps;
 
-  // `step` counts from 0. Rises as step / warmup_steps (the first step of a warm-up has rate 0, as in
-  // transformers), then follows `kind` down to 0 at max_steps.
-  double at(int64_t step) const;
+  // Of the step after `steps_done` steps. Rises as steps_done / warmup_steps (the first step of a warm-up has
+  // rate 0, as in transformers), then follows `kind` down to 0 at max_steps.
+  double at(int64_t steps_done) const;
 };
 
 }  // namespace sdlora::trainer

@@ -27,18 +27,18 @@ void Trace::record_adapter(const checkpoint::NamedTensors& adapter) const {
 void Trace::record_samples(int64_t step, const MicroBatch& batch, const at::Tensor& prediction) const {
   if (!is_on()) return;
   for (size_t row = 0; row < batch.slots.size(); ++row)
-    write_sample_file(directory_ / sample_file_name(step + 1, batch.slots[row]), batch, row, prediction);
+    write_sample_file(directory_ / sample_file_name(step, batch.slots[row]), batch, row, prediction);
 }
 
 void Trace::record_step(int64_t step, double loss, double gradient_norm, double learning_rate,
                         bool is_skipped) const {
   if (!is_on()) return;
-  const nlohmann::ordered_json line{{"step", step + 1},
+  const nlohmann::ordered_json line{{"step", step},
                                     {"loss", loss},
                                     {"grad_norm", gradient_norm},
                                     {"learning_rate", learning_rate},
                                     {"skipped", is_skipped}};
-  std::ofstream file(directory_ / "step.jsonl", step == 0 ? std::ios::trunc : std::ios::app);
+  std::ofstream file(directory_ / "step.jsonl", step == 1 ? std::ios::trunc : std::ios::app);
   file << line.dump() << '\n';
   if (!file.flush())
     throw Error(ExitCode::kIo, {.what = "cannot write the trace",

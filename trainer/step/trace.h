@@ -21,7 +21,7 @@ class Trace {
 
   void record_adapter(const checkpoint::NamedTensors& adapter) const;
 
-  // `step` counts from 0; files count from 1. prediction [B, 4, h, w]
+  // `step` counts from 1, as in the files' names. prediction [B, 4, h, w]
   void record_samples(int64_t step, const MicroBatch& batch, const at::Tensor& prediction) const;
 
   void record_step(int64_t step, double loss, double gradient_norm, double learning_rate,

@@ -12,6 +12,7 @@
 #include "comm/fixed_point.h"
 #include "common/error.h"
 #include "common/seeds.h"
+#include "trainer/step/micro_batch_loss.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -67,12 +68,16 @@ ValidationResult Validation::run(const model::UNet& unet, comm::Communicator& su
   return summed;
 }
 
-void Validation::add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count) {
+MicroBatch Validation::draw(int64_t first_pair, int64_t pair_count) const {
+  MicroBatch batch;
   std::vector<at::Tensor> latents, noises, timesteps, text_embeddings;
   const int64_t timesteps_per_quarter = schedule_.timestep_count() / kQuarters;
   for (int64_t pair = first_pair; pair < first_pair + pair_count; ++pair) {
     const int64_t index = samples_[static_cast<size_t>(pair / kQuarters)], quarter = pair % kQuarters;
     const data::Sample sample = dataset_.sample(index);
+    batch.slots.push_back(pair);
+    batch.sample_indices.push_back(index);
+    batch.sources.push_back(sample.source);
     latents.push_back(sample.latent_mean * dataset_.vae_scaling_factor());
     noises.push_back(at::randn(sample.latent_mean.sizes(),
                                generator_of(index, quarter, Stream::kValidationNoise), at::kFloat));
@@ -81,20 +86,20 @@ void Validation::add_losses(const model::UNet& unet, int64_t first_pair, int64_t
                             .add_(quarter * timesteps_per_quarter));
     text_embeddings.push_back(sample.text_embedding);
   }
-  const at::Tensor x = at::stack(latents).to(mode_.device);             // [B, 4, h, w]
-  const at::Tensor noise = at::stack(noises).to(mode_.device);          // [B, 4, h, w]
-  const at::Tensor t = at::cat(timesteps).to(mode_.device);             // [B]
-  const at::Tensor text = at::stack(text_embeddings).to(mode_.device);  // [B, L, C]
+  batch.latents = at::stack(latents).to(mode_.device);
+  batch.noise = at::stack(noises).to(mode_.device);
+  batch.timesteps = at::cat(timesteps).to(mode_.device);
+  batch.text_embeddings = at::stack(text_embeddings).to(mode_.device);
+  return batch;
+}
 
-  const at::Tensor noisy = schedule_.add_noise(x, noise, t);
-  const at::Tensor prediction = unet.forward(noisy.to(mode_.dtype), t, text.to(mode_.dtype));
-  const at::Tensor losses = (prediction.to(at::kFloat) - schedule_.target(x, noise, t))
-                                .square()
-                                .mean(at::IntArrayRef{1, 2, 3});        // [B]
-  const at::Tensor are_in_range = (losses < kOutOfRange).to(at::kCPU);  // false for NaN
+void Validation::add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count) {
+  const MicroBatch batch = draw(first_pair, pair_count);
+  const at::Tensor pair_losses = losses(predict(unet, schedule_, mode_, batch)).per_sample;  // [pairs]
+  const at::Tensor are_in_range = (pair_losses < kOutOfRange).to(at::kCPU);                  // false for NaN
   for (int64_t row = 0; row < pair_count; ++row) {
     const int64_t quarter = (first_pair + row) % kQuarters;
-    sum_.add(quarter, losses.narrow(0, row, 1));
+    sum_.add(quarter, pair_losses.narrow(0, row, 1));
     if (!are_in_range[row].item<bool>()) sum_.add_to_counter(quarter, 1);
   }
 }

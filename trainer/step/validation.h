@@ -15,6 +15,7 @@
 #include "model/noise/noise_schedule.h"
 #include "model/unet/unet.h"
 #include "monitoring/records/validation_record.h"
+#include "trainer/batches/micro_batch.h"
 
 namespace sdlora::trainer {
 
@@ -39,7 +40,8 @@ class Validation {
                        const std::function<bool()>& stop_requested);
 
  private:
-  // Pair p is sample p / 4 at its timestep of quarter p % 4.
+  // Pair p is sample p / 4 at its timestep of quarter p % 4, and slot p of the batch.
+  MicroBatch draw(int64_t first_pair, int64_t pair_count) const;
   void add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count);
   ValidationResult result() const;
 
