@@ -2,10 +2,10 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "checkpoint/sha256.h"
 #include "common/error.h"
+#include "monitoring/memory/host_memory.h"
 
 namespace sdlora::data {
 namespace {
@@ -13,8 +13,8 @@ namespace {
 void check_memory(const std::filesystem::path& cache_directory, const Manifest& manifest) {
   int64_t cache_bytes = manifest.text.bytes;
   for (const ManifestFile& shard : manifest.shards) cache_bytes += shard.bytes;
-  const int64_t memory_bytes = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
-  if (cache_bytes > memory_bytes)
+  const int64_t memory_bytes = monitoring::host_memory().limit_bytes;
+  if (memory_bytes > 0 && cache_bytes > memory_bytes)
     throw Error(ExitCode::kMismatch, {.what = "the cache does not fit in this machine's memory",
                                       .expected = fmt::format("at most {} MiB", memory_bytes >> 20),
                                       .seen = fmt::format("{} MiB", cache_bytes >> 20),
@@ -24,12 +24,12 @@ void check_memory(const std::filesystem::path& cache_directory, const Manifest& 
 
 }  // namespace
 
-Dataset::Dataset(const std::filesystem::path& cache_directory, FileCheck check)
+Dataset::Dataset(const std::filesystem::path& cache_directory)
     : manifest_(read_manifest(cache_directory)),
       manifest_sha256_(checkpoint::sha256_of_file(cache_directory / kManifestName)) {
   check_memory(cache_directory, manifest_);
   for (size_t index = 0; index < manifest_.shards.size(); ++index) {
-    const ShardContent shard = load_shard(cache_directory, manifest_, index, check);
+    const ShardContent shard = load_shard(cache_directory, manifest_, index);
     shards_.push_back(shard.latents);
     // [4, h, w] of a picture
     const at::IntArrayRef shape = shard.latents.sizes().slice(2), first = shards_[0].sizes().slice(2);
@@ -43,7 +43,7 @@ Dataset::Dataset(const std::filesystem::path& cache_directory, FileCheck check)
     caption_index_.insert(caption_index_.end(), shard.caption_index.begin(), shard.caption_index.end());
     source_.insert(source_.end(), shard.source.begin(), shard.source.end());
   }
-  text_ = load_text(cache_directory, manifest_, check);
+  text_ = load_text(cache_directory, manifest_);
 }
 
 Sample Dataset::sample(int64_t index) const {

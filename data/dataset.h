@@ -25,8 +25,8 @@ class Dataset {
  public:
   // Reads everything: 128 KiB a picture of 512 × 512 (twice that with --flip), 231 KiB a caption. Every file
   // is checked (cache_files.h) before its values are used. Throws Error(kBadData) naming the file,
-  // Error(kMismatch) when the cache is larger than this machine's memory.
-  explicit Dataset(const std::filesystem::path& cache_directory, FileCheck check = FileCheck::kHash);
+  // Error(kMismatch) when the cache is larger than the memory of this machine or container.
+  explicit Dataset(const std::filesystem::path& cache_directory);
 
   int64_t sample_count() const { return picture_count() * (has_flip() ? 2 : 1); }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <climits>
 #include <cstdio>
-#include <fstream>
 #include <thread>
 
 #include <ATen/Version.h>
@@ -19,6 +18,7 @@
 #include "common/version.h"
 #include "launcher/build_info.h"
 #include "launcher/supervisor/slurm_job.h"
+#include "monitoring/memory/host_memory.h"
 
 namespace sdlora::launcher {
 namespace {
@@ -29,7 +29,6 @@ constexpr double kGibibyte = 1024.0 * 1024 * 1024;
 constexpr double kSparseMemoryGib = 8;  // one rank of the full-size model on the CPU takes 7
 constexpr double kSparseDiskGib = 5;
 constexpr rlim_t kFewFiles = 1024;  // shards, sockets between ranks, NCCL
-constexpr double kKibibytesPerGibibyte = 1024.0 * 1024;
 
 // What a command prints, its lines joined by "; "; empty when it cannot be run or fails.
 std::string output_of(const std::string& command) {
@@ -52,12 +51,9 @@ Finding processor() {
 }
 
 Finding memory() {
-  std::ifstream file("/proc/meminfo");
-  double total = 0, available = 0;
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("MemTotal:")) total = std::stod(line.substr(9)) / kKibibytesPerGibibyte;
-    if (line.starts_with("MemAvailable:")) available = std::stod(line.substr(13)) / kKibibytesPerGibibyte;
-  }
+  const monitoring::HostMemory host = monitoring::host_memory();
+  const double total = static_cast<double>(host.limit_bytes) / kGibibyte;
+  const double available = static_cast<double>(host.available_bytes) / kGibibyte;
   const bool is_sparse = available < kSparseMemoryGib;
   return {is_sparse ? Kind::kNote : Kind::kFine, "memory",
           fmt::format("{:.1f} GiB, {:.1f} available{}", total, available,

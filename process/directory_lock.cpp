@@ -23,7 +23,7 @@ namespace {
 constexpr std::chrono::milliseconds kPatienceWithDeadRanks{8000};
 
 Error io_error(const std::filesystem::path& file, const std::string& seen) {
-  return Error(ExitCode::kIo, {.what = "cannot make the lock of the run directory",
+  return Error(ExitCode::kIo, {.what = "cannot make the lock of the output directory",
                                .seen = seen,
                                .where = file.string(),
                                .advice = "check --output, its permissions and the free space"});
@@ -71,7 +71,7 @@ DirectoryLock::DirectoryLock(const std::filesystem::path& file, const std::strin
   try {
     while (!try_lock(descriptor_, file)) {
       if (std::chrono::steady_clock::now() >= deadline)
-        throw Error(ExitCode::kMismatch, {.what = "the run directory belongs to another run that is alive",
+        throw Error(ExitCode::kMismatch, {.what = "the output directory belongs to another run that is alive",
                                           .seen = "held by " + text_in(descriptor_),
                                           .where = file.string(),
                                           .advice = "wait for it, stop it, or choose another --output"});

@@ -1,4 +1,5 @@
-// One owner per run directory: a lock that the operating system drops when its holder dies, however it dies.
+// One owner per output directory, a run's or a cache's: a lock that the operating system drops when its
+// holder dies, however it dies.
 #pragma once
 
 #include <chrono>
@@ -13,9 +14,9 @@ namespace sdlora::process {
 class DirectoryLock {
  public:
   // Takes `file` (created, with its folder, where it is missing) and writes into it who holds it: `holder`
-  // ("trainer"), process, host and time. Throws Error(kMismatch) with what stands there when another process
-  // still holds it after `patience`, Error(kIo) when the file cannot be made. A file system without locks
-  // only gets a warning.
+  // ("trainer", "cache_latents"), process, host and time. Throws Error(kMismatch) with what stands there when
+  // another process still holds it after `patience`, Error(kIo) when the file cannot be made. A file system
+  // without locks only gets a warning.
   DirectoryLock(const std::filesystem::path& file, const std::string& holder,
                 std::chrono::milliseconds patience);
   ~DirectoryLock();

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <thread>
 
-#include <unistd.h>
-
 #include "common/error.h"
+#include "monitoring/memory/host_memory.h"
 
 namespace sdlora::data {
 namespace {
@@ -59,11 +58,12 @@ void require_paths(const CacheCommand& command) {
 
 int encoder_threads(const CacheCommand& command, int local_rank_count) {
   if (command.cpu_threads > 0) return command.cpu_threads;
-  const int64_t memory_bytes = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
   const int64_t picture_bytes =
       command.options.image_size * command.options.image_size * kEncoderBytesPerPixel;
-  const int64_t fitting = memory_bytes / 2 / local_rank_count / std::max<int64_t>(1, picture_bytes);
   const int64_t cores = std::thread::hardware_concurrency() / static_cast<unsigned>(local_rank_count);
+  const int64_t memory_bytes = monitoring::host_memory().limit_bytes;
+  const int64_t fitting =
+      memory_bytes == 0 ? cores : memory_bytes / 2 / local_rank_count / std::max<int64_t>(1, picture_bytes);
   return static_cast<int>(std::max<int64_t>(1, std::min(cores, fitting)));
 }
 

@@ -24,7 +24,7 @@ void declare_options(CLI::App& app, CacheCommand& command);
 void require_paths(const CacheCommand& command);
 
 // --cpu-threads, or for 0 this rank's share of the host's cores; fewer where the pictures of all of them
-// would take more than half of the host's memory (about 1 GiB each at 512 pixels).
+// would take more than half of the host's or the container's memory (about 1 GiB each at 512 pixels).
 int encoder_threads(const CacheCommand& command, int local_rank_count);
 
 }  // namespace sdlora::data

@@ -23,7 +23,7 @@ struct CacheReport {
 // complete on rank 0. A run that is killed at any moment leaves either the old finished cache, or one without
 // a manifest which the next run completes; so does one that is asked to stop (on any rank: all leave), which
 // costs no picture that is encoded. Throws Error: kUsage, kBadData (no usable image, captions missing), kIo,
-// kStopped.
+// kStopped, kMismatch (another run is at work in the directory).
 CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world, ImageLoader& loader,
                           const CacheProgress& progress);
 

@@ -56,7 +56,7 @@ void remove_damaged(const fs::path& cache_directory, CacheRecord& record) {
     std::error_code error;
     if (!fs::exists(file, error)) return true;
     try {
-      check_file(cache_directory, entry.second, true);
+      check_file(cache_directory, entry.second);
       return false;
     } catch (const Error& damage) {
       log::warning(fmt::format("{} is made anew: {}", file.string(), damage.what()));

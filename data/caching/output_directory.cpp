@@ -1,13 +1,8 @@
 #include "data/caching/output_directory.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <set>
 #include <string_view>
-
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "common/atomic_file.h"
 #include "common/error.h"
@@ -19,6 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLockName = ".cache_latents.lock";
+constexpr std::chrono::milliseconds kNoPatience{0};
 constexpr std::string_view kPreviousSuffix = ".previous";
 constexpr std::string_view kPartialSuffix = ".partial";
 
@@ -74,29 +70,11 @@ std::string partial_name(const std::string& name) {
   return partial;
 }
 
-OutputDirectory::OutputDirectory(fs::path directory) : directory_(std::move(directory)) {
-  std::error_code error;
-  fs::create_directories(directory_, error);
-  check_done(error, "cannot create the output directory", directory_);
-  const fs::path lock_file = directory_ / kLockName;
-  lock_ = ::open(lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (lock_ < 0)
-    throw Error(ExitCode::kIo, {.what = "cannot write in the output directory",
-                                .seen = system_error_text(),
-                                .where = directory_.string()});
-  // File systems without locks (some network ones) go unguarded.
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    ::close(lock_);
-    throw Error(ExitCode::kIo, {.what = "another cache_latents is writing to this directory",
-                                .where = directory_.string(),
-                                .advice = "wait for it, or stop it and start again: what is done is kept"});
-  }
-  record_ = read_record(directory_);
+OutputDirectory::OutputDirectory(fs::path directory)
+    : directory_(std::move(directory)),
+      lock_(directory_ / kLockName, "cache_latents", kNoPatience),
+      record_(read_record(directory_)) {
   remove_damaged(directory_, record_);
-}
-
-OutputDirectory::~OutputDirectory() {
-  ::close(lock_);
 }
 
 void OutputDirectory::begin_rebuild(const CachePlan& plan) {

@@ -8,6 +8,7 @@
 
 #include "data/caching/cache_plan.h"
 #include "data/caching/cache_record.h"
+#include "process/directory_lock.h"
 
 namespace sdlora::data {
 
@@ -18,12 +19,9 @@ std::string partial_name(const std::string& name);
 // Held by rank 0 for the whole run. All functions throw Error(kIo).
 class OutputDirectory {
  public:
-  // Creates the directory where needed, locks it, and removes what is damaged. Throws Error(kIo) too when
+  // Creates the directory where needed, locks it, and removes what is damaged. Throws Error(kMismatch) when
   // another run holds it.
   explicit OutputDirectory(std::filesystem::path directory);
-  ~OutputDirectory();
-  OutputDirectory(const OutputDirectory&) = delete;
-  OutputDirectory& operator=(const OutputDirectory&) = delete;
 
   // The files that are here and whole.
   const CacheRecord& record() const { return record_; }
@@ -42,7 +40,7 @@ class OutputDirectory {
 
  private:
   std::filesystem::path directory_;
-  int lock_ = -1;
+  process::DirectoryLock lock_;
   CacheRecord record_;
 };
 

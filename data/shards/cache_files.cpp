@@ -25,11 +25,10 @@ void require_equal(const fs::path& file, const char* what, const Value& expected
 
 }  // namespace
 
-ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifest, size_t index,
-                        FileCheck check) {
+ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifest, size_t index) {
   const ManifestFile& entry = manifest.shards[index];
   const fs::path file = cache_directory / entry.name;
-  check_file(cache_directory, entry, check == FileCheck::kHash);
+  check_file(cache_directory, entry);
   ShardContent shard = read_shard(file);
   require_equal(file, "the number of samples", entry.row_count, shard.picture_count());
   require_equal(file, "the image size", in_words(manifest.settings.picture_size),
@@ -48,9 +47,9 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
   return shard;
 }
 
-TextContent load_text(const fs::path& cache_directory, const Manifest& manifest, FileCheck check) {
+TextContent load_text(const fs::path& cache_directory, const Manifest& manifest) {
   const fs::path file = cache_directory / manifest.text.name;
-  check_file(cache_directory, manifest.text, check == FileCheck::kHash);
+  check_file(cache_directory, manifest.text);
   TextContent text = read_text_file(file);
   require_equal(file, "the number of captions", manifest.text.row_count,
                 static_cast<int64_t>(text.caption.size()));
@@ -72,8 +71,8 @@ Manifest verify_cache(const fs::path& cache_directory) {
     }
   };
   for (size_t shard = 0; shard < manifest.shards.size(); ++shard)
-    collect([&] { load_shard(cache_directory, manifest, shard, FileCheck::kHash); });
-  collect([&] { load_text(cache_directory, manifest, FileCheck::kHash); });
+    collect([&] { load_shard(cache_directory, manifest, shard); });
+  collect([&] { load_text(cache_directory, manifest); });
   if (flaw_count > 0)
     throw Error(ExitCode::kBadData, fmt::format("{} of {} files of the cache are bad\n{}", flaw_count,
                                                 manifest.shards.size() + 1, flaws));

@@ -123,7 +123,7 @@ ManifestFile describe_file(const fs::path& file, int64_t row_count) {
           .row_count = row_count};
 }
 
-void check_file(const fs::path& cache_directory, const ManifestFile& file, bool hash) {
+void check_file(const fs::path& cache_directory, const ManifestFile& file) {
   const fs::path path = cache_directory / file.name;
   std::error_code error;
   const uintmax_t bytes = fs::file_size(path, error);
@@ -131,7 +131,6 @@ void check_file(const fs::path& cache_directory, const ManifestFile& file, bool 
   if (bytes != static_cast<uintmax_t>(file.bytes))
     fail(path, "a file of the cache is damaged", fmt::format("{} bytes", file.bytes),
          fmt::format("{} bytes", bytes));
-  if (!hash) return;
   const std::string sha256 = checkpoint::sha256_of_file(path);
   if (sha256 != file.sha256)
     fail(path, "a file of the cache is damaged", "SHA-256 " + file.sha256, "SHA-256 " + sha256);

@@ -53,8 +53,7 @@ Manifest read_manifest(const std::filesystem::path& cache_directory);
 // Size and SHA-256 of a finished file. Throws Error(kIo).
 ManifestFile describe_file(const std::filesystem::path& file, int64_t row_count);
 
-// Throws Error(kBadData) when the file is missing, or its size or, with `hash`, its SHA-256 is not the
-// manifest's.
-void check_file(const std::filesystem::path& cache_directory, const ManifestFile& file, bool hash);
+// Throws Error(kBadData) when the file is missing, or its size or its SHA-256 is not the manifest's.
+void check_file(const std::filesystem::path& cache_directory, const ManifestFile& file);
 
 }  // namespace sdlora::data

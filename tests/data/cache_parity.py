@@ -448,7 +448,7 @@ class Refusals(CacheCase):
         self.output.mkdir()
         with open(self.output / ".cache_latents.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self.assert_refused(cache(self.images, self.output, "--training-caption", ""), programs.IO, "another cache_latents")
+            self.assert_refused(cache(self.images, self.output, "--training-caption", ""), programs.MISMATCH, "another run that is alive")
         self.assert_exit_code(cache(self.images, self.output, "--training-caption", ""))
 
     def test_a_full_disk_leaves_no_half_cache(self):

@@ -14,10 +14,11 @@ ALLOWED = {
     "monitoring": {"common"},
     "model": {"checkpoint", "common"},
     "lora": {"model", "checkpoint", "common"},
-    "data": {"model", "checkpoint", "monitoring", "comm", "common"},  # comm: the ranks share the caching
+    "process": {"comm", "common"},
+    # comm: the ranks share the caching; process: one of them owns the cache directory; monitoring: how much memory there is
+    "data": {"model", "checkpoint", "monitoring", "process", "comm", "common"},
     "inference": {"lora", "data", "model", "checkpoint", "common"},  # data: pictures are decoded in one place
     "trainer": {"lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
-    "process": {"comm", "common"},
     "launcher": {"process", "trainer", "inference", "lora", "data", "model", "checkpoint", "monitoring", "comm", "common"},
 }
 # Within a folder: each of its rooms, lowest first, and which rooms of the same folder it may include. "" is the folder itself.

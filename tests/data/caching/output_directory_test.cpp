@@ -38,8 +38,8 @@ TEST(OutputDirectory, IsCreatedAndHasOneOwnerAtATime) {
       const OutputDirectory second(folder / "deep/cache");
       FAIL() << "nothing was thrown";
     } catch (const Error& error) {
-      EXPECT_EQ(error.exit_code(), ExitCode::kIo);
-      EXPECT_THAT(error.what(), HasSubstr("another cache_latents"));
+      EXPECT_EQ(error.exit_code(), ExitCode::kMismatch);
+      EXPECT_THAT(error.what(), HasSubstr("held by cache_latents, process"));
     }
   }
   const OutputDirectory next_owner(folder / "deep/cache");
