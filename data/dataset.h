@@ -23,8 +23,8 @@ struct Sample {
 // sample i.
 class Dataset {
  public:
-  // Reads everything: 128 KiB a picture of 512 × 512 (twice that with --flip), 231 KiB a caption. Every file
-  // is checked (cache_files.h) before its values are used. Throws Error(kBadData) naming the file,
+  // Reads everything: 128 KiB per picture of 512 × 512 (twice that with --flip), 231 KiB per caption. Every
+  // file is checked (cache_files.h) before its values are used. Throws Error(kBadData) naming the file,
   // Error(kMismatch) when the cache is larger than this machine's memory.
   explicit Dataset(const std::filesystem::path& cache_directory, FileCheck check = FileCheck::kHash);
 
