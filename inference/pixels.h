@@ -8,7 +8,7 @@
 
 namespace sdlora::inference {
 
-// A picture file, turned, resized and cropped as cache_latents does (data/image_pixels.h).
+// A picture file, turned, resized and cropped as cache_latents does (data/images/image_pixels.h).
 // → [3, H, W] f32 in -1 … 1. Throws Error(kIo) when it is not there, Error(kBadData) when it is no picture.
 at::Tensor load_picture(const std::filesystem::path& file, int64_t width_pixels, int64_t height_pixels);
 
