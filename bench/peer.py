@@ -94,7 +94,7 @@ def main():
         optimizer.zero_grad()
         losses.append(loss.detach().clone())
         if arguments.device == "cuda":
-            torch.cuda.synchronize()  # once a step, when all of it has been queued
+            torch.cuda.synchronize()  # once per step, when all of it has been queued
         seconds.append(time.perf_counter() - start)
     print(json.dumps({"first_step_at": first_step_at, "step_seconds": seconds[arguments.warmup:],
                       "losses": [loss.item() for loss in losses], "grad_norms": [norm.item() for norm in norms]}))

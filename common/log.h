@@ -14,7 +14,7 @@ enum class Format {
   kJson,  // {"time":"2026-01-31T12:00:00.000Z","level":"info","rank":1,"message":"text"}
 };
 
-// Call once a process, before the first line. Until then lines go to standard error as rank 0.
+// Call once per process, before the first line. Until then lines go to standard error as rank 0.
 void start(int rank, int rank_count);
 
 // Whether this process is rank 0, which alone talks to the terminal.
@@ -27,8 +27,8 @@ Format format();
 // Appends from now on to `file` as well (created; the folder must exist). Throws Error(kIo).
 void add_file(const std::filesystem::path& file);
 
-// Every line on the terminal is written by `around`, which gets the function that writes it and must call it
-// once; so that a progress bar can make room. Empty: no more. `around` must not log.
+// `around` is called for each terminal line. It must call `write` exactly once, and must not log. A progress
+// bar uses it to clear itself first. Empty: no more.
 void surround_terminal_lines(std::function<void(const std::function<void()>& write)> around);
 
 void info(std::string_view text);

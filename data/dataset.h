@@ -23,9 +23,10 @@ struct Sample {
 // sample i.
 class Dataset {
  public:
-  // Reads everything: 128 KiB a picture of 512 × 512 (twice that with --flip), 231 KiB a caption. Every file
-  // is checked (cache_files.h) before its values are used. Throws Error(kBadData) naming the file,
-  // Error(kMismatch) when the cache is larger than the memory of this machine or container.
+  // Reads everything: 128 KiB per picture of 512 × 512 (twice that with --flip), 231 KiB per caption. Every
+  // file is checked (cache_files.h) before its values are used. Throws Error(kBadData) naming the file,
+  // Error(kMismatch) when the cache is larger than the memory of this machine or
+  // container.
   explicit Dataset(const std::filesystem::path& cache_directory);
 
   int64_t sample_count() const { return picture_count() * (has_flip() ? 2 : 1); }

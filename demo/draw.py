@@ -102,7 +102,7 @@ def photograph(scene):
 
 
 def lines(phase, period, thickness):
-    """Cover 0 … 1 of lines across `phase` (pixels), one a period, of that thickness in pixels."""
+    """Cover 0 … 1 of lines across `phase` (pixels), one per period, of that thickness in pixels."""
     from_line = np.abs((phase % period) - period / 2)
     return smooth(0.6, -0.6, from_line - thickness / 2)
 

@@ -13,7 +13,7 @@
 namespace sdlora::inference {
 
 // One picture. Its random draws come from a CPU generator of its own, seeded with `seed`: first the noise
-// [1, 4, h, w], unless that is given, then, for a sampler that adds noise, one draw a step; Python's
+// [1, 4, h, w], unless that is given, then, for a sampler that adds noise, one draw per step; Python's
 // torch.Generator().manual_seed(seed) draws the same, as do diffusers' pipelines with a list of generators.
 struct PictureStart {
   at::Tensor text_embedding;           // [L, C] f32

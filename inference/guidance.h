@@ -17,8 +17,8 @@ struct PromptEmbeddings {
   at::Tensor negatives;  // not used without guidance
 };
 
-// A scale of 1 or less means no guidance: the text embeddings alone. x and prediction are fp32; the UNet
-// computes as `mode`, its own, says. `unet` must outlive the denoiser.
+// A scale of 1 or less means no guidance: the text embeddings alone. x and prediction are fp32; `mode`:
+// how the UNet computes. `unet` must outlive the denoiser.
 model::Sampler::Denoiser guided_denoiser(const model::UNet& unet, const model::ComputeMode& mode,
                                          const PromptEmbeddings& prompts, double guidance_scale);
 

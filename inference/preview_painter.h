@@ -35,7 +35,7 @@ class PreviewPainter {
   PreviewSettings settings_;
   std::vector<std::string> prompts_;
   at::Device device_;
-  std::vector<at::Tensor> text_embeddings_;  // [L, C] f32, one a prompt
+  std::vector<at::Tensor> text_embeddings_;  // [L, C] f32, one per prompt
   at::Tensor empty_text_embedding_;          // [L, C] f32
   std::vector<int64_t> latent_shape_;
   std::unique_ptr<const model::Sampler> sampler_;

@@ -1,9 +1,9 @@
 // launcher: starts a training under supervision, and says what a machine has.
 //
-//   launcher run --np 2 -- --model sd15 --data cache --output runs/ink      two ranks here, restarted after a
-//   crash launcher run --np 8 --hosts hosts.txt -- --config run.toml              on several hosts launcher
-//   run -- --config run.toml                                       inside a Slurm job: its tasks, by srun
-//   launcher doctor                                                         what is here, and what is missing
+//   launcher run --np 2 -- --model sd15 --data cache --output runs/ink    two ranks here, restarted after a crash
+//   launcher run --np 8 --hosts hosts.txt -- --config run.toml            on several hosts
+//   launcher run -- --config run.toml                                     inside a Slurm job: its tasks, by srun
+//   launcher doctor                                                       what is here, and what is missing
 #include <iostream>
 
 #include "common/command_line.h"

@@ -1,5 +1,5 @@
-// All of A and B in the type that the model computes in, rounded once a change and not once a use: in 16 bits
-// one operation a step in place of four a module.
+// All of A and B in the type that the model computes in, rounded once per change and not once per use: in 16
+// bits one operation per step in place of four per module.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -21,8 +21,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Where a run that is to begin at a given checkpoint goes on: there, or at a later one that it has saved
-// since, so that repeating the command repeats no work (and works when the given one is gone by then).
+// `--resume PATH` starts from PATH, or from a newer checkpoint in the output. So the same command can be
+// repeated, even after PATH is deleted.
 checkpoint::NewestCheckpoint begin_at(const std::filesystem::path& directory,
                                       const std::filesystem::path& output) {
   checkpoint::NewestCheckpoint own, given{.directory = directory};
@@ -137,8 +137,8 @@ void Trainer::load_run() {
   });
 }
 
-// What the kernels make of the frozen weights is larger than the weights: once a host, and each rank makes
-// its part of it. A rank alone makes each when it is first used.
+// What the kernels make of the frozen weights is larger than the weights: held once per host, and each rank
+// makes its part of it. A rank that is alone makes each when it is first used.
 void Trainer::share_prepared_weights() {
   model::kernels::PreparedWeights& prepared = *loaded_->mode.prepared_weights;
   if (world_.size() == 1) return;

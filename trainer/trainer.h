@@ -30,7 +30,7 @@ class Trainer {
   // The run in words: model, data, LoRA, batch arithmetic, precision, devices, hosts, memory.
   std::vector<monitoring::TableRow> startup_table() const;
 
-  // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once a step on
+  // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once per step on
   // every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:
   // Error(kStopped). Error(kDiverged) after too many non-finite steps in a row; the last good checkpoint
   // stays.

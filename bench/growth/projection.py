@@ -2,7 +2,7 @@
 import math
 
 PARAMETERS = 3_188_736             # A and B of SD 1.5's attention at rank 16
-EXACT_BYTES = 16 * PARAMETERS      # two int64 words a parameter
+EXACT_BYTES = 16 * PARAMETERS      # two int64 words per parameter
 PLAIN_BYTES = 4 * PARAMETERS       # fp32
 
 GPUS_A_HOST = 8
@@ -12,7 +12,7 @@ ETHERNET_BYTES_A_SECOND = 1.1e9    # a host: 10 Gb/s
 HOP_LATENCY = 6e-6                 # a message from host to host
 DEVICE_BYTES_A_SECOND = 4.3e12     # of the GPU's memory, for adding to the words and rounding them
 
-STEP_SECONDS = {1: 0.008, 8: 0.038, 32: 0.147}  # samples a GPU: forward, backward and update, assumed
+STEP_SECONDS = {1: 0.008, 8: 0.038, 32: 0.147}  # samples per GPU: forward, backward and update, assumed
 
 
 def all_reduce_seconds(gpus, message_bytes, network_bytes_a_second):

@@ -9,7 +9,7 @@
 namespace sdlora::data {
 namespace {
 
-// Measured with SD 1.5's VAE at 512 pixels: 0.92 GiB a picture, of activations.
+// Measured with SD 1.5's VAE at 512 pixels: 0.92 GiB per picture, of activations.
 constexpr int64_t kEncoderBytesPerPixel = 4096;
 
 }  // namespace

@@ -17,7 +17,7 @@ std::string info_text(const std::filesystem::path& cache_directory);
 // The end of a run: what was made, what was kept, and every skipped image with its reason.
 std::string report_text(const CacheReport& report, const std::filesystem::path& cache_directory);
 
-// The skipped images, one a line; empty when there are none.
+// The skipped images, one per line; empty when there are none.
 std::string skipped_text(const CacheReport& report);
 
 }  // namespace sdlora::data

@@ -20,9 +20,9 @@ struct CacheReport {
 
 // (all ranks) Makes what is missing or no longer right, keeps the rest, and writes the manifest last. The
 // files depend on the inputs alone: not on the number of ranks, nor on what was there before. The report is
-// complete on rank 0. A run that is killed at any moment leaves either the old finished cache, or one without
-// a manifest which the next run completes; so does one that is asked to stop (on any rank: all leave), which
-// costs no picture that is encoded. Throws Error: kUsage, kBadData (no usable image, captions missing), kIo,
+// complete on rank 0. A killed run leaves the old cache intact, or an unfinished one (without a manifest)
+// that the next run completes. A run that is asked to stop keeps every encoded picture; if one rank is asked,
+// all stop. Throws Error: kUsage, kBadData (no usable image, captions missing), kIo,
 // kStopped, kMismatch (another run is at work in the directory).
 CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world, ImageLoader& loader,
                           const CacheProgress& progress);

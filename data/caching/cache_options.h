@@ -17,7 +17,7 @@ struct CacheOptions {
   std::filesystem::path output;
   int64_t image_size = 512;                     // pixels along a side of the squares
   std::optional<std::string> training_caption;  // for images that have none
-  int64_t shard_size = 256;                     // images a shard
+  int64_t shard_size = 256;                     // images per shard
   bool flip = false;
   at::Device device = at::kCPU;
   int encoder_threads = 1;  // on the CPU: pictures that a rank encodes at a time; does not change the files

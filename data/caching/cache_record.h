@@ -1,5 +1,5 @@
-// What is known of the files in a cache directory, so that none is opened that is not, byte for byte, what a
-// run of cache_latents left there: HDF5 may crash on a damaged file, and its checksums guard the data alone.
+// The hashes of the files that cache_latents wrote. A file whose bytes differ is never opened: HDF5 may crash
+// on a damaged file, and its checksums guard the data alone.
 //
 // A finished cache has manifest.json. While a run is at work there is unfinished.json instead, brought up to
 // date after every file, from which the next run goes on if this one is killed.

@@ -15,7 +15,7 @@ namespace sdlora::data {
 struct CacheSettings {
   PictureSize picture_size = square(512);
   bool flip = false;         // latents of the mirrored pictures as well
-  int64_t shard_size = 256;  // images a shard
+  int64_t shard_size = 256;  // images per shard
   double vae_scaling_factor = 0;
   std::string vae_sha256;
   std::string text_encoder_sha256;

@@ -2,12 +2,12 @@
 //
 //   manifest.json      written last: without it the cache is not finished
 //   shard-00000.h5 …   one HDF5 dataset per column, one row per sample:
-//     latent_mean, latent_std            [N, 4, h, w] f32, of the VAE's posterior, not multiplied by the
-//     scaling factor latent_mean_flip, latent_std_flip  the same of the mirrored picture, only with --flip
+//     latent_mean, latent_std            [N, 4, h, w] f32, of the VAE's posterior, before its scaling factor
+//     latent_mean_flip, latent_std_flip  the same of the mirrored picture, only with --flip
 //     caption_index                      [N] i64, a row of text.h5
-//     source, source_sha256              [N] string: path below the image folder, SHA-256 of the image file's
-//     bytes attributes: format_version, image_size (i64), vae_scaling_factor (f64), vae_sha256, inputs_sha256
-//     (string)
+//     source                             [N] string, path below the image folder
+//     source_sha256                      [N] string, of the image file's bytes
+//     attributes: format_version, image_size (i64), vae_scaling_factor (f64), vae_sha256, inputs_sha256 (string)
 //   text.h5
 //     embedding  [M, 77, C] f32, row 0 of the empty caption
 //     caption    [M] string

@@ -1,10 +1,9 @@
 // The files of a tokenizer folder, as transformers reads them:
 //
-//   vocab.json, merges.txt    the vocabulary and the merges by rank; where they are not, both from
-//   tokenizer.json tokenizer_config.json     names of the special tokens, model_max_length,
-//   added_tokens_decoder special_tokens_map.json   wins over tokenizer_config.json unless that has
-//   added_tokens_decoder added_tokens.json, tokenizer.json   further added tokens, again unless there is
-//   added_tokens_decoder
+//   vocab.json, merges.txt              vocabulary, and merges by rank; without them both are from tokenizer.json
+//   tokenizer_config.json               names of the special tokens, model_max_length, added_tokens_decoder
+//   special_tokens_map.json             wins over tokenizer_config.json unless that has added_tokens_decoder
+//   added_tokens.json, tokenizer.json   further added tokens, again unless there is added_tokens_decoder
 //
 // Without the last three the special tokens are those of OpenAI's CLIP.
 #pragma once

@@ -41,8 +41,8 @@ class PreparedWeights {
 
   int64_t byte_count() const;
 
-  // Puts all of them into `memory` of byte_count() bytes; of those that `sharers` processes share it, this is
-  // number `sharer`, and fills its part. None may compute before all have done so.
+  // Puts all of them into `memory` of byte_count() bytes. `sharers` processes share `memory`; this one,
+  // number `sharer`, fills its part. Wait for all of them before computing.
   void move_to(const std::shared_ptr<void>& memory, int sharer, int sharers);
 
  private:

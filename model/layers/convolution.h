@@ -29,7 +29,7 @@ struct Convolution {
   at::Tensor compute(const at::Tensor& x) const;
   at::Tensor input_gradient(const at::Tensor& dy, at::IntArrayRef input_shape) const;
 
-  std::shared_ptr<kernels::ConvolutionKernel> kernel_;  // where the mode asks for it; else ATen computes
+  std::shared_ptr<kernels::ConvolutionKernel> kernel_;  // where ComputeMode asks for it; else ATen computes
 };
 
 }  // namespace sdlora::model

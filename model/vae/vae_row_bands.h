@@ -17,7 +17,7 @@ struct Rows {
   int64_t count;
 };
 
-// All rows of an activation [B, channels, height, width] in bands of about 32 MB in fp32 a sample. Does not
+// All rows of an activation [B, channels, height, width] in bands of about 32 MB in fp32 per sample. Does not
 // depend on B, so that a sample's bytes do not depend on its batch.
 std::vector<Rows> bands_of(int64_t channels, int64_t height, int64_t width);
 

@@ -1,5 +1,5 @@
-// metrics_targets.json: tells Prometheus which endpoints a run has (file_sd_configs). It stays as it is when
-// the run dies, which then is missed, and a run that ends in order takes its endpoints back.
+// metrics_targets.json: tells Prometheus which endpoints a run has (file_sd_configs). If the run dies the
+// file stays, so Prometheus reports the ranks as down. A run that ends normally empties it.
 #pragma once
 
 #include <filesystem>

@@ -3,7 +3,7 @@
 //   mpirun -np 2 build/tests/all_reduce_benchmark 3188736        gradients of that many parameters (SD 1.5,
 //   rank 16)
 //
-// One JSON object a line from rank 0; medians over the repetitions, each as long as the slowest rank takes.
+// One JSON object per line from rank 0; medians over the repetitions, each as long as the slowest rank takes.
 #include <algorithm>
 #include <chrono>
 #include <functional>

@@ -1,4 +1,4 @@
-"""The seeds of a run's draws, repeated in Python (common/seeds.h), and which sample stands where (data/epoch_plan.h)."""
+"""The seeds of a run's draws, repeated in Python (common/seeds.h), and which sample stands where (trainer/batches/sample_order.h)."""
 import torch
 
 PERMUTATION, POSTERIOR_NOISE, NOISE, TIMESTEP, LORA_INIT = range(5)

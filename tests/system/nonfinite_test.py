@@ -16,7 +16,7 @@ import runs
 
 STEPS = 6  # one epoch of 24 samples
 POISONED_STEP = 4
-SLOT_OF_RANK = {0: 1, 1: 2}  # of 4 slots, two a rank
+SLOT_OF_RANK = {0: 1, 1: 2}  # of 4 slots, two per rank
 
 
 def tensors_of(run):

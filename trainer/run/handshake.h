@@ -14,8 +14,8 @@ namespace sdlora::trainer {
 
 using RankFingerprint = std::map<std::string, std::string>;
 
-// (all ranks) `fingerprint`: what this rank has, by name. Throws Error(kMismatch) on every rank, naming the
-// fingerprint in which the first rank that differs from rank 0 does so, and both sides.
+// (all ranks) `fingerprint`: what this rank has, by name. Throws Error(kMismatch) on every rank. The message
+// names the first rank that differs from rank 0, what differs, and both values.
 void compare_ranks(comm::Communicator& world, const RankFingerprint& fingerprint);
 
 // (all ranks) Build and settings, before the ranks do anything together that depends on them.

@@ -26,8 +26,8 @@ std::string to_json(const RunState& state);
 RunState run_state_from_json(const std::string& json, const std::string& where);
 
 // Throws Error(kMismatch) listing the settings, data or model in which the checkpoint and this run differ.
-// Another max-steps is allowed: the run goes on to it, and the warning that is returned says that the
-// schedule changes; empty otherwise.
+// `max-steps` may change. Then the returned text warns that the learning-rate schedule changes; otherwise it
+// is empty.
 std::string check_resumable(const RunState& saved, const RunState& mine);
 
 }  // namespace sdlora::trainer

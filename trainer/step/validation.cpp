@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t kQuarters = monitoring::kTimestepQuarters;
 constexpr float kOutOfRange = 65536;           // of the exact sum
-constexpr int64_t kInterruptions = kQuarters;  // the counter after those of non-finite losses, one a quarter
+constexpr int64_t kInterruptions = kQuarters;  // the counter after the non-finite ones, one per quarter
 
 // The run's seed has no part in it.
 at::Generator generator_of(int64_t sample, int64_t quarter, Stream stream) {

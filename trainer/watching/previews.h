@@ -1,7 +1,7 @@
 // Pictures of a few prompts, drawn with the model as it is while it trains, so that one sees what it learns:
 //
-//   OUTPUT/previews/step-000100/00.png …     one a prompt, drawn from the same noise at every step
-//   OUTPUT/previews/step-000100/prompts.txt  what they show, one a line
+//   OUTPUT/previews/step-000100/00.png …     one per prompt, drawn from the same noise at every step
+//   OUTPUT/previews/step-000100/prompts.txt  what they show, one per line
 //
 // They are for looking at: a picture that cannot be drawn or written is a warning, and training goes on.
 #pragma once
@@ -29,7 +29,7 @@ struct PreviewJob {
 // Draws one picture without changing anything but the file. Throws what it likes.
 using PreviewPainter = std::function<void(const PreviewJob&)>;
 
-// One prompt a line; empty lines and those that begin with # are passed over. Throws Error(kUsage) when the
+// One prompt per line; empty lines and those that begin with # are passed over. Throws Error(kUsage) when the
 // file cannot be read or holds none.
 std::vector<std::string> read_preview_prompts(const std::filesystem::path& file);
 

@@ -11,7 +11,7 @@
 
 namespace sdlora::model::kernels::cuda {
 
-inline constexpr int kSummedRows = 32;   // of a strip that is summed: 8 bytes of partial sums a channel
+inline constexpr int kSummedRows = 32;   // of a strip that is summed: 8 bytes of partial sums per channel
 inline constexpr int kComputedRows = 8;  // of a strip that is computed: enough to pay for the parameters
 inline constexpr int kMergeThreads = 128;
 
