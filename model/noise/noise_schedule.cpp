@@ -59,4 +59,9 @@ at::Tensor NoiseSchedule::target(const at::Tensor& latents, const at::Tensor& no
   return signal * noise - noise_share * latents;
 }
 
+at::Tensor NoiseSchedule::snr(const at::Tensor& timesteps) const {
+  const at::Tensor alpha = alphas_cumprod_on_device_.to(timesteps.device()).index_select(0, timesteps);
+  return alpha / (1 - alpha);
+}
+
 }  // namespace sdlora::model

@@ -31,9 +31,14 @@ class NoiseSchedule {
   // D). [B, 4, h, w]
   at::Tensor target(const at::Tensor& latents, const at::Tensor& noise, const at::Tensor& timesteps) const;
 
+  // How much more of the picture is left than noise was added, ᾱ_t / (1-ᾱ_t); what weightings of the loss are
+  // made of (Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy"; diffusers
+  // compute_snr). timesteps [B] i64 → [B] f32, on their device.
+  at::Tensor snr(const at::Tensor& timesteps) const;
+
  private:
   at::Tensor alphas_cumprod_;            // on the CPU
-  at::Tensor alphas_cumprod_on_device_;  // where add_noise() and target() look first
+  at::Tensor alphas_cumprod_on_device_;  // where timesteps are looked up
   PredictionType prediction_type_;
 };
 

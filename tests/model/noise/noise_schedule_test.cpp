@@ -60,6 +60,19 @@ TEST(NoiseSchedule, AsksForTheNoiseOrForTheVelocity) {
   EXPECT_TRUE(at::allclose(velocity.target(x, noise, t), alpha.sqrt() * noise - (1 - alpha).sqrt() * x));
 }
 
+TEST(NoiseSchedule, HasDiffusersSignalToNoiseRatio) {
+  // compute_snr(DDPMScheduler(1000, 0.00085, 0.012, "scaled_linear"), timesteps) of
+  // diffusers.training_utils 0.42.1 with torch 2.11
+  const at::Tensor timesteps = at::tensor({0, 1, 10, 100, 250, 500, 750, 900, 999}, at::kLong);
+  const at::Tensor expected = at::tensor(
+      {1175.4405517578125, 585.8621826171875, 103.50749969482422, 8.453866004943848, 2.0655317306518555,
+       0.38185006380081177, 0.059512604027986526, 0.014354261569678783, 0.004681912250816822},
+      at::kDouble);
+  const at::Tensor snr = schedule_of(with("")).snr(timesteps);
+  EXPECT_EQ(snr.scalar_type(), at::kFloat);
+  EXPECT_LT(((snr - expected) / expected).abs().max().item<double>(), 1e-6);
+}
+
 TEST(NoiseSchedule, RefusesWhatItDoesNotKnow) {
   EXPECT_THROW(schedule_of(with(R"(, "prediction_type": "sample")")), Error);
   EXPECT_THROW(schedule_of(with(R"(, "rescale_betas_zero_snr": true)")), Error);

@@ -2,7 +2,6 @@
 // CUDA graph (micro_batch_graph.h) cannot be recorded. Seen on the CPU with ATen's kernels: in
 // bf16 its path is the GPU's but for the kernels, in fp32 it takes LoRA's merged branch, which a GPU does
 // not.
-#include <cstdlib>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -10,10 +9,8 @@
 #include <gmock/gmock.h>
 
 #include "comm/fixed_point_ops.h"
-#include "lora/adapter.h"
-#include "model/model_source.h"
 #include "tests/support/random_values.h"
-#include "trainer/step/gradient_reducer.h"
+#include "tests/trainer/tiny_training.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -56,29 +53,20 @@ TEST(HostWaits, AreNoticedByThisTest) {
 
 class HostWaitsOfAType : public testing::TestWithParam<at::ScalarType> {};
 
-TEST_P(HostWaitsOfAType, AreNotInForwardLossBackwardAndSum) {
-  const model::ModelSource source(std::getenv("SDLORA_TINY_MODEL"));
-  const model::ComputeMode mode = model::compute_mode_on(at::kCPU, GetParam(), "aten");
-  model::UNet unet = source.load_unet(mode);
-  const model::NoiseSchedule schedule = source.load_noise_schedule();
-  lora::Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, at::kCPU);
-  const at::Tensor latents = random_values({2, 4, 8, 8}, 1), noise = random_values({2, 4, 8, 8}, 2);
-  const at::Tensor text_embeddings =
-      random_values({2, 77, unet.config().levels.front().context_channels}, 3).to(mode.dtype);
-  const at::Tensor timesteps = at::tensor({500, 20}, at::kLong);
-  const auto exact = make_exact_reducer(adapter.parameter_count(), at::kCPU);
-  const auto plain = make_plain_reducer(adapter.parameter_count(), at::kCPU);
-
-  const Reads reads;
-  adapter.round_parameters();
-  const at::Tensor noisy = schedule.add_noise(latents, noise, timesteps);
-  const at::Tensor prediction = unet.forward(noisy.to(mode.dtype), timesteps, text_embeddings);
-  const at::Tensor loss = at::mse_loss(prediction.to(at::kFloat), schedule.target(latents, noise, timesteps));
-  (loss * 1024).backward();
-  adapter.gradients().mul_(1.0 / 1024);
-  exact->add(adapter.gradients(), loss.detach());
-  plain->add(adapter.gradients(), loss.detach());
-  EXPECT_THAT(Reads::found(), testing::IsEmpty());
+TEST_P(HostWaitsOfAType, AreNotInWhatAStepComputesOfAMicroBatch) {
+  for (const char* reduction : {"exact", "fp32"}) {
+    TinyTraining training({.dtype = GetParam(),
+                           .cpu_kernels = "aten",
+                           .lora_targets = "attn-mlp",
+                           .reduction = reduction,
+                           .scales_loss = true});
+    TrainingStep step = training.step();
+    const MicroBatch batch = training.batches.make(0, 0, 2);
+    const Reads reads;
+    training.adapter.round_parameters();
+    step.compute(batch);
+    EXPECT_THAT(Reads::found(), testing::IsEmpty()) << reduction;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, HostWaitsOfAType, testing::Values(at::kFloat, at::kBFloat16));

@@ -1,0 +1,60 @@
+// The small model with an adapter on a small cache, and all that a step works on: without options or a run.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "model/model_source.h"
+#include "tests/support/temporary_folder.h"
+#include "trainer/step/step.h"
+
+namespace sdlora::trainer {
+
+inline constexpr int64_t kTinySampleCount = 5;
+
+// A cache of kTinySampleCount pictures for the small model. The latents of `poisoned` are so large that its
+// loss is not finite.
+void write_tiny_cache(const std::filesystem::path& folder, std::optional<int64_t> poisoned = std::nullopt);
+
+struct TinySettings {
+  at::ScalarType dtype = at::kFloat;
+  std::string cpu_kernels = "auto";
+  std::string lora_targets = "attn";
+  std::string reduction = "exact";
+  BatchShare share{.batch_size = 4, .micro_batch_size = 1, .first_slot = 0, .slot_count = 4};
+  LearningRateSchedule learning_rate{.peak = 1e-2, .kind = "constant", .warmup_steps = 0, .max_steps = 99};
+  double max_gradient_norm = 0;
+  bool scales_loss = false;
+  std::optional<int64_t> poisoned;
+};
+
+struct TinyTraining {
+  explicit TinyTraining(const TinySettings& settings = {});
+
+  // References what is here.
+  TrainingStep step();
+
+  // Copies of A and B, and of AdamW's state.
+  checkpoint::NamedTensors state() const;
+
+  TinySettings settings;
+  TemporaryFolder folder;
+  data::Dataset dataset;
+  model::ComputeMode mode;
+  model::ModelSource model;
+  model::UNet unet;
+  model::NoiseSchedule schedule;
+  lora::Adapter adapter;
+  AdamW optimizer;
+  LossScaler loss_scaler;
+  std::unique_ptr<GradientReducer> reducer;
+  MicroBatchMaker batches;
+  Trace trace{""};
+  std::unique_ptr<comm::Communicator> world = comm::make_single_process_communicator();
+  comm::Watchdog watchdog{
+      "a test", world->log(), {std::chrono::seconds(60), std::chrono::seconds(60)}, /*record_file=*/{}};
+  monitoring::PhaseClock clock;
+};
+
+}  // namespace sdlora::trainer
