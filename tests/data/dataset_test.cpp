@@ -50,6 +50,15 @@ TEST(Dataset, GivesTheSamplesOfAllShardsInOrder) {
   EXPECT_TRUE(at::equal(dataset.empty_caption_embedding(), example_text(3).embedding[0]));
 }
 
+TEST(Dataset, GivesViewsOfTheShards) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  const Dataset dataset(folder.path());
+  EXPECT_EQ(dataset.sample(4).latent_mean.const_data_ptr(), dataset.sample(4).latent_mean.const_data_ptr());
+  EXPECT_TRUE(dataset.sample(3).latent_mean.is_alias_of(dataset.sample(4).latent_std));
+  EXPECT_FALSE(dataset.sample(2).latent_mean.is_alias_of(dataset.sample(3).latent_mean));
+}
+
 TEST(Dataset, MirrorImagesAreSamplesBehindThePictures) {
   const TemporaryFolder folder;
   write_example_cache(folder.path(), true);
@@ -132,6 +141,17 @@ TEST(Dataset, FilesThatDoNotFitTheManifestAreRefusedEvenWithRightHashes) {
   EXPECT_THAT(refusal_of([](Manifest& m) { m.settings.tokenizer_sha256 = "f"; }), HasSubstr("the tokenizer"));
   EXPECT_THAT(refusal_of([](Manifest& m) { m.shards[0].row_count = 4; }), HasSubstr("the number of samples"));
   EXPECT_THAT(refusal_of([](Manifest& m) { m.text.row_count = 5; }), HasSubstr("the number of captions"));
+}
+
+TEST(Dataset, ShardsWithLatentsOfAnotherSizeAreRefused) {
+  const TemporaryFolder folder;
+  Manifest manifest = write_example_cache(folder.path());
+  ShardContent shard = example_shard(3, 2);
+  shard.latents = at::zeros({kPlanesPlain, 2, 4, 16, 16});
+  write_shard(folder / "shard-00001.h5", shard);
+  manifest.shards[1] = describe_file(folder / "shard-00001.h5", 2);
+  write_manifest(folder.path(), manifest);
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("differ in shape"));
 }
 
 TEST(Dataset, ACaptionThatIsNotThereIsRefused) {

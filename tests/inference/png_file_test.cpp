@@ -21,7 +21,7 @@ std::string temporary(const std::string& name) {
 TEST(PngFile, KeepsEveryPixel) {
   const std::string file = temporary("pixels.png");
   write_png(file, random_picture(), "a fox");
-  const at::Tensor loaded = load_picture(file, 16, 8);  // [3, 8, 16] in -1 … 1
+  const at::Tensor loaded = load_picture(file, {.width = 16, .height = 8});  // [3, 8, 16] in -1 … 1
   const at::Tensor bytes = ((loaded + 1) * 127.5).round().to(at::kByte).permute({1, 2, 0});
   EXPECT_TRUE(at::equal(bytes, random_picture()));
 }
@@ -48,7 +48,7 @@ TEST(PngFile, HoldsOtherScriptsAsUnicodeText) {
 TEST(PngFile, SaysWhatIsWrongWithAPictureToStartFrom) {
   const auto exit_code_of = [](const std::string& file) {
     try {
-      load_picture(file, 16, 8);
+      load_picture(file, {.width = 16, .height = 8});
     } catch (const Error& error) {
       return error.exit_code();
     }
