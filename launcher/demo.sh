@@ -77,6 +77,6 @@ contact sheet  $demo/contact-sheet.png        look here first: before and after
 report         $demo/run/report.html          curves, previews over time, the config; opens in any browser, offline
 scores         $demo/scores.json
 adapter        $lora      in Python: unet.load_state_dict(torch.load("$lora"), strict=False)
-metrics        $demo/run/metrics.jsonl        one line a step
+metrics        $demo/run/metrics.jsonl        one line per step
 TEXT
 exit $status

@@ -1,4 +1,4 @@
-// attempts.jsonl: one JSON object per line and attempt at a run, over all launchers that worked on it.
+// attempts.jsonl: one line per attempt at a run, a JSON object, over all launchers that worked on it.
 //
 //   {"attempt":2,"host":"node7","start":"2026-11-22T09:30:00.250Z","end":"2026-11-22T09:41:07.113Z",
 //    "seconds":666.9,"exit_code":137,"reason":"a rank was killed …","first_step":100,"step":143,

@@ -1,4 +1,4 @@
-// metrics.jsonl: one JSON object per line and optimiser step, readable while the run goes on.
+// metrics.jsonl: one line per optimiser step, a JSON object, readable while the run goes on.
 //
 //   {"step":7,"loss":0.12,"grad_norm":0.03,"learning_rate":1e-05,"skipped":false,"nonfinite":false,
 //    "samples_per_second":4.1,"step_seconds":1.95}

@@ -1,5 +1,5 @@
-// Before step 0 the ranks compare what must be equal, so that a difference is one clear message instead of a
-// wrong sum.
+// Before the first step the ranks compare what must be equal, so that a difference is one clear message
+// instead of a wrong sum.
 #pragma once
 
 #include <map>
