@@ -38,9 +38,6 @@ struct LoadedRun {
   StepParts step_parts(comm::Watchdog& watchdog, monitoring::PhaseClock& clock);
 };
 
-// The type that the frozen model computes in: no, fp16, bf16.
-at::ScalarType dtype_of(const std::string& mixed_precision);
-
 // The cache must come from the model's own VAE and text encoder, where the model directory has them; reads
 // both. Throws Error(kBadData) naming both hashes.
 void check_data_was_cached_with(const model::ModelDirectory& model, const data::Dataset& dataset,

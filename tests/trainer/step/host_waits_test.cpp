@@ -58,7 +58,8 @@ class HostWaitsOfAType : public testing::TestWithParam<at::ScalarType> {};
 
 TEST_P(HostWaitsOfAType, AreNotInForwardLossBackwardAndSum) {
   const model::ModelDirectory directory(std::getenv("SDLORA_TINY_MODEL"));
-  const model::ComputeMode mode = model::compute_mode_on(at::kCPU, GetParam(), "aten");
+  const model::ComputeMode mode =
+      model::compute_mode_on(at::kCPU, GetParam(), model::kernels::CpuKernelWish::kAten);
   model::UNet unet = directory.load_unet(mode);
   const model::NoiseSchedule schedule = directory.load_noise_schedule();
   lora::Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, at::kCPU);
