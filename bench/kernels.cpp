@@ -100,7 +100,8 @@ int main(int argc, char** argv) {
     if (std::string(argv[i]) == "--precision" && std::string(argv[i + 1]) == "bf16") dtype = at::kBFloat16;
     if (std::string(argv[i]) == "--threads") at::set_num_threads(std::atoi(argv[i + 1]));
   }
-  const kernels::CpuKernels chosen = kernels::choose_cpu_kernels("auto", at::kCPU, dtype);
+  const kernels::CpuKernels chosen =
+      kernels::choose_cpu_kernels(kernels::CpuKernelWish::kAuto, at::kCPU, dtype);
   std::printf("%s, %d threads; GFLOP/s forward / backward\n", describe(chosen).c_str(),
               at::get_num_threads());
   for (const auto& [in, out, shrink] : {std::tuple{320, 320, 1},

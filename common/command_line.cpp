@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/toml_config.h"
 #include "common/version.h"
 
 namespace sdlora {
@@ -75,7 +76,9 @@ std::string nearest_name(const std::string& word, const std::vector<std::string>
 ParseResult parse_command_line(CLI::App& app, int argc, const char* const* argv, bool with_config) {
   app.set_version_flag("--version", std::string("sdlora ") + kVersion);
   if (with_config) {
-    app.set_config("--config", "", "TOML file with the options' names as keys; flags win over it");
+    app.set_config("--config", "", "TOML file with the options' names as keys; flags win over it")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app.config_formatter(make_toml_config(app));
     app.allow_config_extras(CLI::config_extras_mode::error);
   }
   app.get_formatter()->column_width(34);

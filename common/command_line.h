@@ -1,13 +1,11 @@
-// Flags and TOML config from one declaration (CLI11), with our exit code and a suggestion for a misspelt
-// name.
+// Parses what options.h declared, with our exit code and a suggestion for a misspelt name.
 #pragma once
 
 #include <CLI/CLI.hpp>
 
-namespace sdlora {
+#include "common/options.h"
 
-// What parsing decided: run on, or leave now with success (--help, --version were printed).
-enum class ParseResult { kRun, kLeave };
+namespace sdlora {
 
 // Adds --version and, with `with_config`, --config FILE.toml whose keys are the options' long names; flags
 // win. Throws Error(kUsage): unknown option or key (with the nearest known name), missing or malformed value.

@@ -115,10 +115,7 @@ class Run {
   }
 
   model::ComputeMode unet_mode() const {
-    at::ScalarType dtype = at::kFloat;
-    if (options_.mixed_precision == "bf16") dtype = at::kBFloat16;
-    if (options_.mixed_precision == "fp16") dtype = at::kHalf;
-    return model::compute_mode_on(device_, dtype, options_.cpu_kernels);
+    return model::compute_mode_on(device_, dtype_of(options_.mixed_precision), options_.cpu_kernels);
   }
 
   // Always fp32: it takes a small part of the time, and fp16 may overflow in it.

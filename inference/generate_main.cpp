@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "comm/run_program.h"
+#include "common/command_line.h"
 #include "common/error.h"
 #include "inference/generate.h"
 #include "monitoring/terminal/progress_bar.h"

@@ -6,8 +6,11 @@
 #include <optional>
 #include <string>
 
-#include "common/command_line.h"
+#include "common/device_kind.h"
+#include "common/options.h"
 #include "data/images/picture_size.h"
+#include "model/kernels/cpu_kernels.h"
+#include "model/loading/mixed_precision.h"
 
 namespace sdlora::inference {
 
@@ -31,10 +34,10 @@ struct GenerateOptions {
   std::filesystem::path initial_latents;  // empty: noise from the seeds
   std::filesystem::path final_latents;    // empty: not saved
   std::filesystem::path output;
-  std::string device = "auto";
+  DeviceKind device = DeviceKind::kAuto;
   int cpu_threads = 0;  // 0: all cores
-  std::string cpu_kernels = "auto";
-  std::string mixed_precision = "no";
+  model::kernels::CpuKernelWish cpu_kernels = model::kernels::CpuKernelWish::kAuto;
+  model::MixedPrecision mixed_precision = model::MixedPrecision::kNo;
 };
 
 // `options` must outlive the parsing.

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
+
+#include "model/kernels/cpu_kernels.h"
 
 namespace sdlora::inference {
 
@@ -13,7 +14,8 @@ struct ProbeRequest {
   std::filesystem::path prompts;  // empty: none
   std::filesystem::path lora;     // empty: none
   double lora_scale = 1;
-  std::string cpu_kernels = "auto";  // of the UNet and the VAE
+  model::kernels::CpuKernelWish cpu_kernels =
+      model::kernels::CpuKernelWish::kAuto;  // of the UNet and the VAE
 };
 
 // Loads only the parts that the inputs ask for, in fp32 on the CPU. Throws Error(kUsage) when nothing is

@@ -10,24 +10,35 @@
 #include "common/command_line.h"
 #include "inference/model_probe.h"
 
+namespace {
+
+void declare(sdlora::OptionGroup group, sdlora::inference::ProbeRequest& request) {
+  using sdlora::Scope;
+  group.add("model", request.model, Scope::kRank, "model directory in diffusers layout").required();
+  group.add("inputs", request.inputs, Scope::kRank,
+            "safetensors with any of: unet.sample [B,4,h,w], unet.timestep [B] i64, "
+            "unet.encoder_hidden_states [B,L,C]; vae.pixels [B,3,H,W]; vae.latents [B,4,h,w]; "
+            "text.input_ids [B,77] i64");
+  group
+      .add("outputs", request.outputs, Scope::kRank,
+           "safetensors with unet.out; vae.mean, vae.std; vae.decoded; text.hidden; text.tokens")
+      .required();
+  group.add("prompts", request.prompts, Scope::kRank, "UTF-8 text, one prompt a line, to tokenize");
+  group.add("lora", request.lora, Scope::kRank, "adapter to attach to the UNet");
+  group.add("lora-scale", request.lora_scale, Scope::kResult, "multiplies alpha / rank");
+  group
+      .add("cpu-kernels", request.cpu_kernels, Scope::kRun,
+           "what computes UNet and VAE: auto, onednn or aten")
+      .one_of(sdlora::model::kernels::cpu_kernel_words());
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator&) {
     sdlora::inference::ProbeRequest request;
     CLI::App app("Runs the parts of a Stable Diffusion model on given tensors.", "model_probe");
-    app.add_option("--model", request.model, "model directory in diffusers layout")->required();
-    app.add_option("--inputs", request.inputs,
-                   "safetensors with any of: unet.sample [B,4,h,w], unet.timestep [B] i64, "
-                   "unet.encoder_hidden_states [B,L,C]; vae.pixels [B,3,H,W]; vae.latents [B,4,h,w]; "
-                   "text.input_ids [B,77] i64");
-    app.add_option("--outputs", request.outputs,
-                   "safetensors with unet.out; vae.mean, vae.std; vae.decoded; text.hidden; text.tokens")
-        ->required();
-    app.add_option("--prompts", request.prompts, "UTF-8 text, one prompt a line, to tokenize");
-    app.add_option("--lora", request.lora, "adapter to attach to the UNet");
-    app.add_option("--lora-scale", request.lora_scale, "multiplies alpha / rank")->capture_default_str();
-    app.add_option("--cpu-kernels", request.cpu_kernels, "what computes UNet and VAE: auto, onednn or aten")
-        ->check(CLI::IsMember({"auto", "onednn", "aten"}))
-        ->capture_default_str();
+    declare(sdlora::OptionSet(app).group("Probe"), request);
     if (sdlora::parse_command_line(app, argc, argv) == sdlora::ParseResult::kLeave) return;
     sdlora::inference::run_probe(request);
   });

@@ -27,7 +27,9 @@ int run(int argc, char** argv) {
       app.add_subcommand("doctor", "says what this machine and this build have and lack");
   app.require_subcommand(1);
   launcher::declare_run_options(*run_command, options);
-  doctor_command->add_option("--output", directory, "where runs shall be written")->capture_default_str();
+  sdlora::OptionSet(*doctor_command)
+      .group("Machine")
+      .add("output", directory, sdlora::Scope::kRank, "where runs shall be written");
 
   const std::vector<const char*> own = launcher::split_at_dashes(argc, argv, options.trainer_options);
   if (sdlora::parse_command_line(app, static_cast<int>(own.size()), own.data(), /*with_config=*/false) ==

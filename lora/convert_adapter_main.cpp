@@ -4,8 +4,6 @@
 //   convert_adapter run/lora_weights.pt style.safetensors                       # ComfyUI, AUTOMATIC1111
 //   convert_adapter run/lora_weights.pt style.safetensors --format diffusers    # load_lora_weights
 #include <filesystem>
-#include <map>
-#include <string>
 
 #include <fmt/format.h>
 
@@ -23,11 +21,11 @@ int main(int argc, char** argv) {
     app.add_option("IN", in, "adapter: lora_weights.pt, or .safetensors of kohya, diffusers or PEFT")
         ->required();
     app.add_option("OUT", out, "file to write, .safetensors")->required();
-    app.add_option("--format", naming,
-                   "kohya: ComfyUI, AUTOMATIC1111, sd-scripts; diffusers: load_lora_weights")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, ExportNaming>{
-            {"kohya", ExportNaming::kKohya}, {"diffusers", ExportNaming::kDiffusers}}))
-        ->default_str("kohya");
+    sdlora::OptionSet(app)
+        .group("File")
+        .add("format", naming, sdlora::Scope::kResult,
+             "kohya: ComfyUI, AUTOMATIC1111, sd-scripts; diffusers: load_lora_weights")
+        .one_of({{"kohya", ExportNaming::kKohya}, {"diffusers", ExportNaming::kDiffusers}});
     if (sdlora::parse_command_line(app, argc, argv, /*with_config=*/false) == sdlora::ParseResult::kLeave)
       return;
     const sdlora::lora::AdapterFile adapter = sdlora::lora::read_adapter(in);

@@ -17,12 +17,9 @@
 namespace sdlora::process {
 namespace {
 
-int usable_gpu_count(const std::string& choice) {
-  if (choice != "auto" && choice != "cpu" && choice != "cuda")
-    throw Error(ExitCode::kUsage,
-                {.what = "--device is not known", .expected = "auto, cpu or cuda", .seen = choice});
-  const int gpu_count = choice == "cpu" ? 0 : c10::cuda::device_count();
-  if (gpu_count == 0 && choice == "cuda")
+int usable_gpu_count(DeviceKind choice) {
+  const int gpu_count = choice == DeviceKind::kCpu ? 0 : c10::cuda::device_count();
+  if (gpu_count == 0 && choice == DeviceKind::kCuda)
     throw Error(ExitCode::kMismatch,
                 {.what = "there is no GPU to compute on",
                  .expected = "an NVIDIA GPU and its driver, for --device cuda",

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "comm/communicator.h"
+#include "common/device_kind.h"
 
 namespace sdlora::process {
 
@@ -17,13 +18,13 @@ enum class GpuKernels {
 };
 
 struct DeviceChoice {
-  std::string device = "auto";  // auto (a GPU where there is one, else the CPU), cpu, cuda
+  DeviceKind device = DeviceKind::kAuto;
   GpuKernels kernels = GpuKernels::kUsual;
   bool allow_gpu_sharing = false;  // several ranks may have one GPU
 };
 
 // (all ranks) Local ranks take GPUs 0, 1, 2 …; where only one is visible (Slurm may bind one to each task) it
-// is taken. Call before the first use of a GPU. Throws Error(kUsage) for another word, Error(kMismatch) when
+// is taken. Call before the first use of a GPU. Throws Error(kMismatch) when
 // a GPU is wanted and this machine has none, or fewer than local ranks, or two ranks would share one.
 at::Device bind_device(const DeviceChoice& choice, comm::Communicator& world);
 

@@ -89,13 +89,14 @@ std::string kind_of(const std::string& loss) {
 
 void replay(const TrainConfig& config, const comm::Communicator& world, at::Device device,
             comm::Watchdog& watchdog) {
-  const std::filesystem::path& directory = config.replay_directory;
+  const std::filesystem::path& directory = config.process.replay_directory;
   if (world.size() > 1)
     throw Error(ExitCode::kUsage, {.what = "--replay is a job for one rank",
                                    .seen = fmt::format("{} ranks", world.size()),
                                    .advice = "run it without mpirun"});
   const NonfiniteRecord record = read_nonfinite_record(directory);
-  Replayer replayer(directory, record, config.model.empty() ? record.model : config.model, device);
+  Replayer replayer(directory, record, config.places.model.empty() ? record.model : config.places.model,
+                    device);
   log::info(fmt::format("replay of step {}: {} sample(s), recorded with {} CPU thread(s) a rank", record.step,
                         record.samples.size(), record.cpu_threads));
   std::set<int64_t> unexplained;  // micro-batches

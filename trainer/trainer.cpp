@@ -39,22 +39,23 @@ checkpoint::NewestCheckpoint begin_at(const std::filesystem::path& directory,
 
 // The checkpoint that --resume asks for, or none.
 checkpoint::NewestCheckpoint find_checkpoint(const TrainConfig& config) {
-  if (config.resume == "auto") return checkpoint::load_newest_checkpoint(config.output);
-  if (config.resume != "none") return begin_at(config.resume, config.output);
+  if (config.checkpoints.resume == "auto") return checkpoint::load_newest_checkpoint(config.places.output);
+  if (config.checkpoints.resume != "none") return begin_at(config.checkpoints.resume, config.places.output);
   return {};
 }
 
 bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::Device device) {
-  if (config.comm == "nccl" && !device.is_cuda())
+  if (config.compute.comm == Carrier::kNccl && !device.is_cuda())
     throw Error(ExitCode::kMismatch, {.what = "--comm nccl needs GPUs",
                                       .expected = "--device cuda",
                                       .seen = "computing on the CPU",
                                       .advice = "use --comm mpi"});
-  return config.comm == "nccl" || (config.comm == "auto" && device.is_cuda() && world.size() > 1);
+  return config.compute.comm == Carrier::kNccl ||
+         (config.compute.comm == Carrier::kAuto && device.is_cuda() && world.size() > 1);
 }
 
 void check_cuda_graph(const TrainConfig& config, at::Device device) {
-  if (config.records_cuda_graph && !device.is_cuda())
+  if (config.compute.records_cuda_graph && !device.is_cuda())
     throw Error(ExitCode::kMismatch, {.what = "--cuda-graph needs a GPU",
                                       .expected = "--device cuda",
                                       .seen = "computing on the CPU",
@@ -74,7 +75,7 @@ Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device devi
       device_(device),
       watchdog_(watchdog),
       guard_(config, world),
-      saver_(config.output, config.keep_checkpoints, world),
+      saver_(config.places.output, config.checkpoints.keep_count, world),
       straggler_watch_(world) {
   const Saved saved = find_saved();
   load_run();
@@ -102,10 +103,10 @@ Trainer::Saved Trainer::find_saved() {
                                        .seen = fmt::format("step {}", saved.state.step),
                                        .where = saved.found.directory.string(),
                                        .advice = "remove this checkpoint to go on from an older one"});
-    if (config_.micro_batch_size == 0) config_.micro_batch_size = saved.state.micro_batch_size;
-    if (config_.cpu_threads == 0) {  // another number may round differently
+    if (config_.batch.micro_size == 0) config_.batch.micro_size = saved.state.micro_batch_size;
+    if (config_.compute.cpu_threads == 0) {  // another number may round differently
       at::set_num_threads(static_cast<int>(saved.state.cpu_threads));
-      config_.resolve("cpu-threads", std::to_string(saved.state.cpu_threads));
+      config_.settings.resolve("cpu-threads", std::to_string(saved.state.cpu_threads));
     }
   });
   for (const std::string& reason : saved.found.skipped_reasons)
@@ -118,22 +119,22 @@ void Trainer::load_run() {
   comm::fail_together(world_, [&] {
     check_cuda_graph(config_, device_);
     const BatchShare share =
-        share_batch(config_.batch_size, config_.micro_batch_size, world_.rank(), world_.size());
-    config_.micro_batch_size = share.micro_batch_size;
-    config_.resolve("micro-batch-size", std::to_string(share.micro_batch_size));
+        share_batch(config_.batch.size, config_.batch.micro_size, world_.rank(), world_.size());
+    config_.batch.micro_size = share.micro_batch_size;
+    config_.settings.resolve("micro-batch-size", std::to_string(share.micro_batch_size));
     loaded_ = std::make_unique<LoadedRun>(config_, share, device_);
-    config_.image_size = loaded_->dataset.picture_size().width;
-    config_.resolve("img-size", std::to_string(config_.image_size));
+    config_.places.image_size = loaded_->dataset.picture_size().width;
+    config_.settings.resolve("img-size", std::to_string(config_.places.image_size));
   });
   share_prepared_weights();
   watchdog_.progress(comm::Section::kStartUp, "hashing the model");
   model_hash_ = hash_model_once_a_host(world_, loaded_->model_source);
   comm::fail_together(world_, [&] {
     if (world_.rank() != 0) return;
-    check_data_was_cached_with(loaded_->model_source, loaded_->dataset, config_.data);
+    check_data_was_cached_with(loaded_->model_source, loaded_->dataset, config_.places.data);
     if (loaded_->validation_dataset)
       check_data_was_cached_with(loaded_->model_source, *loaded_->validation_dataset,
-                                 config_.validation_data);
+                                 config_.validation.data);
   });
 }
 
@@ -156,7 +157,7 @@ void Trainer::restore(const Saved& saved) {
   watchdog_.progress(comm::Section::kStartUp, "restoring the checkpoint");
   comm::fail_together(world_, [&] {
     if (!saved.found.checkpoint) return;
-    const std::string warning = check_resumable(saved.state, run_state());
+    const std::string warning = check_resumable(saved.state, run_state(), config_.settings);
     if (!warning.empty() && world_.rank() == 0) log::warning(warning);
     loaded_->adapter.load(saved.found.checkpoint->adapter);
     loaded_->optimizer.load(saved.found.checkpoint->optimizer);
@@ -174,7 +175,7 @@ void Trainer::open_nccl() {
   comm::fail_together(world_, [&] { is_wanted = wants_nccl(config_, world_, device_); });
   if (!is_wanted) return;
   watchdog_.progress(comm::Section::kStartUp, "connecting the GPUs");
-  nccl_ = comm::make_nccl_communicator(world_, device_.index(), config_.allow_gpu_sharing);
+  nccl_ = comm::make_nccl_communicator(world_, device_.index(), config_.compute.allow_gpu_sharing);
   watchdog_.on_expiry([this] { nccl_->abort(); });
 }
 
@@ -228,8 +229,8 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
                     const std::function<bool()>& stop_requested) {
   TrainingStep step = loaded_->training_step(config_, watchdog_, monitor.metrics().step_clock);
   const int64_t first_step = step_;
-  bool is_asked_to_stop = step_ < config_.max_steps && observer.look(step_, stop_requested);
-  while (step_ < config_.max_steps && !is_asked_to_stop) {
+  bool is_asked_to_stop = step_ < config_.schedule.max_steps && observer.look(step_, stop_requested);
+  while (step_ < config_.schedule.max_steps && !is_asked_to_stop) {
     const Clock::time_point start = Clock::now();
     watchdog_.at_step(step_ + 1);
     const StepResult result = step.run(step_ + 1, sums_comm, stop_requested());
@@ -242,17 +243,17 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
     guard_.check(step_, result, *loaded_, model_hash_, watchdog_);
 
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
-    if (config_.checkpoint_every > 0 && step_ % config_.checkpoint_every == 0 &&
+    if (config_.checkpoints.every > 0 && step_ % config_.checkpoints.every == 0 &&
         guard_.consecutive_count() == 0) {
       save_checkpoint(monitor, /*is_last=*/false);
       observer.report(step_, "running");
     }
-    if (step_ < config_.max_steps)
+    if (step_ < config_.schedule.max_steps)
       is_asked_to_stop = result.stop_was_requested || observer.look(step_, stop_requested);
   }
 
   if (saved_step_ != step_) save_checkpoint(monitor, /*is_last=*/true);
-  if (step_ == config_.max_steps) {
+  if (step_ == config_.schedule.max_steps) {
     write_adapter();
     is_asked_to_stop = observer.look(step_, stop_requested);
   }
@@ -275,8 +276,8 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
                                  .adapter = loaded_->adapter.named_tensors(),
                                  .optimizer = loaded_->optimizer.state(),
                                  .state_json = to_json(run_state())};
-    check_finite(state.adapter, config_.output.string());
-    check_finite(state.optimizer, config_.output.string());
+    check_finite(state.adapter, config_.places.output.string());
+    check_finite(state.optimizer, config_.places.output.string());
     return state;
   };
   bool is_saved = false;
@@ -290,7 +291,7 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
     metrics.checkpoints.record_failure();
     return;
   }
-  metrics.checkpoints.record(step_, config_.output / fmt::format("checkpoint-step-{}", step_));
+  metrics.checkpoints.record(step_, config_.places.output / fmt::format("checkpoint-step-{}", step_));
   saved_step_ = step_;
 }
 
@@ -298,9 +299,9 @@ void Trainer::write_adapter() {
   comm::fail_together(world_, [&] {  // (rank 0 writes)
     if (world_.rank() != 0) return;
     const checkpoint::NamedTensors tensors = loaded_->adapter.named_tensors();
-    check_finite(tensors, config_.output.string());
+    check_finite(tensors, config_.places.output.string());
     lora::write_adapter(
-        config_.output / "lora_weights.pt",
+        config_.places.output / "lora_weights.pt",
         {.tensors = tensors, .config = config_.lora, .step = step_, .base_model_hash = model_hash_});
   });
 }

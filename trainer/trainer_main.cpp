@@ -5,7 +5,6 @@
 //   mpirun -np 8 trainer --config run.toml --mixed-precision bf16             options from a file, flags win
 //   trainer --config run.toml --dry-run                                       check everything, train nothing
 //   trainer --replay runs/ink/nonfinite-step-000123                           see a NaN again
-//
 // Run the same command again after an interruption: it goes on from the newest checkpoint.
 #include "comm/run_program.h"
 #include "common/log.h"
@@ -21,22 +20,23 @@
 
 namespace trainer = sdlora::trainer;
 namespace process = sdlora::process;
+using process::GpuKernels;
 
 namespace {
 
 // Previews come from inference/, which trainer/ does not know.
 trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device device) {
-  const trainer::PreviewConfig& previews = config.previews;
+  const trainer::PreviewOptions& previews = config.previews;
   const std::vector<std::string> prompts = trainer::read_preview_prompts(previews.prompts);
   const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
       sdlora::inference::PreviewSettings{
-          .model = config.model,
+          .model = config.places.model,
           .step_count = previews.step_count,
           .guidance_scale = previews.guidance_scale,
           .seed = previews.seed,
-          .picture_size = sdlora::data::square(previews.size == 0 ? config.image_size : previews.size)},
+          .picture_size = sdlora::data::square(previews.size == 0 ? config.places.image_size : previews.size)},
       prompts, device);
-  return {config.output / "previews", prompts, /*marks_per_picture=*/previews.step_count + 2,
+  return {config.places.output / "previews", prompts, /*marks_per_picture=*/previews.step_count + 2,
           [painter](const trainer::PreviewJob& job) {
             painter->paint(job.unet, job.mode, job.prompt, job.file, job.on_step);
           }};
@@ -49,31 +49,31 @@ int main(int argc, char** argv) {
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
     trainer::TrainConfig config;
     if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
-    if (config.log_format == "json") sdlora::log::set_format(sdlora::log::Format::kJson);
-    sdlora::comm::Watchdog watchdog(sdlora::comm::place_of(world), world.log(), trainer::patience_of(config),
-                                    config.is_dry_run || config.output.empty()
-                                        ? ""
-                                        : config.output / sdlora::comm::flight_record_name(world.rank()));
+    const trainer::ComputeOptions& compute = config.compute;
+    sdlora::log::set_format(config.watching.log_format);
+    sdlora::comm::Watchdog watchdog(sdlora::comm::place_of(world), world.log(), config.process.patience(),
+                                    trainer::flight_record_file(config, world));
     trainer::compare_builds_and_settings(world, config);
     trainer::refuse_a_used_directory(config, world);
-    const auto kernels =
-        config.is_deterministic ? process::GpuKernels::kDeterministic : process::GpuKernels::kFastest;
     const at::Device device = process::bind_device(
-        {.device = config.device, .kernels = kernels, .allow_gpu_sharing = config.allow_gpu_sharing}, world);
-    config.resolve("cpu-threads", std::to_string(process::set_cpu_threads(config.cpu_threads, world)));
-    if (!config.replay_directory.empty()) return trainer::replay(config, world, device, watchdog);
+        {.device = compute.device,
+         .kernels = compute.is_deterministic ? GpuKernels::kDeterministic : GpuKernels::kFastest,
+         .allow_gpu_sharing = compute.allow_gpu_sharing},
+        world);
+    const int cpu_threads = process::set_cpu_threads(compute.cpu_threads, world);
+    config.settings.resolve("cpu-threads", std::to_string(cpu_threads));
+    if (!config.process.replay_directory.empty()) return trainer::replay(config, world, device, watchdog);
     std::unique_ptr<process::DirectoryLock> ownership;
-    if (!config.is_dry_run) {
-      ownership = process::own_run_directory(config.output, world);
+    if (!config.process.is_dry_run) {
+      ownership = process::own_run_directory(config.places.output, world);
       trainer::open_run_directory(config, world);
     }
-
     trainer::Trainer run(config, world, device, watchdog);
     if (config.previews.every > 0) run.show_previews(make_previews(config, device));
     if (world.rank() == 0)
       for (const std::string& line : sdlora::monitoring::table_of(run.startup_table()))
         sdlora::log::info(line);
-    if (config.is_dry_run) return;
+    if (config.process.is_dry_run) return;
     trainer::write_resolved_config(config, world);
     run.run(process::stop_was_requested);
   });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "common/command_line.h"
 #include "common/error.h"
 #include "monitoring/memory/host_memory.h"
 
@@ -12,28 +13,36 @@ namespace {
 // Measured with SD 1.5's VAE at 512 pixels: 0.92 GiB per picture, of activations.
 constexpr int64_t kEncoderBytesPerPixel = 4096;
 
+// The first three are required, but not by verify and info (require_paths).
+void declare_pictures(OptionGroup group, CacheOptions& options) {
+  group.add("model", options.model, Scope::kRank,
+            "Stable Diffusion 1.5 directory in diffusers layout [required]");
+  group.add("images", options.images, Scope::kRank, "folder with PNG, JPEG, WebP and BMP files [required]");
+  group.add("output", options.output, Scope::kRank,
+            "cache directory to make or to bring up to date [required]");
+  group.add("img-size", options.image_size, Scope::kResult, "pixels along a side");
+  group.add("training-caption", options.training_caption, Scope::kResult,
+            "for images with neither NAME.txt nor a line in metadata.jsonl");
+  group.add("shard-size", options.shard_size, Scope::kResult, "images a file");
+  group.add("flip", options.flip, Scope::kResult, "latents of the mirrored images as well");
+}
+
 }  // namespace
 
 void declare_options(CLI::App& app, CacheCommand& command) {
-  CacheOptions& options = command.options;
-  app.add_option("--model", options.model, "Stable Diffusion 1.5 directory in diffusers layout [required]");
-  app.add_option("--images", options.images, "folder with PNG, JPEG, WebP and BMP files [required]");
-  app.add_option("--output", options.output, "cache directory to make or to bring up to date [required]");
-  app.add_option("--img-size", options.image_size, "pixels along a side")->capture_default_str();
-  app.add_option("--training-caption", options.training_caption,
-                 "for images with neither NAME.txt nor a line in metadata.jsonl");
-  app.add_option("--shard-size", options.shard_size, "images a file")->capture_default_str();
-  app.add_flag("--flip", options.flip, "latents of the mirrored images as well");
-  app.add_option("--device", command.device, "auto, cpu or cuda")->capture_default_str();
-  app.add_option("--cpu-threads", command.cpu_threads,
-                 "images each rank encodes at a time on the CPU; 0: cores / local ranks")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--metrics-port", command.metrics_port, "Prometheus port, + local rank; 0: a free one")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 65535));
-  app.add_option("--metrics-address", command.metrics_address, "address the metrics are served on")
-      ->capture_default_str();
+  OptionSet set(app);
+  declare_pictures(set.group("Pictures"), command.options);
+  OptionGroup computing = set.group("Computing");
+  computing.add("device", command.device, Scope::kRank, "auto, cpu or cuda").one_of(device_words());
+  computing
+      .add("cpu-threads", command.cpu_threads, Scope::kRank,
+           "images each rank encodes at a time on the CPU; 0: cores / local ranks")
+      .at_least(0);
+  OptionGroup watching = set.group("Watching");
+  watching
+      .add("metrics-port", command.metrics_port, Scope::kRank, "Prometheus port, + local rank; 0: a free one")
+      .between(0, 65535);
+  watching.add("metrics-address", command.metrics_address, Scope::kRank, "address the metrics are served on");
 
   CLI::App* verify =
       app.add_subcommand("verify", "checks every byte of a cache; exit code 65 when one is wrong");

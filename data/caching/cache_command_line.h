@@ -1,14 +1,15 @@
 // The command line of cache_latents.
 #pragma once
 
-#include "common/command_line.h"
+#include "common/device_kind.h"
+#include "common/options.h"
 #include "data/caching/cache_options.h"
 
 namespace sdlora::data {
 
 struct CacheCommand {
   CacheOptions options;
-  std::string device = "auto";
+  DeviceKind device = DeviceKind::kAuto;
   int cpu_threads = 0;      // of each rank; 0: cores / local ranks
   int metrics_port = 9400;  // + local rank; 0: a free port
   std::string metrics_address = "127.0.0.1";

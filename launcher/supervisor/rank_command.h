@@ -5,9 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "common/words.h"
+
 namespace sdlora::launcher {
 
-enum class Starter { kMpirun, kSrun };
+enum class Starter {
+  kAuto,  // decided before ranks are started: srun inside a Slurm job, else mpirun
+  kMpirun,
+  kSrun,
+};
+
+inline Words<Starter> starter_words() {
+  return {{"auto", Starter::kAuto}, {"mpirun", Starter::kMpirun}, {"srun", Starter::kSrun}};
+}
 
 struct RankCommand {
   Starter starter = Starter::kMpirun;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/command_line.h"
 #include "common/error.h"
 #include "launcher/supervisor/slurm_job.h"
 #include "trainer/options/train_config.h"
@@ -25,55 +26,57 @@ bool read_trainer_options(RunOptions& options) {
   if (trainer::parse_train_config(static_cast<int>(words.size()), words.data(), config) ==
       ParseResult::kLeave)
     return false;
-  if (config.is_dry_run)
+  if (config.process.is_dry_run)
     refuse("--dry-run is not for launcher run", "start the trainer itself: trainer … --dry-run");
-  options.output = std::filesystem::absolute(config.output).lexically_normal();
-  options.starts_afresh = config.resume == "none";
+  options.output = std::filesystem::absolute(config.places.output).lexically_normal();
+  options.starts_afresh = config.checkpoints.resume == "none";
   return true;
 }
 
 void decide_starter(RunOptions& options, const std::optional<SlurmJob>& job) {
-  if (options.starter == "auto") options.starter = job && options.hosts.empty() ? "srun" : "mpirun";
-  if (options.starter == "srun" && !job)
+  if (options.starter == Starter::kAuto)
+    options.starter = job && options.hosts.empty() ? Starter::kSrun : Starter::kMpirun;
+  if (options.starter == Starter::kSrun && !job)
     refuse("--starter srun needs a Slurm job",
            "submit slurm/train_lora.sh with sbatch, or use --starter mpirun");
-  if (options.starter == "srun" && !options.hosts.empty())
+  if (options.starter == Starter::kSrun && !options.hosts.empty())
     refuse("--hosts is for mpirun, and Slurm has chosen the hosts of this job", "leave --hosts out");
 }
 
 }  // namespace
 
 void declare_run_options(CLI::App& command, RunOptions& options) {
-  const auto positive = CLI::Range(1, 1 << 20).description("positive");
-  command.option_defaults()->always_capture_default();
-  command.add_option("--np", options.rank_count, "ranks, one for each GPU or each share of the CPU's cores")
-      ->check(positive)
-      ->default_str("the tasks of the Slurm job");
-  command.add_option("--hosts", options.hosts, "mpirun's host file: a line for each host, NAME slots=RANKS")
-      ->check(CLI::ExistingFile)
-      ->default_str("this machine, or the nodes of the Slurm job");
-  command.add_option("--starter", options.starter, "auto: srun inside a Slurm job, else mpirun")
-      ->check(CLI::IsMember({"auto", "mpirun", "srun"}));
-  command.add_option("--max-restarts", options.limits.max_restarts, "in a row without a newer checkpoint")
-      ->check(CLI::NonNegativeNumber);
-  command
-      .add_option("--max-failures-at-a-step", options.limits.max_failures_at_a_step,
-                  "alike and in a row, then it gives up")
-      ->check(CLI::Range(2, 1 << 20).description("2 or more"));
-  command
-      .add_option("--first-pause", options.limits.first_pause_seconds,
-                  "seconds before the first restart; doubles up to 60")
-      ->check(CLI::Range(0.0, 60.0));
-  command
-      .add_option(
-          "--stall-timeout", options.stall_timeout_seconds,
-          "seconds without a change in the output directory, then it ends the ranks and restarts them; 0: "
-          "never, the trainer's --step-timeout does it")
-      ->check(CLI::NonNegativeNumber);
-  command
-      .add_option("--targets-dir", options.targets_directory,
-                  "folder that Prometheus watches: a link to the run's metrics_targets.json goes there")
-      ->check(CLI::ExistingDirectory);
+  OptionSet set(command);
+  OptionGroup ranks = set.group("Ranks");
+  ranks.add("np", options.rank_count, Scope::kRun, "ranks, one for each GPU or each share of the CPU's cores")
+      .between(1, 1 << 20)
+      .default_shown("the tasks of the Slurm job");
+  ranks.add("hosts", options.hosts, Scope::kRun, "mpirun's host file: a line for each host, NAME slots=RANKS")
+      .existing_file()
+      .default_shown("this machine, or the nodes of the Slurm job");
+  ranks.add("starter", options.starter, Scope::kRun, "auto: srun inside a Slurm job, else mpirun")
+      .one_of(starter_words());
+  OptionGroup restarts = set.group("Restarts");
+  restarts
+      .add("max-restarts", options.limits.max_restarts, Scope::kRun, "in a row without a newer checkpoint")
+      .at_least(0);
+  restarts
+      .add("max-failures-at-a-step", options.limits.max_failures_at_a_step, Scope::kRun,
+           "alike and in a row, then it gives up")
+      .between(2, 1 << 20);
+  restarts
+      .add("first-pause", options.limits.first_pause_seconds, Scope::kRun,
+           "seconds before the first restart; doubles up to 60")
+      .between(0, 60);
+  restarts
+      .add("stall-timeout", options.stall_timeout_seconds, Scope::kRun,
+           "seconds without a change in the output directory, then it ends the ranks and restarts them; 0: "
+           "never, the trainer's --step-timeout does it")
+      .at_least(0);
+  set.group("Watching")
+      .add("targets-dir", options.targets_directory, Scope::kRun,
+           "folder that Prometheus watches: a link to the run's metrics_targets.json goes there")
+      .existing_directory();
   command.footer("After -- stand the options of the trainer: launcher run --np 2 -- --config run.toml");
 }
 

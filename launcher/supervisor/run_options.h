@@ -5,15 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "common/command_line.h"
+#include "common/options.h"
+#include "launcher/supervisor/rank_command.h"
 #include "launcher/supervisor/restart_policy.h"
 
 namespace sdlora::launcher {
 
 struct RunOptions {
-  int rank_count = 0;            // 0: as many as Slurm's job has tasks
-  std::filesystem::path hosts;   // mpirun's host file; empty: this machine, or the Slurm job's nodes
-  std::string starter = "auto";  // auto, mpirun, srun
+  int rank_count = 0;           // 0: as many as Slurm's job has tasks
+  std::filesystem::path hosts;  // mpirun's host file; empty: this machine, or the Slurm job's nodes
+  Starter starter = Starter::kAuto;
   RestartLimits limits;
   double stall_timeout_seconds = 0;         // without a sign of life in the output directory; 0: never
   std::filesystem::path targets_directory;  // where Prometheus looks for targets; empty: nowhere

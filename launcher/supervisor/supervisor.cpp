@@ -138,7 +138,8 @@ int Supervisor::exit_code_when_asked() const {
 }
 
 int Supervisor::run_attempt(int64_t attempt, bool is_first) {
-  log::info(fmt::format("attempt {}: {} rank(s) by {}", attempt, options_.rank_count, options_.starter));
+  log::info(fmt::format("attempt {}: {} rank(s) by {}", attempt, options_.rank_count,
+                        word_of(options_.starter, starter_words())));
   ChildProcess ranks(command(is_first), environment(attempt));
   const int exit_code = wait_for(ranks);
   ranks.kill_group();
@@ -183,7 +184,7 @@ void Supervisor::clean_up() {
 }
 
 std::vector<std::string> Supervisor::command(bool is_first) const {
-  RankCommand command{.starter = options_.starter == "srun" ? Starter::kSrun : Starter::kMpirun,
+  RankCommand command{.starter = options_.starter,
                       .rank_count = options_.rank_count,
                       .core_count = static_cast<int>(std::thread::hardware_concurrency()),
                       .hosts = options_.hosts,

@@ -16,10 +16,10 @@ std::string cpu_vendor() {
 
 }  // namespace
 
-CpuKernels choose_cpu_kernels(const std::string& wish, at::Device device, at::ScalarType dtype) {
+CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarType dtype) {
   const bool has_avx512 = __builtin_cpu_supports("avx512f");
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (wish == "aten" || !device.is_cpu()) return {};
+  if (wish == CpuKernelWish::kAten || !device.is_cpu()) return {};
   if (dtype == at::kBFloat16 && __builtin_cpu_supports("avx512bf16"))
     return {.packs_convolutions = true,
             .multiplies_by_onednn = true,
@@ -29,7 +29,7 @@ CpuKernels choose_cpu_kernels(const std::string& wish, at::Device device, at::Sc
   // MKL has no AVX-512 code for AMD's CPUs; with AVX2, and on Intel's, it is as fast as oneDNN.
   const bool mkl_falls_behind = has_avx512 && cpu_vendor() == "AuthenticAMD";
   return {.packs_convolutions = true,
-          .multiplies_by_onednn = wish == "onednn" || mkl_falls_behind,
+          .multiplies_by_onednn = wish == CpuKernelWish::kOneDnn || mkl_falls_behind,
           .attention_lanes = has_avx512 ? 16 : 8};
 }
 

@@ -6,6 +6,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "common/words.h"
+
 namespace sdlora::model::kernels {
 
 struct CpuKernels {
@@ -16,10 +18,20 @@ struct CpuKernels {
   int attention_lanes = 0;  // blocked attention of our own, numbers a vector: 8, 16, in bf16 32; else ATen's
 };
 
-// `wish`: aten, onednn, or auto, which is what was measured to be fastest on this kind of CPU
-// (bench/results). All ATen where the model is not computed on a CPU, in fp32 with AVX2 or in bf16 with
+// The option --cpu-kernels.
+enum class CpuKernelWish {
+  kAuto,  // what was measured to be fastest on this kind of CPU (bench/results)
+  kOneDnn,
+  kAten,
+};
+
+inline Words<CpuKernelWish> cpu_kernel_words() {
+  return {{"auto", CpuKernelWish::kAuto}, {"onednn", CpuKernelWish::kOneDnn}, {"aten", CpuKernelWish::kAten}};
+}
+
+// All ATen where the model is not computed on a CPU, in fp32 with AVX2 or in bf16 with
 // AVX-512's BF16.
-CpuKernels choose_cpu_kernels(const std::string& wish, at::Device device, at::ScalarType dtype);
+CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarType dtype);
 
 // "convolution Winograd and oneDNN, product ATen, attention own with 8 lanes"
 std::string describe(const CpuKernels& kernels);

@@ -21,7 +21,7 @@ struct ComputeMode {
 
 // With the kernels that the option --cpu-kernels asks for (choose_cpu_kernels).
 inline ComputeMode compute_mode_on(at::Device device, at::ScalarType dtype,
-                                   const std::string& cpu_kernels = "auto") {
+                                   kernels::CpuKernelWish cpu_kernels = kernels::CpuKernelWish::kAuto) {
   return {.device = device,
           .dtype = dtype,
           .cpu_kernels = kernels::choose_cpu_kernels(cpu_kernels, device, dtype),

@@ -48,8 +48,10 @@ TEST_P(AdapterOnAGpu, LearnsWhatItLearnsOnTheCpu) {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
   const auto& [type, tolerance] = GetParam();
-  const Computed here = compute(model::compute_mode_on(at::kCPU, at::kFloat, "aten"));
-  const Computed there = compute(model::compute_mode_on(at::kCUDA, type, "aten"));
+  const Computed here =
+      compute(model::compute_mode_on(at::kCPU, at::kFloat, model::kernels::CpuKernelWish::kAten));
+  const Computed there =
+      compute(model::compute_mode_on(at::kCUDA, type, model::kernels::CpuKernelWish::kAten));
   EXPECT_LT(relative_difference(there.prediction, here.prediction), tolerance);
   EXPECT_LT(relative_difference(there.gradients, here.gradients), tolerance);
 }

@@ -68,7 +68,7 @@ TEST(DeviceBinding, TheLaunchersLocalRankMustBeMpis) {
 
 TEST(DeviceBinding, WithoutAGpuAutoIsTheCpu) {
   const auto world = comm::make_single_process_communicator();
-  EXPECT_EQ(bind_device({.device = "cpu"}, *world), at::kCPU);
+  EXPECT_EQ(bind_device({.device = DeviceKind::kCpu}, *world), at::kCPU);
 }
 
 }  // namespace

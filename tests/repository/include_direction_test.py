@@ -69,6 +69,7 @@ THIRD_PARTY_ROOMS = {
     r"opencv2/": {"data", "inference"},
     r"spdlog/": {"common"},
     r"CLI/": {"common"},
+    r"toml\+\+/": {"common"},
     r"dnnl\.hpp": {"model"},
 }
 MAX_LINES, MAX_HEADER_LINES, MAX_MAIN_LINES = 400, 150, 80

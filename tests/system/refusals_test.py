@@ -3,6 +3,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import tomllib
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
@@ -85,6 +86,25 @@ class TheTrainerRefuses(unittest.TestCase):
     def test_a_misspelt_option_with_a_suggestion(self):
         self.expect(programs.USAGE, "--lerning-rate", "did you mean --learning-rate?", lerning_rate=1)
 
+    def test_numbers_that_are_not_finite(self):
+        for option in ("learning-rate", "lora-alpha", "seed", "preview-guidance-scale"):
+            for word in ("nan", "inf", "-inf"):
+                result = programs.run("trainer", *programs.train_options(self.directory / "run"), f"--{option}={word}", "--dry-run")
+                self.assertEqual(result.exit_code, programs.USAGE, result.output)
+                self.assertIn(f"--{option} does not take this value", result.output)
+        config = self.directory / "config.toml"
+        config.write_text("learning-rate = nan\n")
+        result = programs.run("trainer", "--config", config)
+        self.assertEqual((result.exit_code, "--learning-rate" in result.output), (programs.USAGE, True), result.output)
+
+    def test_a_config_file_that_is_not_toml(self):
+        config = self.directory / "config.toml"
+        config.write_text('seed = 1\nlora-targets = "\\.attn2\\."\n')
+        result = programs.run("trainer", "--config", config)
+        self.assertEqual(result.exit_code, programs.USAGE, result.output)
+        self.assertIn(f"{config}, line 2", result.output)
+        self.assertEqual(result.output.count("  do:  "), 1, result.output)
+
     def test_an_output_that_cannot_be_written(self):
         (self.directory / "file").write_text("not a directory")
         result = programs.train(self.directory / "file" / "run")
@@ -107,6 +127,27 @@ class TheTrainerRefuses(unittest.TestCase):
 
     def test_targets_that_match_nothing(self):
         self.expect(programs.USAGE, "no_such_module", lora_targets="no_such_module")
+
+
+class ItsConfiguration(unittest.TestCase):
+    def test_takes_the_last_of_two_flags_and_is_toml_whatever_it_holds(self):
+        with tempfile.TemporaryDirectory() as directory:
+            run = pathlib.Path(directory) / 'a "quoted" größe'
+            options = programs.train_options(run, lora_targets=r".*\.attn2\..*", max_steps=1)
+            result = programs.run("trainer", *options, "--tensorboard", "--seed", 5, "--seed", 6, "--tensorboard=false")
+            self.assertEqual(result.exit_code, 0, result.output)
+            text = (run / "config.toml").read_text()
+            config = tomllib.loads(text)
+            self.assertEqual(config["lora-targets"], r".*\.attn2\..*")
+            self.assertEqual(config["output"], str(run))
+            self.assertEqual((config["seed"], config["tensorboard"]), (6, False))
+            self.assertIsInstance(config["weight-decay"], float)
+            self.assertIn("\n# Optimiser\nlearning-rate = ", text)
+            again = pathlib.Path(directory) / "again"
+            result = programs.run("trainer", "--config", run / "config.toml", "--output", again)
+            self.assertEqual(result.exit_code, 0, result.output)
+            self.assertEqual({**tomllib.loads((again / "config.toml").read_text()), "output": str(run)}, config)
+            self.assertEqual((again / "lora_weights.pt").read_bytes(), (run / "lora_weights.pt").read_bytes())
 
 
 class ADryRun(unittest.TestCase):

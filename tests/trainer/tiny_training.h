@@ -19,11 +19,11 @@ void write_tiny_cache(const std::filesystem::path& folder, std::optional<int64_t
 
 struct TinySettings {
   at::ScalarType dtype = at::kFloat;
-  std::string cpu_kernels = "auto";
+  model::kernels::CpuKernelWish cpu_kernels = model::kernels::CpuKernelWish::kAuto;
   std::string lora_targets = "attn";
-  std::string reduction = "exact";
+  Reduction reduction = Reduction::kExact;
   BatchShare share{.batch_size = 4, .micro_batch_size = 1, .first_slot = 0, .slot_count = 4};
-  LearningRateSchedule learning_rate{.peak = 1e-2, .kind = "constant", .warmup_steps = 0, .max_steps = 99};
+  LearningRateSchedule learning_rate{.peak = 1e-2, .kind = ScheduleKind::kConstant, .warmup_steps = 0, .max_steps = 99};
   double max_gradient_norm = 0;
   bool scales_loss = false;
   std::optional<int64_t> poisoned;

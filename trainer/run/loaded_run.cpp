@@ -20,20 +20,20 @@ data::Dataset open_cache(const std::filesystem::path& directory, const char* opt
 
 // Loads the data set and checks that it is what the options expect.
 data::Dataset open_dataset(const TrainConfig& config) {
-  data::Dataset dataset = open_cache(config.data, "--data");
-  if (config.image_size != 0 && data::square(config.image_size) != dataset.picture_size())
+  data::Dataset dataset = open_cache(config.places.data, "--data");
+  if (config.places.image_size != 0 && data::square(config.places.image_size) != dataset.picture_size())
     throw Error(ExitCode::kUsage,
                 {.what = "--img-size is not the data set's",
                  .expected = fmt::format("{} pixels, as cached", in_words(dataset.picture_size())),
-                 .seen = fmt::format("--img-size {}", config.image_size),
-                 .where = config.data.string(),
+                 .seen = fmt::format("--img-size {}", config.places.image_size),
+                 .where = config.places.data.string(),
                  .advice = "leave --img-size out, or run cache_latents at that size"});
   return dataset;
 }
 
 std::optional<data::Dataset> open_validation_dataset(const TrainConfig& config) {
-  if (config.validation_data.empty()) return std::nullopt;
-  return open_cache(config.validation_data, "--validation-data");
+  if (config.validation.data.empty()) return std::nullopt;
+  return open_cache(config.validation.data, "--validation-data");
 }
 
 std::vector<int64_t> all_samples_of(const data::Dataset& dataset) {
@@ -62,18 +62,12 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
 // The kernels' weights are noted down, so that the ranks of a host can share them.
 model::ComputeMode compute_mode_of(const TrainConfig& config, at::Device device) {
   model::ComputeMode mode =
-      model::compute_mode_on(device, dtype_of(config.mixed_precision), config.cpu_kernels);
+      model::compute_mode_on(device, dtype_of(config.compute.mixed_precision), config.compute.cpu_kernels);
   mode.prepared_weights = std::make_shared<model::kernels::PreparedWeights>();
   return mode;
 }
 
 }  // namespace
-
-at::ScalarType dtype_of(const std::string& mixed_precision) {
-  if (mixed_precision == "fp16") return at::kHalf;
-  if (mixed_precision == "bf16") return at::kBFloat16;
-  return at::kFloat;
-}
 
 void check_data_was_cached_with(const model::ModelSource& model, const data::Dataset& dataset,
                                 const std::filesystem::path& data_directory) {
@@ -95,29 +89,29 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       mode(compute_mode_of(config, device)),
       dataset(open_dataset(config)),
       validation_dataset(open_validation_dataset(config)),
-      split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation_split)),
-      model_source(config.model),
+      split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation.split)),
+      model_source(config.places.model),
       unet(model_source.load_unet(mode)),
       schedule(model_source.load_noise_schedule().on(device)),
-      adapter(unet, config.lora, config.seed, device),
-      optimizer({.beta1 = config.adam_beta1,
-                 .beta2 = config.adam_beta2,
-                 .eps = config.adam_eps,
-                 .weight_decay = config.weight_decay},
+      adapter(unet, config.lora, config.batch.seed, device),
+      optimizer({.beta1 = config.optimizer.adam_beta1,
+                 .beta2 = config.optimizer.adam_beta2,
+                 .eps = config.optimizer.adam_eps,
+                 .weight_decay = config.optimizer.weight_decay},
                 adapter.parameters()),
-      loss_scaler(config.mixed_precision == "fp16"),
-      reducer(make_reducer(config.reduction, adapter.parameter_count(), device)),
+      loss_scaler(config.compute.mixed_precision == model::MixedPrecision::kFp16),
+      reducer(make_reducer(config.compute.reduction, adapter.parameter_count(), device)),
       batches(dataset, split.training,
-              {.run_seed = config.seed,
-               .batch_size = config.batch_size,
+              {.run_seed = config.batch.seed,
+               .batch_size = config.batch.size,
                .timestep_count = schedule.timestep_count(),
-               .noise_offset = config.noise_offset},
+               .noise_offset = config.noise.offset},
               device),
-      trace(config.trace_directory),
-      graph(config.records_cuda_graph ? std::make_unique<MicroBatchGraph>(device) : nullptr) {
-  check_data_fits_model(dataset, unet, config.data);
-  if (validation_dataset) check_data_fits_model(*validation_dataset, unet, config.validation_data);
-  if (config.validation_every == 0) return;
+      trace(config.watching.trace_directory),
+      graph(config.compute.records_cuda_graph ? std::make_unique<MicroBatchGraph>(device) : nullptr) {
+  check_data_fits_model(dataset, unet, config.places.data);
+  if (validation_dataset) check_data_fits_model(*validation_dataset, unet, config.validation.data);
+  if (config.validation.every == 0) return;
   const data::Dataset& validation_source = validation_dataset ? *validation_dataset : dataset;
   validation.emplace(validation_source,
                      validation_dataset ? all_samples_of(*validation_dataset) : split.held_out, schedule,
@@ -128,11 +122,11 @@ TrainingStep LoadedRun::training_step(const TrainConfig& config, comm::Watchdog&
                                       monitoring::PhaseClock& clock) {
   return {.share = share,
           .mode = mode,
-          .learning_rate = {.peak = config.learning_rate,
-                            .kind = config.learning_rate_schedule,
-                            .warmup_steps = config.warmup_steps,
-                            .max_steps = config.max_steps},
-          .max_gradient_norm = config.max_gradient_norm,
+          .learning_rate = {.peak = config.optimizer.learning_rate,
+                            .kind = config.schedule.kind,
+                            .warmup_steps = config.schedule.warmup_steps,
+                            .max_steps = config.schedule.max_steps},
+          .max_gradient_norm = config.optimizer.max_gradient_norm,
           .unet = unet,
           .schedule = schedule,
           .batches = batches,

@@ -46,9 +46,6 @@ struct LoadedRun {
                              monitoring::PhaseClock& clock);
 };
 
-// The type that the frozen model computes in: no, fp16, bf16.
-at::ScalarType dtype_of(const std::string& mixed_precision);
-
 // The cache must come from the model's own VAE and text encoder, where the model has them; reads
 // both. Throws Error(kBadData) naming both hashes.
 void check_data_was_cached_with(const model::ModelSource& model, const data::Dataset& dataset,

@@ -13,13 +13,27 @@ namespace sdlora::trainer {
 
 namespace {
 
-// 1e-5 and 0.00001 are the same setting.
-bool is_same_setting(const std::string& one, const std::string& other) {
-  char *end_of_one = nullptr, *end_of_other = nullptr;
-  const double first = std::strtod(one.c_str(), &end_of_one),
-               second = std::strtod(other.c_str(), &end_of_other);
-  const bool are_numbers = !one.empty() && !other.empty() && *end_of_one == '\0' && *end_of_other == '\0';
-  return one == other || (are_numbers && first == second);
+// What a checkpoint and this run do not have in common, collected.
+struct Differences {
+  std::string saved, mine;  // "name = value  …"
+
+  void compare(const std::string& name, const std::string& saved_value, const std::string& my_value) {
+    if (saved_value == my_value) return;
+    saved += fmt::format("{} = {}  ", name, saved_value);
+    mine += fmt::format("{} = {}  ", name, my_value);
+  }
+};
+
+// By name, what the checkpoint has for every setting of either side, spelt as this run spells it.
+std::map<std::string, std::string> completed(const std::map<std::string, std::string>& saved,
+                                             const std::map<std::string, std::string>& mine,
+                                             const Settings& options) {
+  std::map<std::string, std::string> all;
+  for (const auto& [name, value] : saved) all[name] = options.canonical(name, value);
+  const std::map<std::string, std::string> defaults = options.defaults();
+  for (const auto& [name, value] : mine)
+    if (!all.contains(name)) all[name] = defaults.at(name);
+  return all;
 }
 
 bool is_possible(const RunState& state) {
@@ -70,26 +84,22 @@ RunState run_state_from_json(const std::string& json, const std::string& where) 
   }
 }
 
-std::string check_resumable(const RunState& saved, const RunState& mine) {
-  std::string expected, seen, warning;
-  const auto compare = [&](const std::string& name, const std::string& saved_value,
-                           const std::string& my_value) {
-    if (is_same_setting(saved_value, my_value)) return;
-    expected += fmt::format("{} = {}  ", name, saved_value);
-    seen += fmt::format("{} = {}  ", name, my_value);
-  };
-  for (const auto& [name, value] : saved.settings) {
+std::string check_resumable(const RunState& saved, const RunState& mine, const Settings& options) {
+  Differences differences;
+  std::string warning;
+  for (const auto& [name, saved_value] : completed(saved.settings, mine.settings, options)) {
     const auto found = mine.settings.find(name);
-    const std::string my_value = found == mine.settings.end() ? "(not an option any more)" : found->second;
-    if (name == "max-steps" && !is_same_setting(value, my_value))
+    const std::string my_value =
+        found == mine.settings.end() ? "(not an option of this build)" : found->second;
+    if (name == "max-steps" && saved_value != my_value)
       warning =
           fmt::format("max-steps was {} and is {} now: the learning-rate schedule changes from step {} on",
-                      value, my_value, saved.step);
+                      saved_value, my_value, saved.step);
     else
-      compare(name, value, my_value);
+      differences.compare(name, saved_value, my_value);
   }
-  compare("data", saved.data_hash, mine.data_hash);
-  compare("model", saved.model_hash, mine.model_hash);
+  differences.compare("data", saved.data_hash, mine.data_hash);
+  differences.compare("model", saved.model_hash, mine.model_hash);
   const auto warn_of_rounding = [&](const std::string& name, const std::string& saved_value,
                                     const std::string& my_value) {
     if (saved_value != my_value)
@@ -98,10 +108,10 @@ std::string check_resumable(const RunState& saved, const RunState& mine) {
   };
   warn_of_rounding("cpu-threads", std::to_string(saved.cpu_threads), std::to_string(mine.cpu_threads));
   warn_of_rounding("CPU kernels", saved.cpu_kernels, mine.cpu_kernels);
-  if (!expected.empty())
+  if (!differences.saved.empty())
     throw Error(ExitCode::kMismatch, {.what = "the checkpoint belongs to another run",
-                                      .expected = "as in the checkpoint: " + expected,
-                                      .seen = seen,
+                                      .expected = "as in the checkpoint: " + differences.saved,
+                                      .seen = differences.mine,
                                       .advice = "give the same settings, or another --output for a new run"});
   return warning;
 }

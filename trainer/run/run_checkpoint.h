@@ -26,8 +26,10 @@ std::string to_json(const RunState& state);
 RunState run_state_from_json(const std::string& json, const std::string& where);
 
 // Throws Error(kMismatch) listing the settings, data or model in which the checkpoint and this run differ.
+// Compared are the settings of both: one that the checkpoint does not know had its default, one that only
+// the checkpoint knows is a difference. `options`: of this run, for defaults and equal spellings.
 // `max-steps` may change. Then the returned text warns that the learning-rate schedule changes; otherwise it
 // is empty.
-std::string check_resumable(const RunState& saved, const RunState& mine);
+std::string check_resumable(const RunState& saved, const RunState& mine, const Settings& options);
 
 }  // namespace sdlora::trainer

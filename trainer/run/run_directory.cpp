@@ -13,13 +13,13 @@ namespace sdlora::trainer {
 
 void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& world) {
   comm::fail_together(world, [&] {
-    if (config.resume != "none") return;
+    if (config.checkpoints.resume != "none") return;
     for (const char* name : {"metrics.jsonl", "lora_weights.pt"})
-      if (std::filesystem::exists(config.output / name))
+      if (std::filesystem::exists(config.places.output / name))
         throw Error(ExitCode::kUsage, {.what = "the output directory already holds a run",
                                        .expected = "an unused directory, for --resume none",
                                        .seen = fmt::format("a {}", name),
-                                       .where = config.output.string(),
+                                       .where = config.places.output.string(),
                                        .advice = "choose another --output, or --resume auto to go on"});
   });
 }
@@ -27,23 +27,28 @@ void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& worl
 void open_run_directory(const TrainConfig& config, comm::Communicator& world) {
   comm::fail_together(world, [&] {
     std::error_code failure;
-    std::filesystem::create_directories(config.output, failure);
+    std::filesystem::create_directories(config.places.output, failure);
     if (failure)
       throw Error(ExitCode::kIo, {.what = "cannot create the output directory",
                                   .seen = failure.message(),
-                                  .where = config.output.string(),
+                                  .where = config.places.output.string(),
                                   .advice = "choose another --output, or fix its permissions"});
-    log::add_file(config.output /
+    log::add_file(config.places.output /
                   (world.rank() == 0 ? "log.txt" : fmt::format("log-rank-{}.txt", world.rank())));
     if (world.rank() != 0) return;
-    checkpoint::remove_leftovers(config.output);
-    comm::set_aside_flight_records(config.output);
+    checkpoint::remove_leftovers(config.places.output);
+    comm::set_aside_flight_records(config.places.output);
   });
+}
+
+std::filesystem::path flight_record_file(const TrainConfig& config, const comm::Communicator& world) {
+  if (config.process.is_dry_run || config.places.output.empty()) return {};
+  return config.places.output / comm::flight_record_name(world.rank());
 }
 
 void write_resolved_config(const TrainConfig& config, comm::Communicator& world) {
   comm::fail_together(world, [&] {
-    if (world.rank() == 0) write_text_atomically(config.output / "config.toml", to_toml(config));
+    if (world.rank() == 0) write_text_atomically(config.places.output / "config.toml", to_toml(config));
   });
 }
 

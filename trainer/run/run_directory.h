@@ -14,6 +14,9 @@ void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& worl
 // log to log.txt (rank 0) or log-rank-N.txt. Throws Error(kIo) on every rank when rank 0 cannot write.
 void open_run_directory(const TrainConfig& config, comm::Communicator& world);
 
+// Where this rank's flight record goes; empty where nothing shall be written.
+std::filesystem::path flight_record_file(const TrainConfig& config, const comm::Communicator& world);
+
 // (all ranks; rank 0 writes) OUTPUT/config.toml
 void write_resolved_config(const TrainConfig& config, comm::Communicator& world);
 

@@ -17,14 +17,15 @@ constexpr double kMebibyte = 1024.0 * 1024.0;
 std::string batch_arithmetic(const TrainConfig& config, const LoadedRun& loaded,
                              const StartupContext& context) {
   const BatchShare& share = loaded.share;
-  const int64_t steps_left = config.max_steps - context.first_step;
-  const double epochs = static_cast<double>(config.max_steps * config.batch_size) /
+  const int64_t steps_left = config.schedule.max_steps - context.first_step;
+  const double epochs = static_cast<double>(config.schedule.max_steps * config.batch.size) /
                         static_cast<double>(loaded.split.training.size());
   return fmt::format(
       "{} samples a step = {} rank(s) × {} micro-batch(es) of {}\n"
       "{} steps to do of {} = {} samples in all = {:.2f} epochs",
-      config.batch_size, context.rank_count, share.slot_count / share.micro_batch_size,
-      share.micro_batch_size, steps_left, config.max_steps, config.max_steps * config.batch_size, epochs);
+      config.batch.size, context.rank_count, share.slot_count / share.micro_batch_size,
+      share.micro_batch_size, steps_left, config.schedule.max_steps,
+      config.schedule.max_steps * config.batch.size, epochs);
 }
 
 // What a rank holds besides activations, which depend on the model and are reported as resident memory at the
@@ -60,14 +61,14 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
 
 std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
   std::string text =
-      fmt::format("{}, {} samples of {} pixels", config.data.string(), loaded.dataset.sample_count(),
+      fmt::format("{}, {} samples of {} pixels", config.places.data.string(), loaded.dataset.sample_count(),
                   data::in_words(loaded.dataset.picture_size()));
   if (!loaded.split.held_out.empty())
     text += fmt::format("\n{} to train on, {} held out", loaded.split.training.size(),
                         loaded.split.held_out.size());
   if (loaded.validation)
     text += fmt::format("\nvalidation on {} samples at 4 timesteps each, every {} steps",
-                        loaded.validation->sample_count(), config.validation_every);
+                        loaded.validation->sample_count(), config.validation.every);
   return text;
 }
 
@@ -94,24 +95,26 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
   const int64_t base_parameter_count = loaded.model_source.parameter_count_of(model::ModelPart::kUnet);
   return {
       {"model",
-       fmt::format("{}\nUNet of {} parameters, frozen", config.model.string(), base_parameter_count)},
+       fmt::format("{}\nUNet of {} parameters, frozen", config.places.model.string(), base_parameter_count)},
       {"data", data_in_words(config, loaded)},
       {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
       {"batch", batch_arithmetic(config, loaded, context)},
       {"optimiser",
        fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm clipped to {:g}",
-                   config.learning_rate, config.learning_rate_schedule, config.warmup_steps,
-                   config.max_gradient_norm)},
-      {"precision",
-       fmt::format("{} (frozen model), fp32 (adapter, gradients, AdamW); reduction {}",
-                   config.mixed_precision == "no" ? "fp32" : config.mixed_precision, config.reduction)},
+                   config.optimizer.learning_rate, word_of(config.schedule.kind, schedule_words()),
+                   config.schedule.warmup_steps, config.optimizer.max_gradient_norm)},
+      {"precision", fmt::format("{} (frozen model), fp32 (adapter, gradients, AdamW); reduction {}",
+                                config.compute.mixed_precision == model::MixedPrecision::kNo
+                                    ? "fp32"
+                                    : word_of(config.compute.mixed_precision, model::mixed_precision_words()),
+                                word_of(config.compute.reduction, reduction_words()))},
       {"devices", fmt::format("{} rank(s) on {}, {} CPU thread(s) each", context.rank_count,
                               context.device.str(), at::get_num_threads())},
       {"hosts", context.hosts},
       {"memory", memory_arithmetic(loaded, base_parameter_count)},
-      {"output", fmt::format("{}, {}", config.output.string(),
-                             config.checkpoint_every > 0
-                                 ? fmt::format("a checkpoint every {} steps", config.checkpoint_every)
+      {"output", fmt::format("{}, {}", config.places.output.string(),
+                             config.checkpoints.every > 0
+                                 ? fmt::format("a checkpoint every {} steps", config.checkpoints.every)
                                  : "a checkpoint at the end")},
   };
 }

@@ -97,10 +97,10 @@ std::unique_ptr<GradientReducer> make_plain_reducer(int64_t parameter_count, at:
   return std::make_unique<PlainReducer>(parameter_count, device);
 }
 
-std::unique_ptr<GradientReducer> make_reducer(const std::string& reduction, int64_t parameter_count,
+std::unique_ptr<GradientReducer> make_reducer(Reduction reduction, int64_t parameter_count,
                                               at::Device device) {
-  return reduction == "exact" ? make_exact_reducer(parameter_count, device)
-                              : make_plain_reducer(parameter_count, device);
+  return reduction == Reduction::kExact ? make_exact_reducer(parameter_count, device)
+                                        : make_plain_reducer(parameter_count, device);
 }
 
 }  // namespace sdlora::trainer

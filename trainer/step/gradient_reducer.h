@@ -2,9 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "comm/communicator.h"
+#include "trainer/options/compute_options.h"
 
 namespace sdlora::trainer {
 
@@ -41,8 +41,7 @@ std::unique_ptr<GradientReducer> make_exact_reducer(int64_t parameter_count, at:
 // fp32: the plain sum, a quarter of the bytes; the result depends on the number of ranks in the last bits.
 std::unique_ptr<GradientReducer> make_plain_reducer(int64_t parameter_count, at::Device device);
 
-// Of --reduction: exact, fp32.
-std::unique_ptr<GradientReducer> make_reducer(const std::string& reduction, int64_t parameter_count,
+std::unique_ptr<GradientReducer> make_reducer(Reduction reduction, int64_t parameter_count,
                                               at::Device device);
 
 }  // namespace sdlora::trainer

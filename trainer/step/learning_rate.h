@@ -2,13 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+
+#include "trainer/options/schedule_options.h"
 
 namespace sdlora::trainer {
 
 struct LearningRateSchedule {
   double peak;
-  std::string kind;  // cosine, constant, linear
+  ScheduleKind kind;
   int64_t warmup_steps;
   int64_t max_steps;
 

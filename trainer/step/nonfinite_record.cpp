@@ -50,30 +50,38 @@ Json to_json(const NonfiniteRecord& record) {
           {"lora_rank", record.lora.rank},
           {"lora_alpha", record.lora.alpha},
           {"lora_targets", record.lora.targets},
-          {"mixed_precision", record.mixed_precision},
-          {"reduction", record.reduction},
-          {"cpu_kernels", record.cpu_kernels},
+          {"mixed_precision", word_of(record.mixed_precision, model::mixed_precision_words())},
+          {"reduction", word_of(record.reduction, reduction_words())},
+          {"cpu_kernels", word_of(record.cpu_kernels, model::kernels::cpu_kernel_words())},
           {"cpu_threads", record.cpu_threads},
           {"micro_batch_size", record.micro_batch_size},
           {"loss_scale", record.loss_scale},
           {"samples", samples}};
 }
 
+template <typename T>
+T meaning_of(const Json& json, const char* key, const Words<T>& words) {
+  const std::optional<T> meaning = value_of(json.at(key).get<std::string>(), words);
+  if (!meaning) throw Json::other_error::create(501, fmt::format("an unknown {}", key), &json);
+  return *meaning;
+}
+
 NonfiniteRecord record_from(const Json& json) {
   if (json.at("format") != kFormat) throw Json::other_error::create(501, "another format", &json);
-  NonfiniteRecord record{.step = json.at("step").get<int64_t>(),
-                         .model = json.at("model").get<std::string>(),
-                         .model_hash = json.at("model_sha256").get<std::string>(),
-                         .lora = {.rank = json.at("lora_rank").get<int64_t>(),
-                                  .alpha = json.at("lora_alpha").get<double>(),
-                                  .targets = json.at("lora_targets").get<std::string>()},
-                         .mixed_precision = json.at("mixed_precision").get<std::string>(),
-                         .reduction = json.at("reduction").get<std::string>(),
-                         .cpu_kernels = json.at("cpu_kernels").get<std::string>(),
-                         .cpu_threads = json.at("cpu_threads").get<int64_t>(),
-                         .micro_batch_size = json.at("micro_batch_size").get<int64_t>(),
-                         .loss_scale = json.at("loss_scale").get<double>(),
-                         .samples = {}};
+  NonfiniteRecord record{
+      .step = json.at("step").get<int64_t>(),
+      .model = json.at("model").get<std::string>(),
+      .model_hash = json.at("model_sha256").get<std::string>(),
+      .lora = {.rank = json.at("lora_rank").get<int64_t>(),
+               .alpha = json.at("lora_alpha").get<double>(),
+               .targets = json.at("lora_targets").get<std::string>()},
+      .mixed_precision = meaning_of(json, "mixed_precision", model::mixed_precision_words()),
+      .reduction = meaning_of(json, "reduction", reduction_words()),
+      .cpu_kernels = meaning_of(json, "cpu_kernels", model::kernels::cpu_kernel_words()),
+      .cpu_threads = json.at("cpu_threads").get<int64_t>(),
+      .micro_batch_size = json.at("micro_batch_size").get<int64_t>(),
+      .loss_scale = json.at("loss_scale").get<double>(),
+      .samples = {}};
   for (const Json& sample : json.at("samples")) record.samples.push_back(sample_from(sample));
   return record;
 }

@@ -13,6 +13,7 @@
 #include "comm/communicator.h"
 #include "lora/adapter.h"
 #include "trainer/batches/micro_batch.h"
+#include "trainer/options/compute_options.h"
 
 namespace sdlora::trainer {
 
@@ -69,7 +70,9 @@ struct NonfiniteRecord {
   std::filesystem::path model;
   std::string model_hash;  // SHA-256 of the UNet
   lora::LoraConfig lora;
-  std::string mixed_precision, reduction, cpu_kernels;  // as the options of these names
+  model::MixedPrecision mixed_precision;
+  Reduction reduction;
+  model::kernels::CpuKernelWish cpu_kernels;
   int64_t cpu_threads;
   int64_t micro_batch_size;  // a sample's part of its micro-batch's mean loss is one in so many
   double loss_scale;

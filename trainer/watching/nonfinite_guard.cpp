@@ -23,27 +23,28 @@ void NonfiniteGuard::check(int64_t step, const StepResult& result, const LoadedR
     log::warning(fmt::format("step {} is not finite (loss {}): skipped on all ranks", step, result.loss));
   if (record_count_++ < kMaxRecords) {
     watchdog.progress(comm::Section::kCheckpoint, fmt::format("saving the inputs of step {}", step));
-    write_nonfinite_record(config_.output / fmt::format("nonfinite-step-{:06}", step),
+    write_nonfinite_record(config_.places.output / fmt::format("nonfinite-step-{:06}", step),
                            {.step = step,
-                            .model = std::filesystem::absolute(config_.model),
+                            .model = std::filesystem::absolute(config_.places.model),
                             .model_hash = model_hash,
                             .lora = config_.lora,
-                            .mixed_precision = config_.mixed_precision,
-                            .reduction = config_.reduction,
-                            .cpu_kernels = config_.cpu_kernels,
+                            .mixed_precision = config_.compute.mixed_precision,
+                            .reduction = config_.compute.reduction,
+                            .cpu_kernels = config_.compute.cpu_kernels,
                             .cpu_threads = at::get_num_threads(),
                             .micro_batch_size = loaded.share.micro_batch_size,
                             .loss_scale = result.loss_scale,
                             .samples = {}},
                            result.nonfinite, loaded.adapter, world_);
   }
-  if (consecutive_count_ >= config_.max_nonfinite_steps)
+  if (consecutive_count_ >= config_.process.max_nonfinite_steps)
     throw comm::CommonError(
         ExitCode::kDiverged,
         {.what = "the training has diverged",
-         .expected = fmt::format("fewer than {} non-finite steps in a row", config_.max_nonfinite_steps),
+         .expected =
+             fmt::format("fewer than {} non-finite steps in a row", config_.process.max_nonfinite_steps),
          .seen = fmt::format("{} steps up to step {}", consecutive_count_, step),
-         .where = config_.output.string(),
+         .where = config_.places.output.string(),
          .advice = "lower --learning-rate or check the data; the newest checkpoint is still "
                    "good"});
 }

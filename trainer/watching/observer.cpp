@@ -22,16 +22,16 @@ Observer::Observer(const TrainConfig& config, LoadedRun& loaded, RunMonitor& mon
 
 void Observer::prepare(int64_t first_step) {
   if (first_step > 0) return;
-  if (world_.rank() == 0) remove_previews(config_.output / "previews");
+  if (world_.rank() == 0) remove_previews(config_.places.output / "previews");
   world_.barrier();
 }
 
 bool Observer::is_due(int64_t step, int64_t every) const {
-  return every > 0 && (step % every == 0 || step == config_.max_steps);
+  return every > 0 && (step % every == 0 || step == config_.schedule.max_steps);
 }
 
 bool Observer::look(int64_t step, const std::function<bool()>& stop_requested) {
-  if (is_due(step, config_.validation_every) && validate(step, stop_requested)) return true;
+  if (is_due(step, config_.validation.every) && validate(step, stop_requested)) return true;
   if (!previews_ || !is_due(step, config_.previews.every)) return false;
   const bool were_complete = previews_->are_complete(step);
   const bool is_asked_to_stop = draw_previews(step, stop_requested);

@@ -41,14 +41,15 @@ RunMetrics::RunMetrics(const TrainConfig& config, const LoadedRun& loaded, const
                                      "Time this rank has spent in sums over all ranks, waiting included")) {
   const at::Device device = loaded.mode.device;
   monitoring::export_build(registry_, device.is_cuda() ? "CUDA" : at::get_cpu_capability());
-  monitoring::export_run(registry_, {.config_hash = config_hash(config),
-                                     .data_hash = loaded.dataset.manifest_sha256().substr(0, kHashDigits),
-                                     .device = c10::DeviceTypeName(device.type(), /*lower_case=*/true),
-                                     .precision = config.mixed_precision,
-                                     .world_size = world.size(),
-                                     .attempt = monitoring::attempt_of_launcher(),
-                                     .max_steps = config.max_steps,
-                                     .checkpoint_interval_steps = config.checkpoint_every});
+  monitoring::export_run(
+      registry_, {.config_hash = config_hash(config),
+                  .data_hash = loaded.dataset.manifest_sha256().substr(0, kHashDigits),
+                  .device = c10::DeviceTypeName(device.type(), /*lower_case=*/true),
+                  .precision = word_of(config.compute.mixed_precision, model::mixed_precision_words()),
+                  .world_size = world.size(),
+                  .attempt = monitoring::attempt_of_launcher(),
+                  .max_steps = config.schedule.max_steps,
+                  .checkpoint_interval_steps = config.checkpoints.every});
   monitoring::export_memory(registry_, device);
   monitoring::export_sign_of_life(registry_, [&watchdog] { return watchdog.last_progress(); });
   look_at_adapter();

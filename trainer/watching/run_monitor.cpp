@@ -20,8 +20,8 @@ struct RunMonitor::Outlets {
       : config(run_config),
         epoch_samples(loaded.split.training.size()),
         metrics(run_config, loaded, world, watchdog, first_step),
-        endpoint(metrics.registry(), run_config.metrics_address,
-                 monitoring::port_of_rank(run_config.metrics_port, world.local_rank())) {}
+        endpoint(metrics.registry(), run_config.watching.metrics_address,
+                 monitoring::port_of_rank(run_config.watching.metrics_port, world.local_rank())) {}
 
   const TrainConfig& config;
   size_t epoch_samples;
@@ -39,14 +39,15 @@ RunMonitor::RunMonitor(const TrainConfig& config, const LoadedRun& loaded, comm:
   const std::vector<std::string> addresses = world.gather(outlets_->endpoint.target());
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
-    monitoring::write_metrics_targets(config.output, addresses);
+    monitoring::write_metrics_targets(config.places.output, addresses);
     outlets_->metrics_file =
-        std::make_unique<monitoring::MetricsFile>(config.output / "metrics.jsonl", first_step);
-    if (config.writes_tensorboard)
-      outlets_->tensorboard = std::make_unique<monitoring::TensorboardLog>(config.output, first_step);
+        std::make_unique<monitoring::MetricsFile>(config.places.output / "metrics.jsonl", first_step);
+    if (config.watching.writes_tensorboard)
+      outlets_->tensorboard = std::make_unique<monitoring::TensorboardLog>(config.places.output, first_step);
     log::info(fmt::format("metrics    http://{}/metrics", addresses.front()));
-    outlets_->bar = std::make_unique<monitoring::ProgressBar>(
-        config.max_steps, "training", "step", monitoring::ProgressBarOptions{.already_done = first_step});
+    outlets_->bar =
+        std::make_unique<monitoring::ProgressBar>(config.schedule.max_steps, "training", "step",
+                                                  monitoring::ProgressBarOptions{.already_done = first_step});
   });
 }
 
@@ -58,17 +59,18 @@ void RunMonitor::record(int64_t step, const StepResult& result, double step_seco
       .loss = result.loss,
       .gradient_norm = result.gradient_norm,
       .clipped_gradient_norm =
-          result.gradient_norm * clip_factor(result.gradient_norm, outlets_->config.max_gradient_norm),
+          result.gradient_norm *
+          clip_factor(result.gradient_norm, outlets_->config.optimizer.max_gradient_norm),
       .learning_rate = result.learning_rate,
       .loss_scale = result.loss_scale,
-      .epoch = static_cast<double>(step * outlets_->config.batch_size) /
+      .epoch = static_cast<double>(step * outlets_->config.batch.size) /
                static_cast<double>(outlets_->epoch_samples),
       .skipped = result.is_skipped,
       .is_loss_scale_search = result.is_loss_scale_search,
-      .samples_per_second = static_cast<double>(outlets_->config.batch_size) / step_seconds,
+      .samples_per_second = static_cast<double>(outlets_->config.batch.size) / step_seconds,
       .step_seconds = step_seconds};
   outlets_->metrics.record_step(record, result);
-  outlets_->summary.record_step(record, outlets_->config.batch_size);
+  outlets_->summary.record_step(record, outlets_->config.batch.size);
   if (outlets_->metrics_file) outlets_->metrics_file->append(record);
   if (outlets_->tensorboard) outlets_->tensorboard->record_step(record);
   if (outlets_->bar)
@@ -103,7 +105,7 @@ bool RunMonitor::has_validation_of(int64_t step, comm::Communicator& world) cons
 }
 
 void RunMonitor::leave(comm::Communicator& world) {
-  if (world.rank() == 0) monitoring::empty_metrics_targets(outlets_->config.output);
+  if (world.rank() == 0) monitoring::empty_metrics_targets(outlets_->config.places.output);
 }
 
 void RunMonitor::record_previews(int64_t step) {
@@ -113,7 +115,7 @@ void RunMonitor::record_previews(int64_t step) {
 void RunMonitor::show_summary() {
   if (!outlets_->bar) return;
   outlets_->bar->finish();
-  for (const std::string& line : monitoring::table_of(outlets_->summary.rows(outlets_->config.output)))
+  for (const std::string& line : monitoring::table_of(outlets_->summary.rows(outlets_->config.places.output)))
     log::info(line);
 }
 

@@ -41,23 +41,19 @@ std::vector<std::string> some_captions(const data::Dataset& dataset) {
 monitoring::RunReport describe_run(const TrainConfig& config, const LoadedRun& loaded,
                                    const std::vector<monitoring::TableRow>& startup_table, int64_t step,
                                    const std::string& state) {
-  monitoring::RunReport report{.run_directory = config.output,
+  monitoring::RunReport report{.run_directory = config.places.output,
                                .state = state,
                                .step = step,
-                               .max_steps = config.max_steps,
+                               .max_steps = config.schedule.max_steps,
                                .parameter_count = loaded.adapter.parameter_count(),
-                               .max_gradient_norm = config.max_gradient_norm,
+                               .max_gradient_norm = config.optimizer.max_gradient_norm,
                                .settings = {},
                                .run_rows = startup_table,
                                .data_rows = rows_of(loaded),
                                .captions = some_captions(loaded.dataset)};
-  for (const auto& [name, value] : config.settings) {
-    const auto standard = config.default_settings.find(name);
+  for (const Setting& setting : config.settings.all())
     report.settings.push_back(
-        {.name = name,
-         .value = value,
-         .default_value = standard == config.default_settings.end() ? "" : standard->second});
-  }
+        {.name = setting.name, .value = setting.text, .default_value = setting.default_text});
   return report;
 }
 

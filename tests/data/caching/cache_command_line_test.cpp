@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "common/command_line.h"
 #include "common/error.h"
 
 namespace sdlora::data {
@@ -28,7 +29,7 @@ TEST(CacheCommandLine, HasTheDefaultsOfTheContract) {
   EXPECT_EQ(command.options.shard_size, 256);
   EXPECT_EQ(command.options.training_caption, std::nullopt);
   EXPECT_FALSE(command.options.flip);
-  EXPECT_EQ(command.device, "auto");
+  EXPECT_EQ(command.device, DeviceKind::kAuto);
 }
 
 TEST(CacheCommandLine, AnEmptyCaptionIsACaption) {

@@ -37,13 +37,13 @@ TEST(MatrixProduct, TakesBfloat16AndAddsInFp32) {
 
 TEST(CpuKernels, AreAtensWhereTheCpuLacksWhatOursNeed) {
   const std::string aten = describe({});
-  EXPECT_EQ(describe(choose_cpu_kernels("aten", at::kCPU, at::kFloat)), aten);
-  EXPECT_EQ(describe(choose_cpu_kernels("onednn", at::kCUDA, at::kFloat)), aten);
-  EXPECT_EQ(describe(choose_cpu_kernels("aten", at::kCPU, at::kBFloat16)), aten);
-  EXPECT_EQ(describe(choose_cpu_kernels("auto", at::kCPU, at::kHalf)), aten);
-  EXPECT_EQ(describe(choose_cpu_kernels("auto", at::kCPU, at::kBFloat16)) == aten,
+  EXPECT_EQ(describe(choose_cpu_kernels(CpuKernelWish::kAten, at::kCPU, at::kFloat)), aten);
+  EXPECT_EQ(describe(choose_cpu_kernels(CpuKernelWish::kOneDnn, at::kCUDA, at::kFloat)), aten);
+  EXPECT_EQ(describe(choose_cpu_kernels(CpuKernelWish::kAten, at::kCPU, at::kBFloat16)), aten);
+  EXPECT_EQ(describe(choose_cpu_kernels(CpuKernelWish::kAuto, at::kCPU, at::kHalf)), aten);
+  EXPECT_EQ(describe(choose_cpu_kernels(CpuKernelWish::kAuto, at::kCPU, at::kBFloat16)) == aten,
             !__builtin_cpu_supports("avx512bf16"));
-  EXPECT_NE(describe(choose_cpu_kernels("onednn", at::kCPU, at::kFloat)), aten);
+  EXPECT_NE(describe(choose_cpu_kernels(CpuKernelWish::kOneDnn, at::kCPU, at::kFloat)), aten);
 }
 
 }  // namespace

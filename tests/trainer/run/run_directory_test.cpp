@@ -17,8 +17,8 @@ using testing::StartsWith;
 class RunDirectory : public testing::Test {
  protected:
   RunDirectory() {
-    config_.output = folder_ / "runs/mine";
-    config_.resume = "auto";
+    config_.places.output = folder_ / "runs/mine";
+    config_.checkpoints.resume = "auto";
   }
 
   TemporaryFolder folder_;
@@ -28,15 +28,15 @@ class RunDirectory : public testing::Test {
 
 TEST_F(RunDirectory, ThatHoldsARunIsRefusedOnlyWhereNothingMayBeResumed) {
   for (const char* name : {"metrics.jsonl", "lora_weights.pt"}) {
-    std::filesystem::remove_all(config_.output);
-    config_.resume = "none";
+    std::filesystem::remove_all(config_.places.output);
+    config_.checkpoints.resume = "none";
     EXPECT_NO_THROW(refuse_a_used_directory(config_, *world_)) << "there is none";
-    write_bytes(config_.output / "notes.txt", "mine");
+    write_bytes(config_.places.output / "notes.txt", "mine");
     EXPECT_NO_THROW(refuse_a_used_directory(config_, *world_)) << "no run's file";
-    write_bytes(config_.output / name, "{}");
+    write_bytes(config_.places.output / name, "{}");
     EXPECT_THAT(error_of([&] { refuse_a_used_directory(config_, *world_); }),
-                AllOf(StartsWith("64 "), HasSubstr(name), HasSubstr(config_.output.string())));
-    config_.resume = "auto";
+                AllOf(StartsWith("64 "), HasSubstr(name), HasSubstr(config_.places.output.string())));
+    config_.checkpoints.resume = "auto";
     EXPECT_NO_THROW(refuse_a_used_directory(config_, *world_));
   }
 }
@@ -44,36 +44,36 @@ TEST_F(RunDirectory, ThatHoldsARunIsRefusedOnlyWhereNothingMayBeResumed) {
 TEST_F(RunDirectory, IsMadeWithAllFoldersAboveAndGetsTheLog) {
   open_run_directory(config_, *world_);
   log::info("the first line of the run");
-  EXPECT_THAT(bytes_of(config_.output / "log.txt"), HasSubstr("the first line of the run"));
+  EXPECT_THAT(bytes_of(config_.places.output / "log.txt"), HasSubstr("the first line of the run"));
 }
 
 TEST_F(RunDirectory, LosesWhatDeadAttemptsLeftByTheHandOfRank0Alone) {
   const std::string left = ".lora_weights.pt.tmp-1234567";
-  write_bytes(config_.output / left, "half");
-  write_bytes(config_.output / "notes.txt", "mine");
+  write_bytes(config_.places.output / left, "half");
+  write_bytes(config_.places.output / "notes.txt", "mine");
   PlayedWorld second(1, 2);
   open_run_directory(config_, second);
-  EXPECT_TRUE(std::filesystem::exists(config_.output / left));
-  EXPECT_TRUE(std::filesystem::exists(config_.output / "log-rank-1.txt"));
+  EXPECT_TRUE(std::filesystem::exists(config_.places.output / left));
+  EXPECT_TRUE(std::filesystem::exists(config_.places.output / "log-rank-1.txt"));
   open_run_directory(config_, *world_);
-  EXPECT_FALSE(std::filesystem::exists(config_.output / left));
-  EXPECT_TRUE(std::filesystem::exists(config_.output / "notes.txt"));
+  EXPECT_FALSE(std::filesystem::exists(config_.places.output / left));
+  EXPECT_TRUE(std::filesystem::exists(config_.places.output / "notes.txt"));
 }
 
 TEST_F(RunDirectory, ThatCannotBeMadeIsNamed) {
   write_bytes(folder_ / "runs", "in the way");
   EXPECT_THAT(error_of([&] { open_run_directory(config_, *world_); }),
-              AllOf(StartsWith("74 "), HasSubstr(config_.output.string())));
+              AllOf(StartsWith("74 "), HasSubstr(config_.places.output.string())));
 }
 
 TEST_F(RunDirectory, KeepsTheResolvedConfig) {
-  std::filesystem::create_directories(config_.output);
+  std::filesystem::create_directories(config_.places.output);
   config_.settings = {{"model", "somewhere"}, {"batch-size", "6"}};
   PlayedWorld second(1, 2);
   write_resolved_config(config_, second);
-  EXPECT_FALSE(std::filesystem::exists(config_.output / "config.toml")) << "rank 0 writes it";
+  EXPECT_FALSE(std::filesystem::exists(config_.places.output / "config.toml")) << "rank 0 writes it";
   write_resolved_config(config_, *world_);
-  EXPECT_EQ(bytes_of(config_.output / "config.toml"), to_toml(config_));
+  EXPECT_EQ(bytes_of(config_.places.output / "config.toml"), to_toml(config_));
   EXPECT_THAT(to_toml(config_), HasSubstr("batch-size"));
 }
 

@@ -54,9 +54,9 @@ TEST(HostWaits, AreNoticedByThisTest) {
 class HostWaitsOfAType : public testing::TestWithParam<at::ScalarType> {};
 
 TEST_P(HostWaitsOfAType, AreNotInWhatAStepComputesOfAMicroBatch) {
-  for (const char* reduction : {"exact", "fp32"}) {
+  for (const Reduction reduction : {Reduction::kExact, Reduction::kFp32}) {
     TinyTraining training({.dtype = GetParam(),
-                           .cpu_kernels = "aten",
+                           .cpu_kernels = model::kernels::CpuKernelWish::kAten,
                            .lora_targets = "attn-mlp",
                            .reduction = reduction,
                            .scales_loss = true});
@@ -65,7 +65,7 @@ TEST_P(HostWaitsOfAType, AreNotInWhatAStepComputesOfAMicroBatch) {
     const Reads reads;
     training.adapter.round_parameters();
     step.compute(batch);
-    EXPECT_THAT(Reads::found(), testing::IsEmpty()) << reduction;
+    EXPECT_THAT(Reads::found(), testing::IsEmpty()) << static_cast<int>(reduction);
   }
 }
 

@@ -77,7 +77,7 @@ TEST(TrainingStep, SkipsTheStepOfASampleThatIsNotFiniteAndNoOther) {
 }
 
 TEST(TrainingStep, SkipsWhatOnlyAnotherRankFoundNotFinite) {
-  TinyTraining training({.reduction = "fp32"});
+  TinyTraining training({.reduction = Reduction::kFp32});
   const checkpoint::NamedTensors before = training.state();
   PlayedWorld world(0, 2);
   world.add_the_others = [](at::Tensor& sums) { sums[0] = std::nan(""); };
@@ -95,7 +95,7 @@ TEST(TrainingStep, TellsThatItWasAskedToStopAndForgetsIt) {
 }
 
 TEST(TrainingStep, LearnsAtTheRateOfItsSchedule) {
-  const LearningRateSchedule schedule{.peak = 1e-2, .kind = "cosine", .warmup_steps = 4, .max_steps = 20};
+  const LearningRateSchedule schedule{.peak = 1e-2, .kind = ScheduleKind::kCosine, .warmup_steps = 4, .max_steps = 20};
   TinyTraining training({.learning_rate = schedule});
   TrainingStep step = training.step();
   const at::Tensor before = training.adapter.parameters().clone();

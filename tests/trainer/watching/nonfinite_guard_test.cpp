@@ -23,12 +23,12 @@ const StepResult kLossScaleSearch{.is_skipped = true, .is_loss_scale_search = tr
 class NonfiniteGuardOfARun : public testing::Test {
  protected:
   NonfiniteGuardOfARun() {
-    config_.model = std::getenv("SDLORA_TINY_MODEL");
-    config_.data = folder_ / "cache";
-    config_.output = folder_ / "run";
-    config_.max_nonfinite_steps = 4;
-    write_tiny_cache(config_.data);
-    std::filesystem::create_directory(config_.output);
+    config_.places.model = std::getenv("SDLORA_TINY_MODEL");
+    config_.places.data = folder_ / "cache";
+    config_.places.output = folder_ / "run";
+    config_.process.max_nonfinite_steps = 4;
+    write_tiny_cache(config_.places.data);
+    std::filesystem::create_directory(config_.places.output);
     loaded_.emplace(config_, share_batch(4, 1, 0, 1), at::kCPU);
   }
 
@@ -45,7 +45,7 @@ class NonfiniteGuardOfARun : public testing::Test {
 
   std::vector<std::string> records() const {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(config_.output))
+    for (const auto& entry : std::filesystem::directory_iterator(config_.places.output))
       names.push_back(entry.path().filename());
     return names;
   }
@@ -74,7 +74,7 @@ TEST_F(NonfiniteGuardOfARun, EndsARunAfterOneTooMany) {
   for (int i = 0; i < 3; ++i) EXPECT_NO_THROW(check(not_finite()));
   EXPECT_THAT(
       error_of([&] { check(not_finite()); }),
-      AllOf(StartsWith("76 "), HasSubstr("4 steps up to step 4"), HasSubstr(config_.output.string())));
+      AllOf(StartsWith("76 "), HasSubstr("4 steps up to step 4"), HasSubstr(config_.places.output.string())));
 }
 
 TEST_F(NonfiniteGuardOfARun, GoesOnCountingWhereACheckpointLeftOff) {
@@ -90,7 +90,7 @@ TEST_F(NonfiniteGuardOfARun, KeepsTheInputsOfTheFirstThreeOnly) {
   }
   EXPECT_THAT(records(), testing::UnorderedElementsAre("nonfinite-step-000003", "nonfinite-step-000006",
                                                        "nonfinite-step-000009"));
-  const NonfiniteRecord record = read_nonfinite_record(config_.output / "nonfinite-step-000006");
+  const NonfiniteRecord record = read_nonfinite_record(config_.places.output / "nonfinite-step-000006");
   EXPECT_EQ(record.step, 6);
   EXPECT_EQ(record.model_hash, "a hash");
   EXPECT_EQ(record.micro_batch_size, 1);

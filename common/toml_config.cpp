@@ -1,0 +1,97 @@
+#include "common/toml_config.h"
+
+#include <iterator>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include "common/error.h"
+
+namespace sdlora {
+namespace {
+
+class TomlConfig : public CLI::Config {
+ public:
+  explicit TomlConfig(const CLI::App& app) : app_(app) {}
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    const std::string text{std::istreambuf_iterator<char>(input), {}};
+    std::vector<CLI::ConfigItem> read;
+    try {
+      for (const auto& [key, node] : toml::parse(text))
+        read.push_back({.name = known(key), .inputs = texts_of(key.str(), node, text)});
+    } catch (const toml::parse_error& failure) {
+      throw Error(ExitCode::kUsage,
+                  {.what = "the config file is not TOML",
+                   .seen = std::string(failure.description()),
+                   .where = place_of(failure.source()),
+                   .advice = "write texts in quotes; in \"…\" a backslash is written twice, in '…' once"});
+    }
+    return read;
+  }
+
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }  // to_toml()
+
+ private:
+  std::string place_of(const toml::source_region& region) const {
+    return fmt::format("{}, line {}", app_.get_config_ptr()->as<std::string>(), region.begin.line);
+  }
+
+  // An option that a file may set, or a word that CLI11 knows nothing of.
+  std::string known(const toml::key& key) const {
+    const std::string name(key.str());
+    const CLI::Option* option = app_.get_option_no_throw((name.size() == 1 ? "-" : "--") + name);
+    if (name == "--" || name == "++") throw CLI::ConfigError::Extras(name);  // marks of CLI11's own
+    if (option == nullptr || option->get_configurable()) return name;
+    throw Error(ExitCode::kUsage, {.what = name + " is for the command line alone",
+                                   .where = place_of(key.source()),
+                                   .advice = "leave it out of the config file"});
+  }
+
+  bool is_list(std::string_view key) const {
+    const CLI::Option* option = app_.get_option_no_throw(fmt::format("--{}", key));
+    return option != nullptr && option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
+  }
+
+  std::vector<std::string> texts_of(std::string_view key, const toml::node& node,
+                                    const std::string& text) const {
+    if (const toml::array* list = node.as_array(); list != nullptr && is_list(key)) {
+      std::vector<std::string> texts;
+      for (const toml::node& item : *list) texts.push_back(text_of_value(key, item, text));
+      return texts;
+    }
+    return {text_of_value(key, node, text)};
+  }
+
+  std::string text_of_value(std::string_view key, const toml::node& node, const std::string& text) const {
+    if (node.is_table() || node.is_array())
+      throw Error(ExitCode::kUsage,
+                  {.what = fmt::format("the config file's {} is a {}", key,
+                                       node.is_table() ? "table" : "list, and the option takes one value"),
+                   .expected = "keys without [headings], each an option's long name with its value",
+                   .where = place_of(node.source()),
+                   .advice = "see " + app_.get_name() + " --help"});
+    if (const auto* words = node.as_string()) return words->get();
+    if (const auto* integer = node.as_integer()) return std::to_string(integer->get());
+    return as_written(node.source(), text);
+  }
+
+  // 1.10 may be a folder's name, so a number keeps its digits.
+  static std::string as_written(const toml::source_region& region, const std::string& text) {
+    std::istringstream lines(text);
+    std::string line;
+    for (toml::source_index i = 0; i < region.begin.line; ++i) std::getline(lines, line);
+    return line.substr(region.begin.column - 1, region.end.column - region.begin.column);
+  }
+
+  const CLI::App& app_;
+};
+
+}  // namespace
+
+std::shared_ptr<CLI::Config> make_toml_config(const CLI::App& app) {
+  return std::make_shared<TomlConfig>(app);
+}
+
+}  // namespace sdlora

@@ -1,0 +1,14 @@
+// The noise that samples are trained with.
+#pragma once
+
+#include "common/options.h"
+
+namespace sdlora::trainer {
+
+struct NoiseOptions {
+  double offset = 0;  // std of a constant added to each channel of the noise; 0: none
+
+  void declare(OptionGroup group);
+};
+
+}  // namespace sdlora::trainer

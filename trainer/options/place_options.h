@@ -1,0 +1,20 @@
+// Where a run finds what it needs, and where it goes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "common/options.h"
+
+namespace sdlora::trainer {
+
+struct PlaceOptions {
+  std::filesystem::path model;   // directory in diffusers layout
+  std::filesystem::path data;    // directory written by cache_latents
+  std::filesystem::path output;  // run directory
+  int64_t image_size = 0;        // pixels; 0: what the data has
+
+  void declare(OptionGroup group);
+};
+
+}  // namespace sdlora::trainer

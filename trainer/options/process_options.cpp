@@ -1,0 +1,31 @@
+#include "trainer/options/process_options.h"
+
+namespace sdlora::trainer {
+
+void ProcessOptions::declare(OptionGroup group) {
+  group
+      .add("max-nonfinite-steps", max_nonfinite_steps, Scope::kRun,
+           "consecutive skipped steps before giving up")
+      .positive();
+  group
+      .add("step-timeout", step_timeout_seconds, Scope::kRank,
+           "seconds without progress before a rank gives up")
+      .positive();
+  group
+      .add("startup-timeout", startup_timeout_seconds, Scope::kRank,
+           "the same while it starts and loads the model")
+      .positive();
+  group
+      .add("replay", replay_directory, Scope::kRun,
+           "OUTPUT/nonfinite-step-N: compute that step's samples again and compare, train nothing; the "
+           "model is the recorded one unless --model is given")
+      .replaces_required();
+  group.add("dry-run", is_dry_run, Scope::kRun, "check everything, print the plan, train nothing");
+}
+
+comm::Patience ProcessOptions::patience() const {
+  return {.start_up = std::chrono::seconds(startup_timeout_seconds),
+          .step = std::chrono::seconds(step_timeout_seconds)};
+}
+
+}  // namespace sdlora::trainer
