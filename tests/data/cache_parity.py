@@ -25,6 +25,7 @@ import cache_pictures  # noqa: E402
 from cache_pictures import SIDE  # noqa: E402
 
 TOLERANCE = 1e-5
+LOCK = ".cache_latents.lock"  # no part of the cache: it names the process that owned the directory last
 CAPTIONS = {
     "photographs/chelsea.png": "a photo of a cat, looking left",
     "photographs/astronaut.png": "Eileen Collins \u2014 ASTRONAUT \U0001f680",
@@ -46,11 +47,11 @@ def cache_command(images: Path, output: Path, *options):
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.name != ".cache_latents.lock"}
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.name != LOCK}
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    return {f.name: (f.stat().st_ino, f.stat().st_mtime_ns) for f in sorted(folder.iterdir())}
+    return {f.name: (f.stat().st_ino, f.stat().st_mtime_ns) for f in sorted(folder.iterdir()) if f.name != LOCK}
 
 
 def manifest(folder: Path) -> dict:
@@ -446,7 +447,7 @@ class Refusals(CacheCase):
 
         self.add_picture()
         self.output.mkdir()
-        with open(self.output / ".cache_latents.lock", "w") as lock:
+        with open(self.output / LOCK, "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.assert_refused(cache(self.images, self.output, "--training-caption", ""), programs.MISMATCH, "another run that is alive")
         self.assert_exit_code(cache(self.images, self.output, "--training-caption", ""))
