@@ -13,11 +13,12 @@ output=${2:-docs/options.md}
 
 Written by `bash docs/write_options.sh`; a test compares it with what the programs print.
 
-Every option is a flag and a key of `--config FILE.toml`, by the same name, at the top of the file. Flags win over the file; of a flag that
-is given twice the last one counts. What an option decides:
+Every option is a flag and a key of `--config FILE.toml` (which `launcher run` does not have), by the same name, at the top of the file.
+Flags win over the file; of a flag that is given twice the last one counts. What an option decides:
 
-- **result**: the bytes of the result. It is the same on all ranks, and a run goes on from a checkpoint only with the same value.
-- **run**: what all ranks do alike, but no byte of the result.
+- **result**: the bytes of the result. It is the same on all ranks, and a run goes on from a checkpoint only with the same value, but for
+  `--max-steps`.
+- **run**: what all ranks do alike. A run may go on with another value.
 - **rank**: a matter of one process: a place (whose contents are compared), or what concerns that process alone.
 
 INTRODUCTION
