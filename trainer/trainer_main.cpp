@@ -29,12 +29,12 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device d
   const trainer::PreviewOptions& previews = config.previews;
   const std::vector<std::string> prompts = trainer::read_preview_prompts(previews.prompts);
   const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
-      sdlora::inference::PreviewSettings{
-          .model = config.places.model,
-          .step_count = previews.step_count,
-          .guidance_scale = previews.guidance_scale,
-          .seed = previews.seed,
-          .picture_size = sdlora::data::square(previews.size == 0 ? config.places.image_size : previews.size)},
+      sdlora::inference::PreviewSettings{.model = config.places.model,
+                                         .step_count = previews.step_count,
+                                         .guidance_scale = previews.guidance_scale,
+                                         .seed = previews.seed,
+                                         .picture_size = sdlora::data::square(
+                                             previews.size == 0 ? config.places.image_size : previews.size)},
       prompts, device);
   return {config.places.output / "previews", prompts, /*marks_per_picture=*/previews.step_count + 2,
           [painter](const trainer::PreviewJob& job) {

@@ -23,7 +23,8 @@ struct TinySettings {
   std::string lora_targets = "attn";
   Reduction reduction = Reduction::kExact;
   BatchShare share{.batch_size = 4, .micro_batch_size = 1, .first_slot = 0, .slot_count = 4};
-  LearningRateSchedule learning_rate{.peak = 1e-2, .kind = ScheduleKind::kConstant, .warmup_steps = 0, .max_steps = 99};
+  LearningRateSchedule learning_rate{
+      .peak = 1e-2, .kind = ScheduleKind::kConstant, .warmup_steps = 0, .max_steps = 99};
   double max_gradient_norm = 0;
   bool scales_loss = false;
   std::optional<int64_t> poisoned;

@@ -68,8 +68,7 @@ TEST_F(RunDirectory, ThatCannotBeMadeIsNamed) {
 
 TEST_F(RunDirectory, KeepsTheResolvedConfig) {
   std::filesystem::create_directories(config_.places.output);
-  config_.settings =
-      Settings({{.name = "model", .text = "somewhere"}, {.name = "batch-size", .text = "6"}});
+  config_.settings = Settings({{.name = "model", .text = "somewhere"}, {.name = "batch-size", .text = "6"}});
   PlayedWorld second(1, 2);
   write_resolved_config(config_, second);
   EXPECT_FALSE(std::filesystem::exists(config_.places.output / "config.toml")) << "rank 0 writes it";

@@ -95,7 +95,8 @@ TEST(TrainingStep, TellsThatItWasAskedToStopAndForgetsIt) {
 }
 
 TEST(TrainingStep, LearnsAtTheRateOfItsSchedule) {
-  const LearningRateSchedule schedule{.peak = 1e-2, .kind = ScheduleKind::kCosine, .warmup_steps = 4, .max_steps = 20};
+  const LearningRateSchedule schedule{
+      .peak = 1e-2, .kind = ScheduleKind::kCosine, .warmup_steps = 4, .max_steps = 20};
   TinyTraining training({.learning_rate = schedule});
   TrainingStep step = training.step();
   const at::Tensor before = training.adapter.parameters().clone();
