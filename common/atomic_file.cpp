@@ -16,7 +16,8 @@ namespace {
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::filesystem::path& file)
-      : path_(folder_of(file) / fmt::format(".{}.tmp-{}", file.filename().string(), ::getpid())) {}
+      : path_(folder_of(file) /
+              fmt::format(".{}{}{}", file.filename().string(), kTemporaryMark, ::getpid())) {}
 
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
