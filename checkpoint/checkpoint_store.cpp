@@ -17,8 +17,6 @@
 namespace sdlora::checkpoint {
 namespace {
 
-constexpr std::string_view kPrefix = "checkpoint-step-";
-constexpr std::string_view kTemporaryMark = ".tmp-";
 constexpr std::string_view kReplacedMark = ".replaced-";
 
 const std::vector<std::string>& file_names() {
@@ -28,13 +26,13 @@ const std::vector<std::string>& file_names() {
 }
 
 std::filesystem::path directory_of(const std::filesystem::path& run_directory, int64_t step) {
-  return run_directory / fmt::format("{}{}", kPrefix, step);
+  return run_directory / fmt::format("{}{}", kCheckpointPrefix, step);
 }
 
 // ".checkpoint-step-100.tmp-4711": hidden, and told apart from those of another process.
 std::filesystem::path hidden_directory_of(const std::filesystem::path& run_directory, int64_t step,
                                           std::string_view mark) {
-  return run_directory / fmt::format(".{}{}{}{}", kPrefix, step, mark, ::getpid());
+  return run_directory / fmt::format(".{}{}{}{}", kCheckpointPrefix, step, mark, ::getpid());
 }
 
 void check(const std::error_code& code, const char* what, const std::filesystem::path& path) {
@@ -114,7 +112,7 @@ std::vector<Candidate> candidates_in(const std::filesystem::path& run_directory)
     const std::string name = entry.filename().string();
     const bool is_hidden = name.starts_with('.');
     std::string_view rest;
-    const auto step = step_in(std::string_view(name).substr(is_hidden ? 1 : 0), kPrefix, rest);
+    const auto step = step_in(std::string_view(name).substr(is_hidden ? 1 : 0), kCheckpointPrefix, rest);
     if (step && (is_hidden ? rest.starts_with(kReplacedMark) : rest.empty())) {
       candidates.push_back({*step, is_hidden, entry});
     }
@@ -202,7 +200,7 @@ void remove_leftovers(const std::filesystem::path& run_directory) {
       continue;
     }
     std::string_view rest;
-    const auto step = step_in(name, fmt::format(".{}", kPrefix), rest);
+    const auto step = step_in(name, fmt::format(".{}", kCheckpointPrefix), rest);
     if (!step || !rest.starts_with(kReplacedMark)) continue;
     const std::filesystem::path directory = directory_of(run_directory, *step);
     if (std::filesystem::exists(directory)) {

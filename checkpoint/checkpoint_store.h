@@ -9,11 +9,14 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "checkpoint/named_tensors.h"
 
 namespace sdlora::checkpoint {
+
+inline constexpr std::string_view kCheckpointPrefix = "checkpoint-step-";  // and the step
 
 struct Checkpoint {
   int64_t step = 0;               // optimiser steps done

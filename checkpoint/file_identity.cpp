@@ -14,10 +14,7 @@ FileIdentity identity_of_file(const std::filesystem::path& file) {
   struct stat status {};
 
   if (::fstat(opened.descriptor(), &status) != 0)
-    throw Error(ExitCode::kIo, {.what = "cannot look at a file",
-                                .seen = system_error_text(),
-                                .where = file.string(),
-                                .advice = "check that it is there and may be read"});
+    throw io_error("cannot look at a file", file, "check that it is there and may be read");
   const auto since_epoch = [](const timespec& time) {
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
   };

@@ -11,9 +11,7 @@ MappedFile::MappedFile(const PosixFile& file)
     : byte_count_(file.byte_count()),
       address_(::mmap(nullptr, byte_count_, PROT_READ, MAP_SHARED, file.descriptor(), 0)) {
   if (address_ == MAP_FAILED) {
-    throw Error(ExitCode::kIo, {.what = "cannot map the file into memory",
-                                .seen = system_error_text(),
-                                .where = file.path().string()});
+    throw io_error("cannot map the file into memory", file.path());
   }
 }
 

@@ -52,6 +52,7 @@ std::string build_id_of(const dl_phdr_info& object) {
   for (size_t i = 0; i < object.dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = object.dlpi_phdr[i];
     if (segment.p_type != PT_NOTE) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses are numbers to the dynamic linker
     const auto* notes = reinterpret_cast<const char*>(object.dlpi_addr + segment.p_vaddr);
     if (std::string id = build_id_in(notes, segment.p_memsz); !id.empty()) return id;
   }

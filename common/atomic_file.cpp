@@ -16,7 +16,8 @@ namespace {
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::filesystem::path& file)
-      : path_(folder_of(file) / fmt::format(".{}.tmp-{}", file.filename().string(), ::getpid())) {}
+      : path_(folder_of(file) /
+              fmt::format(".{}{}{}", file.filename().string(), kTemporaryMark, ::getpid())) {}
 
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
@@ -29,9 +30,7 @@ class TemporaryFile {
 
   void rename_to(const std::filesystem::path& file) {
     if (std::rename(path_.c_str(), file.c_str()) != 0) {
-      throw Error(ExitCode::kIo, {.what = "cannot put the finished file in its place",
-                                  .seen = system_error_text(),
-                                  .where = file.string()});
+      throw io_error("cannot put the finished file in its place", file);
     }
     is_renamed_ = true;
   }

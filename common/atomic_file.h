@@ -7,6 +7,9 @@
 
 namespace sdlora {
 
+// Temporary names are ".NAME.tmp-PID".
+inline constexpr std::string_view kTemporaryMark = ".tmp-";
+
 // `write` gets the temporary path and must leave a whole file there. Then: fsync, rename, fsync of the
 // folder. On any failure the temporary file is removed and an old `file` is still intact. Throws Error(kIo),
 // also, before anything is written, when `file` is a device, a pipe or a socket (or a link to one).

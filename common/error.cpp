@@ -27,4 +27,9 @@ std::string system_error_text() {
   return std::generic_category().message(errno);
 }
 
+Error io_error(const std::string& what, const std::filesystem::path& file, const std::string& advice) {
+  return Error(ExitCode::kIo,
+               {.what = what, .seen = system_error_text(), .where = file.string(), .advice = advice});
+}
+
 }  // namespace sdlora

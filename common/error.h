@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 
@@ -45,5 +46,8 @@ class Error : public std::runtime_error {
 
 // "No such file or directory" for errno's present value.
 std::string system_error_text();
+
+// Error(kIo) that says what could not be done with `file`, and why: errno's present value.
+Error io_error(const std::string& what, const std::filesystem::path& file, const std::string& advice = "");
 
 }  // namespace sdlora

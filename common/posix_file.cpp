@@ -19,10 +19,7 @@ constexpr uint64_t kBytesPerCall = uint64_t{1} << 30;
 
 [[noreturn]] void fail(const char* what, const std::filesystem::path& path) {
   const bool is_full = errno == ENOSPC || errno == EDQUOT;
-  throw Error(ExitCode::kIo, {.what = what,
-                              .seen = system_error_text(),
-                              .where = path.string(),
-                              .advice = is_full ? "make room there, then run again" : ""});
+  throw io_error(what, path, is_full ? "make room there, then run again" : "");
 }
 
 }  // namespace

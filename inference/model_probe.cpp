@@ -62,11 +62,7 @@ void probe_vae(const ProbeRequest& request, const model::ModelSource& source, co
 at::Tensor tokenize(const std::filesystem::path& file,
                     const model::ClipTokenizer& tokenizer) {  // [n, 77] i64
   std::ifstream lines(file, std::ios::binary);
-  if (!lines)
-    throw Error(ExitCode::kIo, {.what = "cannot read the prompts",
-                                .seen = system_error_text(),
-                                .where = file.string(),
-                                .advice = "check --prompts"});
+  if (!lines) throw io_error("cannot read the prompts", file, "check --prompts");
   std::vector<int64_t> ids;
   for (std::string line; std::getline(lines, line);) {
     const std::vector<int64_t> tokens = tokenizer.encode(line);

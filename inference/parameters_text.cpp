@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "model/samplers/sampler_request.h"
+
 namespace sdlora::inference {
 namespace {
 
 std::string sampler_text(const GenerateOptions& options) {
-  if (options.sampler == "ddim") return "DDIM";
-  if (options.sampler == "euler_a") return "Euler a";
-  return options.uses_karras_sigmas ? "DPM++ 2M Karras" : "DPM++ 2M";
+  std::string text(model::sampler_kind(options.sampler).title);
+  return options.uses_karras_sigmas ? text + " Karras" : text;
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ CachePlan gather_cache_inputs(const CacheOptions& options, comm::Communicator& w
         usable.push_back(source);
         samples.push_back({.source = source, .source_sha256 = inspected[image].sha256});
       } else {
-        found.skipped.push_back({source, printable(inspected[image].unusable_reason)});
+        found.skipped.push_back({source, valid_utf8(inspected[image].unusable_reason)});
       }
     }
     if (samples.empty()) fail_without_images(options.images, found.skipped);

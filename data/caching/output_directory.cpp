@@ -29,7 +29,7 @@ bool is_data_name(const std::string& name) {
 
 // Data files, the same put aside or in part, and the temporary names of common/atomic_file.h.
 bool is_ours(const std::string& name) {
-  const size_t mark = name.starts_with('.') ? name.find(".tmp-") : std::string::npos;
+  const size_t mark = name.starts_with('.') ? name.find(kTemporaryMark) : std::string::npos;
   if (mark != std::string::npos) {
     const std::string plain = name.substr(1, mark - 1);
     return is_ours(plain) || plain == kManifestName || plain == kJournalName ||

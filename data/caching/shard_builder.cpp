@@ -29,7 +29,7 @@ int64_t decoder_count(const comm::Communicator& world) {
 std::string pack(const std::vector<EncodedPicture>& pictures) {
   Json list = Json::array();
   for (const EncodedPicture& picture : pictures) {
-    Json entry = {{"reason", printable(picture.unusable_reason)}, {"is_reused", picture.is_reused}};
+    Json entry = {{"reason", valid_utf8(picture.unusable_reason)}, {"is_reused", picture.is_reused}};
     if (picture.latents.defined()) {
       const at::Tensor plain = picture.latents.contiguous();
       const auto* first = static_cast<const uint8_t*>(plain.const_data_ptr());

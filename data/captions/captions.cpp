@@ -28,7 +28,7 @@ std::string trimmed(std::string text) {
 // Empty for good text.
 std::string flaw_of(const std::string& caption) {
   if (caption.size() > kLongestCaptionBytes) return fmt::format("{} bytes long", caption.size());
-  if (caption.find('\0') != std::string::npos || printable(caption) != caption) return "not UTF-8 text";
+  if (caption.find('\0') != std::string::npos || valid_utf8(caption) != caption) return "not UTF-8 text";
   return "";
 }
 

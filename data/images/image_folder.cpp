@@ -88,14 +88,14 @@ class FolderSearch {
 
   void take_in(const fs::path& path) {
     const std::string source = source_of(path);
-    if (printable(source) == source)
+    if (valid_utf8(source) == source)
       found_.sources.push_back(source);
     else
       skip(path, "its name is not UTF-8");
   }
 
   void skip(const fs::path& path, const std::string& reason) {
-    found_.skipped.push_back({printable(source_of(path)), reason});
+    found_.skipped.push_back({valid_utf8(source_of(path)), reason});
   }
 
   std::string source_of(const fs::path& path) const {
@@ -128,7 +128,7 @@ std::string indented_list_of(const std::vector<SkippedImage>& images, size_t mos
   return indented_list(entries, most_named);
 }
 
-std::string printable(const std::string& text) {
+std::string valid_utf8(const std::string& text) {
   using Json = nlohmann::json;
   return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
 }

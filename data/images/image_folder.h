@@ -31,6 +31,6 @@ FoundImages find_images(const std::filesystem::path& folder);
 std::string indented_list_of(const std::vector<SkippedImage>& images, size_t most_named = 20);
 
 // `text` with what is not UTF-8 replaced by U+FFFD.
-std::string printable(const std::string& text);
+std::string valid_utf8(const std::string& text);
 
 }  // namespace sdlora::data

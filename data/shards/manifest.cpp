@@ -11,7 +11,7 @@ namespace sdlora::data {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr uintmax_t kMostManifestBytes = uintmax_t{256} << 20;
 
@@ -26,24 +26,24 @@ constexpr uintmax_t kMostManifestBytes = uintmax_t{256} << 20;
        .advice = "run cache_latents with the same options again: it makes or repairs what is missing"});
 }
 
-Json to_json(const ManifestFile& file, const char* row_name) {
+OrderedJson to_json(const ManifestFile& file, const char* row_name) {
   return {{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}, {row_name, file.row_count}};
 }
 
-// at() and get() throw Json::exception, which the caller turns into an Error.
-ManifestFile file_from(const Json& json, const char* row_name) {
+// at() and get() throw OrderedJson::exception, which the caller turns into an Error.
+ManifestFile file_from(const OrderedJson& json, const char* row_name) {
   ManifestFile file{.name = json.at("name").get<std::string>(),
                     .bytes = json.at("bytes").get<int64_t>(),
                     .sha256 = json.at("sha256").get<std::string>(),
                     .row_count = json.at(row_name).get<int64_t>()};
   if (file.name.empty() || file.name.starts_with('.') || file.name.find('/') != std::string::npos)
-    throw Json::other_error::create(501, "a file name that leaves the folder: " + file.name, &json);
+    throw OrderedJson::other_error::create(501, "a file name that leaves the folder: " + file.name, &json);
   if (file.bytes < 1 || file.row_count < 1)
-    throw Json::other_error::create(501, "an empty file: " + file.name, &json);
+    throw OrderedJson::other_error::create(501, "an empty file: " + file.name, &json);
   return file;
 }
 
-Manifest manifest_from(const Json& json) {
+Manifest manifest_from(const OrderedJson& json) {
   Manifest manifest;
   CacheSettings& settings = manifest.settings;
   settings.picture_size = square(json.at("image_size").get<int64_t>());
@@ -53,14 +53,14 @@ Manifest manifest_from(const Json& json) {
   settings.vae_sha256 = json.at("vae_sha256").get<std::string>();
   settings.text_encoder_sha256 = json.at("text_encoder_sha256").get<std::string>();
   settings.tokenizer_sha256 = json.at("tokenizer_sha256").get<std::string>();
-  for (const Json& file : json.at("shards")) manifest.shards.push_back(file_from(file, "samples"));
+  for (const OrderedJson& file : json.at("shards")) manifest.shards.push_back(file_from(file, "samples"));
   manifest.text = file_from(json.at("text"), "captions");
-  for (const Json& image : json.at("skipped"))
+  for (const OrderedJson& image : json.at("skipped"))
     manifest.skipped.push_back(
         {image.at("source").get<std::string>(), image.at("reason").get<std::string>()});
-  if (manifest.shards.empty()) throw Json::other_error::create(501, "no shards", &json);
+  if (manifest.shards.empty()) throw OrderedJson::other_error::create(501, "no shards", &json);
   if (json.at("sample_count").get<int64_t>() != manifest.picture_count())
-    throw Json::other_error::create(501, "sample_count is not the sum over the shards", &json);
+    throw OrderedJson::other_error::create(501, "sample_count is not the sum over the shards", &json);
   return manifest;
 }
 
@@ -74,20 +74,20 @@ int64_t Manifest::picture_count() const {
 
 std::string to_json_text(const Manifest& manifest) {
   const CacheSettings& settings = manifest.settings;
-  Json json = {{"format", "sdlora latent cache"},
-               {"format_version", kFormatVersion},
-               {"sample_count", manifest.picture_count()},
-               {"image_size", square_side(settings.picture_size)},
-               {"flip", settings.flip},
-               {"shard_size", settings.shard_size},
-               {"vae_scaling_factor", settings.vae_scaling_factor},
-               {"vae_sha256", settings.vae_sha256},
-               {"text_encoder_sha256", settings.text_encoder_sha256},
-               {"tokenizer_sha256", settings.tokenizer_sha256}};
-  json["shards"] = Json::array();
+  OrderedJson json = {{"format", "sdlora latent cache"},
+                      {"format_version", kFormatVersion},
+                      {"sample_count", manifest.picture_count()},
+                      {"image_size", square_side(settings.picture_size)},
+                      {"flip", settings.flip},
+                      {"shard_size", settings.shard_size},
+                      {"vae_scaling_factor", settings.vae_scaling_factor},
+                      {"vae_sha256", settings.vae_sha256},
+                      {"text_encoder_sha256", settings.text_encoder_sha256},
+                      {"tokenizer_sha256", settings.tokenizer_sha256}};
+  json["shards"] = OrderedJson::array();
   for (const ManifestFile& shard : manifest.shards) json["shards"].push_back(to_json(shard, "samples"));
   json["text"] = to_json(manifest.text, "captions");
-  json["skipped"] = Json::array();
+  json["skipped"] = OrderedJson::array();
   for (const SkippedImage& image : manifest.skipped)
     json["skipped"].push_back({{"source", image.source}, {"reason", image.reason}});
   return json.dump(1) + "\n";
@@ -102,7 +102,7 @@ Manifest read_manifest(const fs::path& cache_directory) {
          error.message());
   if (bytes > kMostManifestBytes)
     fail(file, "the manifest is damaged", "less than 256 MiB", fmt::format("{}", bytes));
-  const Json json = Json::parse(read_text(file), nullptr, false);
+  const OrderedJson json = OrderedJson::parse(read_text(file), nullptr, false);
   if (!json.is_object()) fail(file, "the manifest is damaged", "a JSON object", "something else");
   try {
     const auto version = json.at("format_version").get<int64_t>();
@@ -110,7 +110,7 @@ Manifest read_manifest(const fs::path& cache_directory) {
       fail(file, "this cache was written by another version",
            fmt::format("format version {}", kFormatVersion), fmt::format("format version {}", version));
     return manifest_from(json);
-  } catch (const Json::exception& flaw) {
+  } catch (const OrderedJson::exception& flaw) {
     fail(file, "the manifest is damaged", "", flaw.what());
   }
 }

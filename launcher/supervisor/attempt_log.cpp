@@ -53,10 +53,8 @@ void append_attempt(const std::filesystem::path& output, const AttemptRecord& re
   std::ofstream file(file_in(output), std::ios::app);
   file << line.dump() << std::endl;
   if (!file)
-    throw Error(ExitCode::kIo, {.what = "cannot write the log of attempts",
-                                .seen = system_error_text(),
-                                .where = file_in(output).string(),
-                                .advice = "check the directory's permissions and the free space"});
+    throw io_error("cannot write the log of attempts", file_in(output),
+                   "check the directory's permissions and the free space");
 }
 
 }  // namespace sdlora::launcher

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "monitoring/metrics/scrape_endpoints.h"
 
 namespace sdlora::launcher {
 
@@ -13,7 +14,7 @@ PublishedEndpoints::PublishedEndpoints(const std::filesystem::path& directory,
   const auto link = directory / fmt::format("sdlora-{}-{}.json", output.filename().string(), ::getpid());
   std::error_code failure;
   std::filesystem::remove(link, failure);  // of an older process with our number
-  std::filesystem::create_symlink(output / "metrics_targets.json", link, failure);
+  std::filesystem::create_symlink(output / monitoring::kMetricsTargetsFile, link, failure);
   if (failure)
     log::warning(fmt::format("metrics targets are not published: {}: {}", link.string(), failure.message()));
   else

@@ -7,10 +7,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/checkpoint_store.h"
+#include "monitoring/records/run_files.h"
+
 namespace sdlora::launcher {
 namespace {
 
-constexpr std::string_view kCheckpointPrefix = "checkpoint-step-";
 constexpr std::string_view kLauncherPrefix = "launcher.";
 constexpr std::streamoff kTailBytes = 64 * 1024;  // a line has some hundred
 
@@ -29,17 +31,18 @@ int64_t last_step_in(const std::filesystem::path& metrics) {
 }
 
 int64_t step_of(const std::string& name) {
-  if (!name.starts_with(kCheckpointPrefix)) return 0;
+  if (!name.starts_with(checkpoint::kCheckpointPrefix)) return 0;
   int64_t step = 0;
   const char* const end = name.data() + name.size();
-  const auto parsed = std::from_chars(name.data() + kCheckpointPrefix.size(), end, step);
+  const auto parsed = std::from_chars(name.data() + checkpoint::kCheckpointPrefix.size(), end, step);
   return parsed.ec == std::errc() && parsed.ptr == end ? step : 0;
 }
 
 }  // namespace
 
 RunProgress read_progress(const std::filesystem::path& output) {
-  RunProgress progress{.last_step = last_step_in(output / "metrics.jsonl"), .checkpoint_step = 0};
+  RunProgress progress{.last_step = last_step_in(output / monitoring::kMetricsFileName),
+                       .checkpoint_step = 0};
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(output, ignored))
     progress.checkpoint_step = std::max(progress.checkpoint_step, step_of(entry.path().filename().string()));

@@ -37,6 +37,7 @@ std::vector<AddedToken> numbered_tokens(const SpecialTokenFiles& files,
       tokens.insert_or_assign(token.at("id").get<int64_t>(), parse_token(token, false));
   }
   std::vector<AddedToken> ordered;
+  ordered.reserve(tokens.size());
   for (const auto& entry : tokens) ordered.push_back(entry.second);
   return ordered;
 }

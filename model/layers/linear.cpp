@@ -15,7 +15,7 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   std::vector<int64_t> output_shape = x.sizes().vec();
   output_shape.back() = weight.size(0);
   const at::Tensor rows = x.detach().reshape({-1, x.size(-1)});  // [n, in]
-  const at::Tensor y = kernels::matrix_product(rows, weight.t(), bias, by_onednn).view(output_shape);
+  at::Tensor y = kernels::matrix_product(rows, weight.t(), bias, by_onednn).view(output_shape);
   if (!kernels::wants_backward({x})) return y;
   return kernels::with_backward(
       y, {x}, [w = weight, input_shape = x.sizes().vec()](const at::Tensor& dy) -> std::vector<at::Tensor> {

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "model/samplers/predicted_picture.h"
 #include "model/samplers/timestep_spacing.h"
 
 namespace sdlora::model {
@@ -45,8 +46,7 @@ at::Tensor Ddim::sample(at::Tensor x, int64_t first_step, const Denoiser& denois
     const Step& step = steps_[i];
     const at::Tensor prediction = denoise(x, step.timestep);
     const bool is_epsilon = prediction_type_ == PredictionType::kEpsilon;
-    at::Tensor picture =
-        is_epsilon ? (x - step.sigma * prediction) / step.alpha : step.alpha * x - step.sigma * prediction;
+    at::Tensor picture = picture_in_mixture(prediction_type_, x, prediction, step.alpha, step.sigma);
     const at::Tensor eps = is_epsilon ? prediction : step.alpha * prediction + step.sigma * x;
     if (clip_range_) picture = picture.clamp(-*clip_range_, *clip_range_);
     x = step.next_alpha * picture + step.next_sigma * eps;  // eq. 12

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "model/samplers/noise_levels.h"
+#include "model/samplers/predicted_picture.h"
 #include "model/samplers/timestep_spacing.h"
 
 namespace sdlora::model {
@@ -21,6 +22,7 @@ EulerAncestral::EulerAncestral(const ModelConfig& config, const NoiseSchedule& s
 
   const std::vector<float> all_levels = noise_levels_of(schedule);
   std::vector<float> levels;
+  levels.reserve(timesteps.size() + 1);
   for (const double timestep : timesteps)  // the reference rounds timesteps to fp32 first
     levels.push_back(static_cast<float>(noise_level_at(all_levels, static_cast<float>(timestep))));
   levels.push_back(0);
@@ -47,10 +49,7 @@ at::Tensor EulerAncestral::sample(at::Tensor x, int64_t first_step, const Denois
     const Step& step = steps_[i];
     const float variance = step.level * step.level + 1;
     const at::Tensor prediction = denoise(x / std::sqrt(variance), step.timestep);
-    const at::Tensor picture =  // for v: c_skip and c_out of Karras et al. 2022, table 1, with unit data
-        prediction_type_ == PredictionType::kEpsilon
-            ? x - step.level * prediction
-            : prediction * (-step.level / std::sqrt(variance)) + x / variance;
+    const at::Tensor picture = picture_below_noise(prediction_type_, x, prediction, step.level);
     const at::Tensor derivative = (x - picture) / step.level;
     x = x + derivative * (step.down - step.level);
     if (i + 1 < steps_.size()) x = x + draw_noise() * step.up;

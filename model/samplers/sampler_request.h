@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/loading/model_config.h"
@@ -18,10 +19,24 @@ namespace sdlora::model {
 struct SamplerRequest {
   std::string name = "dpmpp_2m";
   int64_t step_count = 25;
-  bool uses_karras_sigmas = false;  // dpmpp_2m only; also when the model's file says so
+  bool uses_karras_sigmas = false;  // where the sampler takes them; also when the model's file says so
 };
 
+// What there is: a new sampler is a row of the table in sampler_request.cpp.
+struct SamplerKind {
+  std::string_view name;   // as a request names it
+  std::string_view title;  // as other programs call it, in a picture's parameters
+  bool takes_karras_sigmas;
+  std::unique_ptr<const Sampler> (*make)(const SamplerRequest&, const ModelConfig&, const NoiseSchedule&);
+};
+
+// Throws Error(kUsage) for a name that no sampler has.
+const SamplerKind& sampler_kind(const std::string& name);
+
 std::vector<std::string> sampler_names();
+
+std::string sampler_alternatives();         // all of them, for a message or a help: "a, b or c"
+std::string samplers_with_karras_sigmas();  // those that take them, likewise
 
 // `config`: the model's scheduler file, of which `schedule` was made. Throws Error(kUsage) for an unknown
 // name, a step count that does not fit the schedule, or Karras sigmas with another sampler; Error(kBadData)

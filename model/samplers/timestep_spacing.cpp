@@ -47,9 +47,9 @@ std::vector<double> spaced_timesteps(TimestepSpacing spacing, int64_t timestep_c
                                      int64_t offset) {
   if (spacing == TimestepSpacing::kLinspace) return linspace_down(timestep_count, count);
   if (spacing == TimestepSpacing::kTrailing) return trailing_down(timestep_count, count);
+  const int64_t stride = timestep_count / count;  // whole
   std::vector<double> values;
-  for (int64_t i = count - 1; i >= 0; --i)
-    values.push_back(static_cast<double>(i * (timestep_count / count) + offset));
+  for (int64_t i = count - 1; i >= 0; --i) values.push_back(static_cast<double>(i * stride + offset));
   return values;
 }
 

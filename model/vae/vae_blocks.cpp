@@ -6,8 +6,6 @@
 namespace sdlora::model {
 namespace {
 
-constexpr double kNormEps = 1e-6;
-
 Linear attention_linear(const WeightSource& weights, const std::string& name, const std::string& old_name,
                         int64_t channels) {
   return Linear(weights.at(weights.has(old_name + ".weight") ? old_name : name), channels, channels);
@@ -16,7 +14,7 @@ Linear attention_linear(const WeightSource& weights, const std::string& name, co
 }  // namespace
 
 VaeAttention::VaeAttention(const WeightSource& weights, int64_t channels, int64_t norm_group_count)
-    : norm_(weights.at("group_norm"), channels, norm_group_count, kNormEps),
+    : norm_(weights.at("group_norm"), channels, norm_group_count, kVaeNormEps),
       query_(attention_linear(weights, "to_q", "query", channels)),
       key_(attention_linear(weights, "to_k", "key", channels)),
       value_(attention_linear(weights, "to_v", "value", channels)),
@@ -47,7 +45,7 @@ VaeEncoder::VaeEncoder(const WeightSource& weights, const VaeConfig& config)
                /*padding_cells=*/1),
       mid_block_(weights.at("mid_block"), config.block_out_channels.back(), config),
       norm_out_(weights.at("conv_norm_out"), config.block_out_channels.back(), config.norm_group_count,
-                kNormEps),
+                kVaeNormEps),
       conv_out_(weights.at("conv_out"), config.block_out_channels.back(), 2 * config.latent_channels, 3, 1,
                 /*padding_cells=*/1) {
   int64_t in_channels = config.block_out_channels.front();
@@ -80,7 +78,7 @@ VaeDecoder::VaeDecoder(const WeightSource& weights, const VaeConfig& config)
                /*padding_cells=*/1),
       mid_block_(weights.at("mid_block"), config.block_out_channels.back(), config),
       norm_out_(weights.at("conv_norm_out"), config.block_out_channels.front(), config.norm_group_count,
-                kNormEps),
+                kVaeNormEps),
       conv_out_(weights.at("conv_out"), config.block_out_channels.front(), config.out_channels, 3, 1,
                 /*padding_cells=*/1) {
   int64_t in_channels = config.block_out_channels.back();

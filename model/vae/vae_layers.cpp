@@ -7,8 +7,6 @@
 namespace sdlora::model {
 namespace {
 
-constexpr double kNormEps = 1e-6;
-
 Convolution convolution_3x3(const WeightSource& weights, int64_t in_channels, int64_t out_channels) {
   return Convolution(weights, in_channels, out_channels, 3, /*stride_cells=*/1, /*padding_cells=*/1);
 }
@@ -17,8 +15,8 @@ Convolution convolution_3x3(const WeightSource& weights, int64_t in_channels, in
 
 VaeResnet::VaeResnet(const WeightSource& weights, int64_t in_channels, int64_t out_channels,
                      int64_t norm_group_count)
-    : norm1_(weights.at("norm1"), in_channels, norm_group_count, kNormEps),
-      norm2_(weights.at("norm2"), out_channels, norm_group_count, kNormEps),
+    : norm1_(weights.at("norm1"), in_channels, norm_group_count, kVaeNormEps),
+      norm2_(weights.at("norm2"), out_channels, norm_group_count, kVaeNormEps),
       conv1_(convolution_3x3(weights.at("conv1"), in_channels, out_channels)),
       conv2_(convolution_3x3(weights.at("conv2"), out_channels, out_channels)) {
   if (in_channels != out_channels)

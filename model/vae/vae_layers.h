@@ -6,6 +6,8 @@
 
 namespace sdlora::model {
 
+inline constexpr double kVaeNormEps = 1e-6;
+
 class VaeResnet {
  public:
   VaeResnet(const WeightSource& weights, int64_t in_channels, int64_t out_channels, int64_t norm_group_count);

@@ -63,7 +63,7 @@ void knock(const std::string& address, int port) {
   if (getaddrinfo(address.c_str(), std::to_string(port).c_str(), &numeric, &found) != 0) return;
   const int caller = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (caller >= 0) {
-    connect(caller, found->ai_addr, found->ai_addrlen);
+    static_cast<void>(connect(caller, found->ai_addr, found->ai_addrlen));  // that it arrives is enough
     close(caller);
   }
   freeaddrinfo(found);

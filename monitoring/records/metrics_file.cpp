@@ -66,11 +66,8 @@ int64_t step_of(const std::string& line) {
 }
 
 [[noreturn]] void throw_unusable(const std::string& action, const std::filesystem::path& file) {
-  const std::string reason = system_error_text();
-  throw Error(ExitCode::kIo, {.what = "cannot " + action + " the log of steps",
-                              .seen = reason,
-                              .where = file.string(),
-                              .advice = "check the free space and the folder's permissions"});
+  throw io_error("cannot " + action + " the log of steps", file,
+                 "check the free space and the folder's permissions");
 }
 
 // The records to keep, as they stand, in ascending order of steps.

@@ -8,6 +8,7 @@
 
 #include "common/atomic_file.h"
 #include "monitoring/records/metrics_history.h"
+#include "monitoring/records/run_files.h"
 #include "monitoring/report/report_page.h"
 #include "monitoring/report/report_pictures.h"
 
@@ -158,7 +159,7 @@ void put_in_place(std::string& page, std::string_view mark, const std::string& t
 
 void write_report(const RunReport& report) {
   const std::string name = name_of(report.run_directory);
-  const MetricsHistory history = read_metrics_history(report.run_directory / "metrics.jsonl");
+  const MetricsHistory history = read_metrics_history(report.run_directory / kMetricsFileName);
   const OrderedJson data{{"name", name},
                          {"state", report.state},
                          {"written", now_text()},
@@ -172,7 +173,7 @@ void write_report(const RunReport& report) {
                          {"data_rows", json_of(report.data_rows)},
                          {"captions", report.captions},
                          {"settings", json_of(report.settings)},
-                         {"previews", json_of(read_report_pictures(report.run_directory / "previews",
+                         {"previews", json_of(read_report_pictures(report.run_directory / kPreviewsFolderName,
                                                                    kMaxPreviewSteps, kMaxPreviewBytes))}};
   std::string page(report_page());
   put_in_place(page, kReportDataMark, text_for_script(data));

@@ -74,7 +74,7 @@ std::vector<int64_t> choose(const std::map<int64_t, StepFolder>& folders, size_t
 std::vector<int64_t> choose(const std::map<int64_t, StepFolder>& folders, size_t max_steps,
                             uint64_t max_bytes) {
   for (size_t count = std::max<size_t>(2, std::min(max_steps, folders.size()));; --count) {
-    const std::vector<int64_t> chosen = choose(folders, count);
+    std::vector<int64_t> chosen = choose(folders, count);
     uint64_t bytes = 0;
     for (const int64_t step : chosen) bytes += folders.at(step).bytes;
     if (bytes <= max_bytes || count == 2) return chosen;

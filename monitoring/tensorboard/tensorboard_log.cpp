@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "monitoring/records/metrics_history.h"
+#include "monitoring/records/run_files.h"
 #include "monitoring/tensorboard/tensorboard_event.h"
 
 namespace sdlora::monitoring {
@@ -27,7 +28,7 @@ std::string content_of(const std::filesystem::path& file) {
 
 TensorboardLog::TensorboardLog(const std::filesystem::path& run_directory, int64_t first_step)
     : run_directory_(run_directory) {
-  for (const CurvePoint& point : read_metrics_history(run_directory / "metrics.jsonl").loss)
+  for (const CurvePoint& point : read_metrics_history(run_directory / kMetricsFileName).loss)
     if (point.step <= first_step) smoothed_loss_.add(point.value);
   attempt([&] {
     file_ = std::make_unique<TensorboardFile>(run_directory / "tensorboard");
@@ -56,7 +57,7 @@ void TensorboardLog::record_validation(const ValidationRecord& record) {
 }
 
 void TensorboardLog::record_previews(int64_t step) {
-  const std::filesystem::path folder = run_directory_ / "previews" / fmt::format("step-{:06}", step);
+  const std::filesystem::path folder = run_directory_ / kPreviewsFolderName / fmt::format("step-{:06}", step);
   std::ifstream prompts(folder / "prompts.txt");
   std::string prompt;
   for (int number = 0; std::getline(prompts, prompt); ++number) {

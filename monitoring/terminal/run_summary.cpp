@@ -31,7 +31,7 @@ uintmax_t bytes_of_file(const fs::path& path) {
   return failure ? 0 : bytes;
 }
 
-uintmax_t bytes_of(const fs::path& path) {
+uintmax_t bytes_below(const fs::path& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) return bytes_of_file(path);
   uintmax_t bytes = 0;
@@ -60,7 +60,7 @@ std::string files_text(const fs::path& run_directory) {
     if (file->path().extension() == ".lock") continue;
     Entry& known = entries[series.empty() ? name : series + "…"];
     ++known.count;
-    known.bytes += bytes_of(file->path());
+    known.bytes += bytes_below(file->path());
   }
   std::string text = run_directory.string();
   for (const auto& [name, entry] : entries)

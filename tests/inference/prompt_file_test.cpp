@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "common/error.h"
+#include "tests/support/error_of.h"
 
 namespace sdlora::inference {
 namespace {
@@ -17,13 +18,7 @@ std::filesystem::path write(const std::string& text) {
 }
 
 std::string refusal_of(const std::string& text) {
-  try {
-    read_prompt_file(write(text));
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
-    return error.what();
-  }
-  return "not refused";
+  return message_of_error(ExitCode::kBadData, [&] { read_prompt_file(write(text)); });
 }
 
 TEST(PromptFile, HoldsAPromptALine) {

@@ -7,6 +7,7 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/seeds.h"
+#include "tests/support/error_of.h"
 
 namespace sdlora::lora {
 namespace {
@@ -37,14 +38,7 @@ class AdapterFileTest : public testing::Test {
   }
 
   std::string refusal(const NamedTensors& tensors) const {
-    try {
-      read(tensors);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
-      return error.what();
-    }
-    ADD_FAILURE() << "no error";
-    return "";
+    return message_of_error(ExitCode::kBadData, [&] { read(tensors); });
   }
 
   std::filesystem::path folder_;

@@ -8,6 +8,7 @@
 #include "common/seeds.h"
 #include "lora/adapter_file.h"
 #include "model/model_source.h"
+#include "tests/support/error_of.h"
 
 namespace sdlora::lora {
 namespace {
@@ -44,14 +45,7 @@ AdapterFile file_of(LowRankPairs pairs) {
 }
 
 std::string refusal(model::UNet& unet, const AdapterFile& adapter) {
-  try {
-    apply_adapter(unet, adapter, 1, {});
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
-    return error.what();
-  }
-  ADD_FAILURE() << "no error";
-  return "";
+  return message_of_error(ExitCode::kBadData, [&] { apply_adapter(unet, adapter, 1, {}); });
 }
 
 TEST(AppliedAdapter, ChangesThePredictionByItsScaleAndStrength) {

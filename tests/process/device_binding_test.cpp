@@ -5,19 +5,13 @@
 #include <gmock/gmock.h>
 
 #include "common/error.h"
+#include "tests/support/error_of.h"
 
 namespace sdlora::process {
 namespace {
 
 std::string refusal_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), ExitCode::kMismatch);
-    return error.what();
-  }
-  ADD_FAILURE() << "not refused";
-  return "";
+  return message_of_error(ExitCode::kMismatch, call);
 }
 
 TEST(DeviceBinding, LocalRanksTakeTheVisibleGpusInOrder) {

@@ -35,7 +35,6 @@ bool CheckpointSaver::save(const std::function<checkpoint::Checkpoint()>& conten
     failures_in_a_row_ = 0;
     return true;
   }
-  ++failure_count_;
   ++failures_in_a_row_;
   if (is_last || failures_in_a_row_ == kMostFailuresInARow)
     throw comm::CommonError(

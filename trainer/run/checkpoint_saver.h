@@ -17,12 +17,9 @@ class CheckpointSaver {
   CheckpointSaver(std::filesystem::path run_directory, int64_t keep_count, comm::Communicator& world);
 
   // (all ranks) Rank 0 writes what `contents` returns there; true on every rank when that is done. A file
-  // system that refuses is warned of and counted, and false is returned; the third refusal in a row, or one
+  // system that refuses is warned of, and false is returned; the third refusal in a row, or one
   // where the run cannot go on without (`is_last`), is thrown on every rank: Error(kIo).
   bool save(const std::function<checkpoint::Checkpoint()>& contents, bool is_last);
-
-  // Saves that failed in this process, the same on every rank.
-  int64_t failure_count() const { return failure_count_; }
 
  private:
   void remove_old(int64_t newest_step) const;
@@ -30,7 +27,6 @@ class CheckpointSaver {
   const std::filesystem::path run_directory_;
   const int64_t keep_count_;
   comm::Communicator& world_;
-  int64_t failure_count_ = 0;
   int failures_in_a_row_ = 0;
 };
 

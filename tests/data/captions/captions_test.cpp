@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "common/error.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
@@ -26,14 +27,8 @@ class Captions : public testing::Test {
   }
 
   std::string refusal(const std::vector<std::string>& sources) {
-    try {
-      find_captions(folder_.path(), sources, std::nullopt);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
-      return error.what();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return "";
+    return message_of_error(ExitCode::kBadData,
+                            [&] { find_captions(folder_.path(), sources, std::nullopt); });
   }
 
   const TemporaryFolder folder_;

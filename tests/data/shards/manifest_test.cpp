@@ -6,6 +6,7 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "tests/data/example_cache.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
@@ -17,15 +18,9 @@ using Json = nlohmann::json;
 std::string refusal_of_manifest(const std::string& manifest_text) {
   const TemporaryFolder folder;
   write_bytes(folder / kManifestName, manifest_text);
-  try {
-    read_manifest(folder.path());
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
-    EXPECT_THAT(error.what(), HasSubstr("manifest.json"));
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown for " << manifest_text;
-  return "";
+  const std::string message = message_of_error(ExitCode::kBadData, [&] { read_manifest(folder.path()); });
+  EXPECT_THAT(message, HasSubstr("manifest.json")) << manifest_text;
+  return message;
 }
 
 class ManifestText : public testing::Test {

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
+#include "tests/support/error_of.h"
 
 namespace sdlora::model {
 namespace {
@@ -105,13 +106,7 @@ std::vector<int64_t> tokens(std::string_view text) {
 }
 
 std::string refusal_of(const TokenizerFolder& folder) {
-  try {
-    ClipTokenizer tokenizer(folder.path());
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
-    return error.what();
-  }
-  return "not refused";
+  return message_of_error(ExitCode::kBadData, [&] { ClipTokenizer tokenizer(folder.path()); });
 }
 
 TEST(ClipTokenizer, FramesTheTokensWithStartEndAndPadding) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
+#include "tests/support/error_of.h"
 
 namespace sdlora::model {
 namespace {
@@ -28,13 +29,7 @@ UNetConfig read(const nlohmann::json& json) {
 std::string refusal(const std::string& key, const nlohmann::json& value) {
   nlohmann::json json = stable_diffusion();
   json[key] = value;
-  try {
-    read(json);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
-    return error.what();
-  }
-  return "no error";
+  return message_of_error(ExitCode::kBadData, [&] { read(json); });
 }
 
 TEST(UNetConfig, ReadsStableDiffusion15) {
