@@ -52,8 +52,6 @@ class Dataset {
   // The different captions; the first is the empty one.
   const std::vector<std::string>& captions() const { return text_.caption; }
 
-  at::Tensor empty_caption_embedding() const { return text_.embedding[0]; }  // [77, C] f32
-
  private:
   struct ShardRow {
     size_t shard;

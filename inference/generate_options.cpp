@@ -39,9 +39,10 @@ Words<std::string> sampler_words() {
 }
 
 void declare_sampling(OptionGroup group, GenerateOptions& options) {
-  group.add("sampler", options.sampler, Scope::kResult, "dpmpp_2m, ddim or euler_a").one_of(sampler_words());
+  group.add("sampler", options.sampler, Scope::kResult, model::sampler_alternatives())
+      .one_of(sampler_words());
   group.add("karras-sigmas", options.uses_karras_sigmas, Scope::kResult,
-            "Karras's noise levels, for dpmpp_2m");
+            "Karras's noise levels, for " + model::samplers_with_karras_sigmas());
   group.add("steps", options.steps, Scope::kResult, "sampler steps").positive();
   group.add("guidance-scale", options.guidance_scale, Scope::kResult,
             "how much the prompt counts; 1 or less: no guidance, half the work");
