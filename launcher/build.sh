@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing (launcher/setup.sh), configures and builds.
 #
-#   bash launcher/build.sh                 everything, tests included (about 10 minutes on 2 cores)
+#   bash launcher/build.sh                 everything, tests included (about 7 minutes on 2 cores)
 #   bash launcher/build.sh trainer …       only these targets
 #
 # Programs end up in build/bin/. When nothing has changed it takes a few seconds.
