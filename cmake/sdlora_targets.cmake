@@ -31,7 +31,7 @@ endif()
 # ATen's headers take 8 s to parse, GoogleMock's 4 s, nlohmann's 2 s; they are parsed once, here.
 set(sdlora_heavy_headers <ATen/ATen.h> <fmt/format.h> <nlohmann/json.hpp> <algorithm> <chrono> <filesystem> <fstream>
   <functional> <map> <memory> <optional> <string> <thread> <vector>)
-file(WRITE "${CMAKE_BINARY_DIR}/precompiled.cpp" "")
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/precompiled.cpp" CONTENT "")  # only when it is not there: it is not made anew
 add_library(sdlora_precompiled OBJECT "${CMAKE_BINARY_DIR}/precompiled.cpp")
 target_precompile_headers(sdlora_precompiled PRIVATE ${sdlora_heavy_headers})
 target_link_libraries(sdlora_precompiled PRIVATE sdlora_settings libtorch)
