@@ -26,7 +26,7 @@ const std::vector<std::string>& file_names() {
 }
 
 std::filesystem::path directory_of(const std::filesystem::path& run_directory, int64_t step) {
-  return run_directory / fmt::format("{}{}", kCheckpointPrefix, step);
+  return run_directory / checkpoint_name(step);
 }
 
 // ".checkpoint-step-100.tmp-4711": hidden, and told apart from those of another process.
@@ -130,6 +130,10 @@ std::string one_line(std::string text) {
 }
 
 }  // namespace
+
+std::string checkpoint_name(int64_t step) {
+  return fmt::format("{}{}", kCheckpointPrefix, step);
+}
 
 void save_checkpoint(const std::filesystem::path& run_directory, const Checkpoint& checkpoint) {
   const TemporaryDirectory temporary(hidden_directory_of(run_directory, checkpoint.step, kTemporaryMark));

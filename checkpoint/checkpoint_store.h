@@ -17,6 +17,7 @@
 namespace sdlora::checkpoint {
 
 inline constexpr std::string_view kCheckpointPrefix = "checkpoint-step-";  // and the step
+std::string checkpoint_name(int64_t step);  // of its directory: "checkpoint-step-100"
 
 struct Checkpoint {
   int64_t step = 0;               // optimiser steps done

@@ -111,7 +111,8 @@ class NcclCommunicator : public Communicator {
   }
 
   void check_device() const {
-    const auto device_count = static_cast<int>(c10::cuda::device_count());  // 0 also where there is no driver
+    const auto device_count =
+        static_cast<uint8_t>(c10::cuda::device_count());  // 0 also where there is no driver
     if (device_index_ >= 0 && device_index_ < device_count) return;
     throw Error(ExitCode::kMismatch, {.what = "NCCL needs a GPU that this host does not have",
                                       .expected = fmt::format("GPU {}", device_index_),

@@ -40,7 +40,7 @@ class TomlConfig : public CLI::Config {
 
   // An option that a file may set, or a word that CLI11 knows nothing of.
   std::string known(const toml::key& key) const {
-    const std::string name(key.str());
+    std::string name(key.str());
     const CLI::Option* option = app_.get_option_no_throw((name.size() == 1 ? "-" : "--") + name);
     if (name == "--" || name == "++") throw CLI::ConfigError::Extras(name);  // marks of CLI11's own
     if (option == nullptr || option->get_configurable()) return name;

@@ -17,6 +17,7 @@ namespace {
 template <typename Field>
 at::Tensor stacked(const std::vector<PictureStart>& pictures, Field field) {
   std::vector<at::Tensor> rows;
+  rows.reserve(pictures.size());
   for (const PictureStart& picture : pictures) rows.push_back(picture.*field);
   return at::stack(rows);
 }
@@ -69,7 +70,7 @@ at::Tensor denoise(const Denoising& denoising, const std::vector<PictureStart>& 
                        .negatives = stacked(pictures, &PictureStart::negative_text_embedding)},
                       denoising.guidance_scale);
   const auto denoiser = [&](const at::Tensor& noisy, double timestep) {
-    const at::Tensor prediction = predict(noisy, timestep);
+    at::Tensor prediction = predict(noisy, timestep);
     denoising.on_step();
     return prediction;
   };

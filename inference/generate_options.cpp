@@ -10,7 +10,8 @@ void declare_pictures(OptionGroup group, GenerateOptions& options) {
   group.add("prompt", options.prompt, Scope::kResult, "what the picture shows");
   group.add("negative-prompt", options.negative_prompt, Scope::kResult, "what it does not show");
   group.add("prompt-file", options.prompt_file, Scope::kRank,
-            "in place of --prompt: a prompt a line, or a JSON object a line with prompt and, if wanted, "
+            "in place of --prompt: a file with one prompt per line, or one JSON object per line with prompt "
+            "and, if wanted, "
             "negative_prompt, seed, init_image, output");
   group
       .add("num-images", options.image_count, Scope::kResult,

@@ -14,7 +14,7 @@ model::Sampler::Denoiser guided_denoiser(const model::UNet& unet, const model::C
     const at::Tensor input = (is_guided ? at::cat({x, x}) : x).to(mode.dtype);
     const at::Tensor timesteps =
         at::full({input.size(0)}, timestep, at::TensorOptions(mode.device).dtype(at::kFloat));
-    const at::Tensor prediction = unet.forward(input, timesteps, text_embeddings).to(at::kFloat);
+    at::Tensor prediction = unet.forward(input, timesteps, text_embeddings).to(at::kFloat);
     if (!is_guided) return prediction;
     const std::vector<at::Tensor> halves = prediction.chunk(2);
     return halves[0] + guidance_scale * (halves[1] - halves[0]);

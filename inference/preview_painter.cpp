@@ -15,8 +15,7 @@ namespace {
 std::unique_ptr<const model::Sampler> make_preview_sampler(const model::ModelSource& model,
                                                            int64_t step_count) {
   const model::ModelConfig config = model.config_of(model::ModelPart::kScheduler);
-  return model::make_sampler({.name = "dpmpp_2m", .step_count = step_count}, config,
-                             model.load_noise_schedule());
+  return model::make_sampler({.step_count = step_count}, config, model.load_noise_schedule());
 }
 
 // As parameters_text.h, for what a preview has.

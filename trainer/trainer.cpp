@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/recycled_memory.h"
 #include "lora/adapter_file.h"
+#include "monitoring/records/run_files.h"
 #include "trainer/run/handshake.h"
 #include "trainer/run/startup_table.h"
 
@@ -77,7 +78,8 @@ Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device devi
       guard_(config, world),
       saver_(config.places.output, config.checkpoints.keep_count, world),
       straggler_watch_(world) {
-  const Saved saved = find_saved();
+  const Saved saved = choose_checkpoint();
+  adopt_settings_of(saved);
   load_run();
   compare_loaded(world_, *loaded_, model_hash_, defining_settings(config_));
   restore(saved);
@@ -90,7 +92,7 @@ Trainer::~Trainer() {
   watchdog_.on_expiry({});  // it would call what is gone
 }
 
-Trainer::Saved Trainer::find_saved() {
+Trainer::Saved Trainer::choose_checkpoint() {
   watchdog_.progress(comm::Section::kStartUp, "looking for a checkpoint");
   Saved saved;
   comm::fail_together(world_, [&] {
@@ -103,15 +105,19 @@ Trainer::Saved Trainer::find_saved() {
                                        .seen = fmt::format("step {}", saved.state.step),
                                        .where = saved.found.directory.string(),
                                        .advice = "remove this checkpoint to go on from an older one"});
-    if (config_.batch.micro_size == 0) config_.batch.micro_size = saved.state.micro_batch_size;
-    if (config_.compute.cpu_threads == 0) {  // another number may round differently
-      at::set_num_threads(static_cast<int>(saved.state.cpu_threads));
-      config_.settings.resolve("cpu-threads", std::to_string(saved.state.cpu_threads));
-    }
   });
   for (const std::string& reason : saved.found.skipped_reasons)
     if (world_.rank() == 0) log::warning("skipped a checkpoint: " + reason);
   return saved;
+}
+
+void Trainer::adopt_settings_of(const Saved& saved) {
+  if (!saved.found.checkpoint) return;
+  if (config_.batch.micro_size == 0) config_.batch.micro_size = saved.state.micro_batch_size;
+  if (config_.compute.cpu_threads == 0) {  // another number may round differently
+    at::set_num_threads(static_cast<int>(saved.state.cpu_threads));
+    config_.settings.resolve("cpu-threads", std::to_string(saved.state.cpu_threads));
+  }
 }
 
 void Trainer::load_run() {
@@ -128,7 +134,7 @@ void Trainer::load_run() {
   });
   share_prepared_weights();
   watchdog_.progress(comm::Section::kStartUp, "hashing the model");
-  model_hash_ = hash_model_once_a_host(world_, loaded_->model_source);
+  model_hash_ = hash_model_once_per_host(world_, loaded_->model_source);
   comm::fail_together(world_, [&] {
     if (world_.rank() != 0) return;
     check_data_was_cached_with(loaded_->model_source, loaded_->dataset, config_.places.data);
@@ -179,10 +185,15 @@ void Trainer::open_nccl() {
   watchdog_.on_expiry([this] { nccl_->abort(); });
 }
 
-std::vector<monitoring::TableRow> Trainer::startup_table() const {
-  return trainer::startup_table(
+std::vector<monitoring::TableRow> Trainer::startup_rows() const {
+  return startup_table(
       config_, *loaded_,
       {.rank_count = world_.size(), .first_step = step_, .device = device_, .hosts = hosts_});
+}
+
+void Trainer::show_startup_table() const {
+  if (world_.rank() != 0) return;
+  for (const std::string& line : monitoring::table_of(startup_rows())) log::info(line);
 }
 
 RunState Trainer::run_state() const {
@@ -204,7 +215,7 @@ void Trainer::run(const std::function<bool()>& stop_requested) {
       nccl_ ? *nccl_ : world_,
       [&](int64_t bytes, double seconds) { monitor.metrics().record_sum(bytes, seconds); });
   Observer observer(config_, *loaded_, monitor, previews_ ? &*previews_ : nullptr, world_, *sums_comm,
-                    watchdog_, startup_table());
+                    watchdog_, startup_rows());
   observer.prepare(step_);
   try {
     train(observer, monitor, *sums_comm, stop_requested);
@@ -291,7 +302,7 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
     metrics.checkpoints.record_failure();
     return;
   }
-  metrics.checkpoints.record(step_, config_.places.output / fmt::format("checkpoint-step-{}", step_));
+  metrics.checkpoints.record(step_, config_.places.output / checkpoint::checkpoint_name(step_));
   saved_step_ = step_;
 }
 
@@ -301,7 +312,7 @@ void Trainer::write_adapter() {
     const checkpoint::NamedTensors tensors = loaded_->adapter.named_tensors();
     check_finite(tensors, config_.places.output.string());
     lora::write_adapter(
-        config_.places.output / "lora_weights.pt",
+        config_.places.output / monitoring::kAdapterFileName,
         {.tensors = tensors, .config = config_.lora, .step = step_, .base_model_hash = model_hash_});
   });
 }

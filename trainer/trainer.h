@@ -27,8 +27,8 @@ class Trainer {
   // Before run(): pictures to draw while it trains. Without them there are none.
   void show_previews(Previews previews) { previews_.emplace(std::move(previews)); }
 
-  // The run in words: model, data, LoRA, batch arithmetic, precision, devices, hosts, memory.
-  std::vector<monitoring::TableRow> startup_table() const;
+  // (rank 0 logs) The run in words: model, data, LoRA, batch arithmetic, precision, devices, hosts, memory.
+  void show_startup_table() const;
 
   // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once per step on
   // every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:
@@ -39,7 +39,8 @@ class Trainer {
  private:
   struct Saved;  // the checkpoint to go on from
 
-  Saved find_saved();                                       // (all ranks)
+  Saved choose_checkpoint();                                // (all ranks) what --resume asks for, or nothing
+  void adopt_settings_of(const Saved& saved);               // (each rank) where ours are "auto"
   void load_run();                                          // (all ranks)
   void share_prepared_weights();                            // (all ranks)
   void restore(const Saved& saved);                         // (all ranks)
@@ -49,6 +50,7 @@ class Trainer {
   void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
              const std::function<bool()>& stop_requested);  // (all ranks)
   RunState run_state() const;
+  std::vector<monitoring::TableRow> startup_rows() const;
 
   TrainConfig& config_;
   comm::Communicator& world_;

@@ -9,6 +9,7 @@
 #include "comm/run_program.h"
 #include "common/log.h"
 #include "inference/preview_painter.h"
+#include "monitoring/records/run_files.h"
 #include "process/cpu_threads.h"
 #include "process/device_binding.h"
 #include "process/directory_lock.h"
@@ -36,8 +37,8 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device d
                                          .picture_size = sdlora::data::square(
                                              previews.size == 0 ? config.places.image_size : previews.size)},
       prompts, device);
-  return {config.places.output / "previews", prompts, /*marks_per_picture=*/previews.step_count + 2,
-          [painter](const trainer::PreviewJob& job) {
+  return {config.places.output / sdlora::monitoring::kPreviewsFolderName, prompts,
+          /*marks_per_picture=*/previews.step_count + 2, [painter](const trainer::PreviewJob& job) {
             painter->paint(job.unet, job.mode, job.prompt, job.file, job.on_step);
           }};
 }
@@ -70,9 +71,7 @@ int main(int argc, char** argv) {
     }
     trainer::Trainer run(config, world, device, watchdog);
     if (config.previews.every > 0) run.show_previews(make_previews(config, device));
-    if (world.rank() == 0)
-      for (const std::string& line : sdlora::monitoring::table_of(run.startup_table()))
-        sdlora::log::info(line);
+    run.show_startup_table();
     if (config.process.is_dry_run) return;
     trainer::write_resolved_config(config, world);
     run.run(process::stop_was_requested);

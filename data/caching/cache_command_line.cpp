@@ -23,7 +23,7 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("img-size", options.image_size, Scope::kResult, "pixels along a side");
   group.add("training-caption", options.training_caption, Scope::kResult,
             "for images with neither NAME.txt nor a line in metadata.jsonl");
-  group.add("shard-size", options.shard_size, Scope::kResult, "images a file");
+  group.add("shard-size", options.shard_size, Scope::kResult, "images per shard");
   group.add("flip", options.flip, Scope::kResult, "latents of the mirrored images as well");
 }
 

@@ -51,7 +51,7 @@ void declare_run_options(CLI::App& command, RunOptions& options) {
   ranks.add("np", options.rank_count, Scope::kRun, "ranks, one for each GPU or each share of the CPU's cores")
       .between(1, 1 << 20)
       .default_shown("the tasks of the Slurm job");
-  ranks.add("hosts", options.hosts, Scope::kRun, "mpirun's host file: a line for each host, NAME slots=RANKS")
+  ranks.add("hosts", options.hosts, Scope::kRun, "mpirun's host file: one line per host, NAME slots=RANKS")
       .existing_file()
       .default_shown("this machine, or the nodes of the Slurm job");
   ranks.add("starter", options.starter, Scope::kRun, "auto: srun inside a Slurm job, else mpirun")

@@ -5,7 +5,8 @@
 
 namespace sdlora::monitoring {
 
-inline constexpr const char* kMetricsFileName = "metrics.jsonl";  // a line per step
-inline constexpr const char* kPreviewsFolderName = "previews";    // step-000100/00.png … and prompts.txt
+inline constexpr const char* kMetricsFileName = "metrics.jsonl";    // a line per step
+inline constexpr const char* kAdapterFileName = "lora_weights.pt";  // of the last step
+inline constexpr const char* kPreviewsFolderName = "previews";      // step-000100/00.png … and prompts.txt
 
 }  // namespace sdlora::monitoring

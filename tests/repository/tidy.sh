@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # clang-tidy (14, Debian 12) with .clang-tidy over our sources; its findings are errors.
 #
-#   bash tests/repository/tidy.sh                    every source of the product (ten minutes on 2 cores)
+#   bash tests/repository/tidy.sh                    every source of the product (six minutes on 2 cores)
 #   bash tests/repository/tidy.sh --changed [BASE]   those that differ from BASE (origin/main, else HEAD~1), committed or not
 #   bash tests/repository/tidy.sh trainer/step/step.cpp …
 #

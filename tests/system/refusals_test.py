@@ -157,7 +157,7 @@ class ADryRun(unittest.TestCase):
             options = programs.train_options(run)
             result = programs.run("trainer", *options, "--dry-run")
             self.assertEqual(result.exit_code, 0, result.output)
-            self.assertIn("4 samples a step = 1 rank(s) × 4 micro-batch(es) of 1", result.output)
+            self.assertIn("4 samples per step = 1 rank(s) × 4 micro-batch(es) of 1", result.output)
             self.assertFalse(run.exists())
 
 

@@ -118,7 +118,7 @@ class TheTables(TestOfARun):
         self.assertIn(str(programs.TINY_MODEL), facts["model"])
         self.assertIn("24 samples", facts["data"])
         self.assertIn("rank 16", facts["LoRA"])
-        self.assertEqual(facts["batch"], "4 samples a step = 2 rank(s) × 2 micro-batch(es) of 1")
+        self.assertEqual(facts["batch"], "4 samples per step = 2 rank(s) × 2 micro-batch(es) of 1")
         self.assertEqual(facts["precision"],
                          "fp32 (frozen model), fp32 (adapter, gradients, AdamW); reduction exact")
         self.assertIn("2 rank(s) on cpu", facts["devices"])

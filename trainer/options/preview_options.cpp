@@ -10,8 +10,8 @@ void PreviewOptions::declare(OptionGroup group) {
            "steps between previews, with one before the first and one at the end; 0: none")
       .at_least(0);
   group.add("preview-prompts", prompts, Scope::kRank,
-            "file of prompts to preview, one a line; # begins a comment");
-  group.add("preview-steps", step_count, Scope::kRun, "sampling steps a preview (DPM-Solver++)")
+            "file of prompts to preview, one per line; # begins a comment");
+  group.add("preview-steps", step_count, Scope::kRun, "sampling steps per preview (DPM-Solver++)")
       .between(1, 1000);
   group.add("preview-guidance-scale", guidance_scale, Scope::kRun, "of the previews");
   group.add("preview-seed", seed, Scope::kRun, "of every preview's noise");
@@ -23,7 +23,7 @@ void PreviewOptions::check() const {
     throw Error(ExitCode::kUsage, {.what = "there is nothing to preview",
                                    .expected = "--preview-prompts FILE with --preview-every",
                                    .seen = "none",
-                                   .advice = "write a few prompts into a file, one a line"});
+                                   .advice = "write a few prompts into a file, one per line"});
 }
 
 }  // namespace sdlora::trainer

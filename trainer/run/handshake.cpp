@@ -107,7 +107,7 @@ void compare_parameters(comm::Communicator& world, const LoadedRun& loaded, int6
   compare_ranks(world, fingerprint);
 }
 
-std::string hash_model_once_a_host(comm::Communicator& world, const model::ModelSource& model) {
+std::string hash_model_once_per_host(comm::Communicator& world, const model::ModelSource& model) {
   std::string files, hash, first;
   comm::fail_together(world, [&] {
     files = model.file_identity_of(model::ModelPart::kUnet);

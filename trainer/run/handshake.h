@@ -32,6 +32,6 @@ void compare_parameters(comm::Communicator& world, const LoadedRun& loaded, int6
 // (all ranks) The SHA-256 of the UNet's files as this rank sees them. The local rank 0 of a host reads them;
 // the others of that host take its result where their files are the same ones, so that N ranks do not read a
 // model N times.
-std::string hash_model_once_a_host(comm::Communicator& world, const model::ModelSource& model);
+std::string hash_model_once_per_host(comm::Communicator& world, const model::ModelSource& model);
 
 }  // namespace sdlora::trainer

@@ -8,13 +8,14 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "monitoring/records/run_files.h"
 
 namespace sdlora::trainer {
 
 void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& world) {
   comm::fail_together(world, [&] {
     if (config.checkpoints.resume != "none") return;
-    for (const char* name : {"metrics.jsonl", "lora_weights.pt"})
+    for (const char* name : {monitoring::kMetricsFileName, monitoring::kAdapterFileName})
       if (std::filesystem::exists(config.places.output / name))
         throw Error(ExitCode::kUsage, {.what = "the output directory already holds a run",
                                        .expected = "an unused directory, for --resume none",

@@ -21,7 +21,7 @@ std::string batch_arithmetic(const TrainConfig& config, const LoadedRun& loaded,
   const double epochs = static_cast<double>(config.schedule.max_steps * config.batch.size) /
                         static_cast<double>(loaded.split.training.size());
   return fmt::format(
-      "{} samples a step = {} rank(s) × {} micro-batch(es) of {}\n"
+      "{} samples per step = {} rank(s) × {} micro-batch(es) of {}\n"
       "{} steps to do of {} = {} samples in all = {:.2f} epochs",
       config.batch.size, context.rank_count, share.slot_count / share.micro_batch_size,
       share.micro_batch_size, steps_left, config.schedule.max_steps,
@@ -47,7 +47,7 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
   return fmt::format(
       "frozen UNet {:.0f} MiB{}{}\n"
       "adapter with gradients and moments {:.1f} MiB, weights with it {:.1f} MiB, exact sum {:.1f} MiB, data "
-      "at most {:.1f} MiB a rank\n"
+      "at most {:.1f} MiB per rank\n"
       "and the activations of one micro-batch",
       mebibytes(static_cast<double>(base_parameter_count) * weight_bytes),
       is_fp32_on_cpu ? " (mapped: shared by the ranks of a host)" : "",

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "monitoring/records/run_files.h"
 #include "monitoring/report/report.h"
 #include "trainer/watching/run_report.h"
 
@@ -22,7 +23,7 @@ Observer::Observer(const TrainConfig& config, LoadedRun& loaded, RunMonitor& mon
 
 void Observer::prepare(int64_t first_step) {
   if (first_step > 0) return;
-  if (world_.rank() == 0) remove_previews(config_.places.output / "previews");
+  if (world_.rank() == 0) remove_previews(config_.places.output / monitoring::kPreviewsFolderName);
   world_.barrier();
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Version.h>
+#include <fmt/format.h>
 
 #include "checkpoint/sha256.h"
 #include "lora/adapter_norms.h"
@@ -19,7 +20,7 @@ constexpr size_t kHashDigits = 12;
 
 std::string config_hash(const TrainConfig& config) {
   std::string text;
-  for (const auto& [name, value] : defining_settings(config)) text += name + "=" + value + "\n";
+  for (const auto& [name, value] : defining_settings(config)) text += fmt::format("{}={}\n", name, value);
   return checkpoint::sha256_of(text).substr(0, kHashDigits);
 }
 

@@ -8,6 +8,7 @@
 #include "monitoring/memory/resident_memory.h"
 #include "monitoring/metrics/scrape_endpoints.h"
 #include "monitoring/records/metrics_file.h"
+#include "monitoring/records/run_files.h"
 #include "monitoring/tensorboard/tensorboard_log.h"
 #include "monitoring/terminal/progress_bar.h"
 #include "monitoring/terminal/run_summary.h"
@@ -40,8 +41,8 @@ RunMonitor::RunMonitor(const TrainConfig& config, const LoadedRun& loaded, comm:
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
     monitoring::write_metrics_targets(config.places.output, addresses);
-    outlets_->metrics_file =
-        std::make_unique<monitoring::MetricsFile>(config.places.output / "metrics.jsonl", first_step);
+    outlets_->metrics_file = std::make_unique<monitoring::MetricsFile>(
+        config.places.output / monitoring::kMetricsFileName, first_step);
     if (config.watching.writes_tensorboard)
       outlets_->tensorboard = std::make_unique<monitoring::TensorboardLog>(config.places.output, first_step);
     log::info(fmt::format("metrics    http://{}/metrics", addresses.front()));

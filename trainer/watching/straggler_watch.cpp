@@ -32,6 +32,7 @@ void StragglerWatch::add(int64_t step, double own_seconds) {
   if (world_.rank() != 0) return;
 
   std::vector<double> means;
+  means.reserve(all.size());
   for (const std::string& text : all) means.push_back(std::stod(text));
   const double median = median_of(means);
   const auto slowest = std::max_element(means.begin(), means.end());
