@@ -12,7 +12,6 @@
 namespace sdlora::checkpoint {
 namespace {
 
-constexpr const char* kManifestName = "MANIFEST.json";
 constexpr int64_t kFormatVersion = 1;
 constexpr uint64_t kMaximumManifestBytes = 1 << 20;
 

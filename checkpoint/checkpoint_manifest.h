@@ -9,6 +9,8 @@
 
 namespace sdlora::checkpoint {
 
+inline constexpr const char* kManifestName = "MANIFEST.json";
+
 // Hashes the files as they are in `directory` and writes the manifest beside them. Throws Error(kIo).
 void write_manifest(const std::filesystem::path& directory, int64_t step,
                     const std::vector<std::string>& file_names);

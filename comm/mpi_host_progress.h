@@ -2,6 +2,7 @@
 // which of its neighbours is behind, even one that is stopped.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "comm/collective_log.h"
@@ -11,19 +12,19 @@ namespace sdlora::comm {
 
 class MpiHostProgress {
  public:
-  // (all ranks of the host) Where MPI has no memory to share, ranks_of() is empty: no neighbour is seen then.
+  // (all ranks of the host) Where they cannot share memory (each is in a container of its own, say),
+  // ranks_of() is empty: no neighbour is seen then. Not a window of MPI's: where /dev/shm is full or private,
+  // making one never returns, or crashes (Open MPI 4.1).
   explicit MpiHostProgress(const MpiGroup& host);
-  ~MpiHostProgress();  // (all ranks of the host)
 
-  MpiHostProgress(const MpiHostProgress&) = delete;
-  MpiHostProgress& operator=(const MpiHostProgress&) = delete;
-
-  // (all ranks of the host) The host's ranks by their number in `world`.
+  // (all ranks of the host) The host's ranks by their number in `world`; lives as long as this.
   std::vector<HostRank> ranks_of(const MpiGroup& world) const;
 
  private:
+  RankProgress* of(int local_rank) const;
+
   const MpiGroup& host_;
-  MPI_Win window_ = MPI_WIN_NULL;
+  std::shared_ptr<void> memory_;  // a slot for each rank of the host; none: not shared
 };
 
 }  // namespace sdlora::comm

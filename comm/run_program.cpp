@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "comm/mpi_session.h"
+#include "comm/start_watch.h"
+#include "comm/thread_binding.h"
 #include "common/error.h"
 #include "common/error_report.h"
 #include "common/log.h"
@@ -37,15 +39,39 @@ int close_after_failure(MpiSession& session, const ErrorReport& report) {
 }  // namespace
 
 int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body) {
+  return run_program(
+      argc, argv, [] { return Start{}; }, body);
+}
+
+int run_program(int* argc, char*** argv, const std::function<Start()>& read_options,
+                const std::function<void(Communicator& world)>& body) {
+  const std::string undone_binding = take_back_thread_binding(*argv);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
   recycle_tensor_memory();
+  Start start;
+  std::exception_ptr refusal;  // thrown again once the ranks can speak of it together
+  try {
+    start = read_options();
+  } catch (...) {
+    refusal = std::current_exception();
+  }
+  if (start.parsed == ParseResult::kLeave) return static_cast<int>(ExitCode::kDone);
   std::optional<MpiSession> session;
   std::unique_ptr<Communicator> world;  // outlives the handler: freeing it may wait for the other ranks
   try {
-    if (started_by_mpi()) session.emplace(argc, argv);
-    world = session ? make_mpi_communicator() : make_single_process_communicator();
+    if (started_by_mpi()) {
+      StartWatch watch(start.mpi_patience);
+      session.emplace(argc, argv);
+      watch.progress("the ranks' first messages");
+      world = make_mpi_communicator();
+    } else {
+      world = make_single_process_communicator();
+    }
     log::start(world->rank(), world->size());
+    if (!undone_binding.empty() && world->rank() == 0)
+      log::info(fmt::format("{} is not obeyed: ranks share a host's cores by --cpu-threads", undone_binding));
+    if (refusal) std::rethrow_exception(refusal);
     body(*world);
     return static_cast<int>(ExitCode::kDone);
   } catch (...) {

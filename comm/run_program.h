@@ -2,9 +2,11 @@
 // code.
 #pragma once
 
+#include <chrono>
 #include <functional>
 
 #include "comm/communicator.h"
+#include "common/options.h"
 
 namespace sdlora::comm {
 
@@ -14,5 +16,16 @@ namespace sdlora::comm {
 // second. If all ranks fail, each distinct message is logged once and all exit with rank 0's code. Otherwise
 // the failing rank aborts the job with its own code.
 int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body);
+
+// What has to be known before MPI starts.
+struct Start {
+  ParseResult parsed = ParseResult::kRun;  // kLeave: there is nothing to run, and MPI is not started
+  std::chrono::seconds mpi_patience{300};  // how long MPI may take (start_watch.h)
+};
+
+// The same for a program whose options say how long: `read_options` comes before MPI, and its errors are
+// reported together, like those of `body`.
+int run_program(int* argc, char*** argv, const std::function<Start()>& read_options,
+                const std::function<void(Communicator& world)>& body);
 
 }  // namespace sdlora::comm

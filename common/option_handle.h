@@ -24,6 +24,7 @@ struct DeclaredOption {
 
   Setting setting;
   std::string type;                              // as --help calls it: INT, FLOAT …
+  std::string range;                             // what the variable can hold, of whole numbers
   std::function<bool(const std::string&)> read;  // into the variable; false: malformed
   std::function<void()> clear;                   // before reading: what a list had by default
   std::function<std::string()> write;
@@ -45,6 +46,10 @@ class OptionHandle {
 
   OptionHandle& at_least(T least) {
     return limit(text_of(least) + " or more", [&value = variable_, least] { return value >= least; });
+  }
+
+  OptionHandle& above(T bound) {
+    return limit("above " + text_of(bound), [&value = variable_, bound] { return value > bound; });
   }
 
   OptionHandle& between(T least, T most) {

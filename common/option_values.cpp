@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include <fmt/format.h>
@@ -98,8 +99,11 @@ bool read_value(const std::string& text, std::string& value) {
   return true;
 }
 
+// A shell does this for its own words, but not for those of a config file or in --output=~/run.
 bool read_value(const std::string& text, std::filesystem::path& value) {
-  value = text;
+  const char* home = std::getenv("HOME");
+  const bool is_in_home = text == "~" || text.starts_with("~/");
+  value = is_in_home && home != nullptr ? home + text.substr(1) : text;
   return true;
 }
 

@@ -24,7 +24,7 @@ bool read_value(const std::string& text, int64_t& value);
 bool read_value(const std::string& text, uint64_t& value);
 bool read_value(const std::string& text, double& value);
 bool read_value(const std::string& text, std::string& value);
-bool read_value(const std::string& text, std::filesystem::path& value);
+bool read_value(const std::string& text, std::filesystem::path& value);  // "~" is the home directory
 bool read_value(const std::string& text, std::optional<std::string>& value);
 bool read_value(const std::string& text, std::vector<std::string>& value);  // appends
 

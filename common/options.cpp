@@ -24,6 +24,7 @@ std::string what_it_takes(const DeclaredOption& declared) {
   else if (declared.setting.kind == ValueKind::kFlag)
     parts.emplace_back("true or false");
   for (const DeclaredOption::Limit& limit : declared.limits) parts.push_back(limit.words);
+  if (declared.limits.empty() && !declared.range.empty()) parts.push_back(declared.range);
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

@@ -40,6 +40,12 @@ class OptionGroup {
       declared.read = [&variable](const std::string& text) { return read_value(text, variable); };
       declared.write = [&variable] { return text_of(variable); };
     }
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+      declared.range =
+          text_of(std::numeric_limits<T>::min()) + " to " + text_of(std::numeric_limits<T>::max());
+    if constexpr (std::is_same_v<T, std::filesystem::path>)
+      declared.limits.push_back({"a path in which nothing is left to replace ($NAME is for a shell)",
+                                 [&variable] { return !variable.native().starts_with('$'); }});
     if constexpr (std::is_same_v<T, std::vector<std::string>>)
       declared.clear = [&variable] { variable = {}; };
     return {declare(std::move(declared)), variable};

@@ -1,5 +1,6 @@
 #include "common/toml_config.h"
 
+#include <algorithm>
 #include <iterator>
 #include <sstream>
 
@@ -19,8 +20,7 @@ class TomlConfig : public CLI::Config {
     const std::string text{std::istreambuf_iterator<char>(input), {}};
     std::vector<CLI::ConfigItem> read;
     try {
-      for (const auto& [key, node] : toml::parse(text))
-        read.push_back({.name = known(key), .inputs = texts_of(key.str(), node, text)});
+      read_table(toml::parse(text), text, read);
     } catch (const toml::parse_error& failure) {
       throw Error(ExitCode::kUsage,
                   {.what = "the config file is not TOML",
@@ -36,6 +36,30 @@ class TomlConfig : public CLI::Config {
  private:
   std::string place_of(const toml::source_region& region) const {
     return fmt::format("{}, line {}", app_.get_config_ptr()->as<std::string>(), region.begin.line);
+  }
+
+  // [headings] are for the eye: an option is set by its long name, wherever it stands.
+  void read_table(const toml::table& table, const std::string& text,
+                  std::vector<CLI::ConfigItem>& read) const {
+    for (const auto& [key, node] : table) {
+      const toml::table* heading = node.as_table();
+      if (heading != nullptr && !is_option(key.str())) {
+        read_table(*heading, text, read);
+        continue;
+      }
+      std::string name = known(key);
+      if (std::any_of(read.begin(), read.end(),
+                      [&](const CLI::ConfigItem& item) { return item.name == name; }))
+        throw Error(ExitCode::kUsage, {.what = "the config file sets " + name + " twice",
+                                       .expected = "an option once, under whichever heading",
+                                       .where = place_of(key.source()),
+                                       .advice = "leave one of them out"});
+      read.push_back({.name = std::move(name), .inputs = texts_of(key.str(), node, text)});
+    }
+  }
+
+  bool is_option(std::string_view key) const {
+    return app_.get_option_no_throw(fmt::format("--{}", key)) != nullptr;
   }
 
   // An option that a file may set, or a word that CLI11 knows nothing of.
@@ -69,7 +93,7 @@ class TomlConfig : public CLI::Config {
       throw Error(ExitCode::kUsage,
                   {.what = fmt::format("the config file's {} is a {}", key,
                                        node.is_table() ? "table" : "list, and the option takes one value"),
-                   .expected = "keys without [headings], each an option's long name with its value",
+                   .expected = "an option's long name and its value",
                    .where = place_of(node.source()),
                    .advice = "see " + app_.get_name() + " --help"});
     if (const auto* words = node.as_string()) return words->get();

@@ -4,7 +4,6 @@
 #include <array>
 #include <climits>
 #include <cstdio>
-#include <thread>
 
 #include <ATen/Version.h>
 #include <fmt/format.h>
@@ -13,8 +12,10 @@
 #include <torch/version.h>
 #include <unistd.h>
 
+#include "common/cpu_cores.h"
 #include "common/error.h"
 #include "common/host.h"
+#include "common/network_interfaces.h"
 #include "common/version.h"
 #include "launcher/build_info.h"
 #include "launcher/supervisor/slurm_job.h"
@@ -28,7 +29,8 @@ using Kind = Finding::Kind;
 constexpr double kGibibyte = 1024.0 * 1024 * 1024;
 constexpr double kSparseMemoryGib = 8;  // one rank of the full-size model on the CPU takes 7
 constexpr double kSparseDiskGib = 5;
-constexpr rlim_t kFewFiles = 1024;  // shards, sockets between ranks, NCCL
+constexpr double kSparseSharedMemoryMib = 32;  // Open MPI takes 4 MiB for each rank
+constexpr rlim_t kFewFiles = 1024;             // shards, sockets between ranks, NCCL
 
 // What a command prints, its lines joined by "; "; empty when it cannot be run or fails.
 std::string output_of(const std::string& command) {
@@ -45,8 +47,13 @@ std::string output_of(const std::string& command) {
 }
 
 Finding processor() {
-  return {Kind::kFine, "processor",
-          fmt::format("{} cores for this process; kernels for {}", std::thread::hardware_concurrency(),
+  const std::vector<int> cores = cores_of();
+  const std::optional<double> quota = cpu_quota();
+  const bool is_limited = quota && *quota < static_cast<double>(cores.size());
+  return {is_limited ? Kind::kNote : Kind::kFine, "processor",
+          fmt::format("{} core{} for this process ({}){}; kernels for {}", cores.size(),
+                      cores.size() == 1 ? "" : "s", describe_cores(cores),
+                      is_limited ? fmt::format(", of which its control group leaves {:g}", *quota) : "",
                       at::get_cpu_capability())};
 }
 
@@ -124,6 +131,33 @@ Finding own_name() {
   return {Kind::kFine, "host name", fmt::format("{} resolves", host)};
 }
 
+Finding network() {
+  const std::vector<NetworkInterface> interfaces = network_interfaces();
+  const bool has_local = std::any_of(interfaces.begin(), interfaces.end(),
+                                     [](const NetworkInterface& one) { return one.is_local; });
+  if (!has_local) return {Kind::kFine, "network", describe(interfaces)};
+  const std::string excluded = interfaces_to_exclude(interfaces);
+  return {Kind::kNote, "network",
+          fmt::format("{}; for runs on several hosts leave out what leads nowhere: export "
+                      "OMPI_MCA_btl_tcp_if_exclude={} OMPI_MCA_oob_tcp_if_exclude={}",
+                      describe(interfaces), excluded, excluded)};
+}
+
+// Through which Open MPI's ranks of a host speak.
+Finding shared_memory() {
+  std::error_code failure;
+  const auto space = std::filesystem::space("/dev/shm", failure);
+  if (failure || ::access("/dev/shm", W_OK) != 0)
+    return {Kind::kNote, "/dev/shm", "not usable: the ranks of a host need OMPI_MCA_btl=self,tcp"};
+  const double free_mib = static_cast<double>(space.available) / 1024 / 1024;
+  const bool is_sparse = free_mib < kSparseSharedMemoryMib;
+  return {is_sparse ? Kind::kNote : Kind::kFine, "/dev/shm",
+          fmt::format("{:.0f} MiB free{}", free_mib,
+                      is_sparse ? ", which is little for several ranks: docker run --shm-size 1g, or export "
+                                  "OMPI_MCA_btl=self,tcp"
+                                : "")};
+}
+
 Finding slurm() {
   if (output_of("srun --version").empty())
     return {Kind::kFine, "Slurm", "none here: mpirun starts the ranks"};
@@ -142,8 +176,8 @@ Finding slurm() {
 }  // namespace
 
 std::vector<Finding> examine(const std::filesystem::path& directory) {
-  return {processor(),     memory(),     gpus(),     mpi(),  libraries(),
-          disk(directory), open_files(), own_name(), slurm()};
+  return {processor(),  memory(),   gpus(),    mpi(),           libraries(), disk(directory),
+          open_files(), own_name(), network(), shared_memory(), slurm()};
 }
 
 std::string report_text(const std::vector<Finding>& findings) {

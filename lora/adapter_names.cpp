@@ -2,7 +2,6 @@
 
 #include <array>
 #include <optional>
-#include <regex>
 #include <string_view>
 
 #include "lora/kohya_names.h"
@@ -60,8 +59,14 @@ bool remove_prefix(std::string& text, std::string_view prefix) {
 
 // "to_q.lora_A.default.weight" → "to_q.lora_A.weight": PEFT puts the adapter's own name in.
 std::string without_adapter_name(const std::string& name) {
-  static const std::regex pattern(R"(\.(lora_[AB])\.[^.]+\.(weight|bias)$)");
-  return std::regex_replace(name, pattern, ".$1.$2");
+  const size_t last = name.rfind('.');
+  if (last == std::string::npos || last == 0) return name;
+  const size_t before = name.rfind('.', last - 1);
+  const std::string_view stem = std::string_view(name).substr(0, before == std::string::npos ? 0 : before);
+  const std::string_view kind = std::string_view(name).substr(last);
+  const bool is_of_peft = (stem.ends_with(".lora_A") || stem.ends_with(".lora_B")) && last > before + 1 &&
+                          (kind == ".weight" || kind == ".bias");
+  return is_of_peft ? std::string(stem).append(kind) : name;
 }
 
 // The module's old and new spellings as one path.
@@ -80,11 +85,20 @@ Network take_network(std::string& name, Naming& naming) {
   return Network::kUnet;
 }
 
+// "unet:12:down"
+bool is_numbered(const std::string& name) {
+  for (const std::string_view network : {"unet:", "text_encoder:"}) {
+    if (!name.starts_with(network)) continue;
+    const size_t end = name.find_first_not_of("0123456789", network.size());
+    return end != std::string::npos && end > network.size() && name[end] == ':';
+  }
+  return false;
+}
+
 // Names that speak of other things than modules of SD 1.5's UNet and text encoder.
 std::optional<std::string> kind_of_foreign_name(const std::string& name) {
-  static const std::regex numbered(R"((unet|text_encoder):\d+:.*)"), word(R"(<.*>)");
-  if (std::regex_match(name, numbered)) return "numbered instead of named modules (cloneofsimo/lora)";
-  if (std::regex_match(name, word)) return "embeddings of new words";
+  if (is_numbered(name)) return "numbered instead of named modules (cloneofsimo/lora)";
+  if (name.size() >= 2 && name.front() == '<' && name.back() == '>') return "embeddings of new words";
   if (name.starts_with("lora_te2_") || name.starts_with("text_encoder_2."))
     return "a second text encoder (SDXL)";
   return std::nullopt;

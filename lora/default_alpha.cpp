@@ -8,6 +8,7 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/option_values.h"
 
 namespace sdlora::lora {
 namespace {
@@ -27,6 +28,18 @@ double read_sdlora_alpha(const fs::path& file) {
     return json::parse(read_text(file)).at("alpha").get<double>();
   } catch (const json::exception& failure) {
     refuse_description(file.string(), "JSON with a number alpha", failure.what());
+  }
+}
+
+// Of a checkpoint, whose settings stand beside its adapter.
+double read_checkpoint_alpha(const fs::path& file) {
+  try {
+    const auto alpha = json::parse(read_text(file)).at("settings").at("lora-alpha").get<std::string>();
+    double value = 0;
+    if (read_value(alpha, value)) return value;
+    refuse_description(file.string(), "a number lora-alpha", alpha);
+  } catch (const json::exception& failure) {
+    refuse_description(file.string(), "JSON with settings and in them lora-alpha", failure.what());
   }
 }
 
@@ -59,7 +72,10 @@ double DefaultAlpha::of(const AdapterName& name, int64_t rank) {
 const std::optional<double>& DefaultAlpha::sdlora_alpha() {
   if (!sdlora_alpha_) {
     sdlora_alpha_.emplace();
-    if (fs::exists(description_of(file_))) *sdlora_alpha_ = read_sdlora_alpha(description_of(file_));
+    if (fs::exists(description_of(file_)))
+      *sdlora_alpha_ = read_sdlora_alpha(description_of(file_));
+    else if (const fs::path state = file_.parent_path() / "state.json"; fs::exists(state))
+      *sdlora_alpha_ = read_checkpoint_alpha(state);
   }
   return *sdlora_alpha_;
 }
@@ -101,19 +117,19 @@ std::optional<DefaultAlpha::PeftConfig> DefaultAlpha::read_peft_config(const Ada
                       .is_rank_stabilised = values.value(prefix + "use_rslora", false)};
     const json patterns = values.value(prefix + "alpha_pattern", json::object());
     for (const auto& [pattern, alpha] : patterns.items())  // as in peft/utils/other.py get_pattern_key
-      config.alpha_patterns.emplace_back("(.*\\.)?(" + pattern + ")", alpha.get<double>());
+      config.alpha_patterns.emplace_back(
+          Pattern("(.*\\.)?(" + pattern + ")", "alpha_pattern of " + where, ExitCode::kBadData),
+          alpha.get<double>());
     return config;
   } catch (const json::exception& failure) {
     refuse_description(where, "JSON with the arguments of PEFT's LoraConfig", failure.what());
-  } catch (const std::regex_error& failure) {
-    refuse_description(where, "regular expressions in alpha_pattern", failure.what());
   }
 }
 
 double DefaultAlpha::PeftConfig::alpha_of(const std::string& path, int64_t rank) const {
   double module_alpha = alpha;
   for (const auto& [pattern, value] : alpha_patterns)
-    if (std::regex_match(path, pattern)) {
+    if (pattern.matches(path)) {
       module_alpha = value;
       break;
     }

@@ -1,6 +1,6 @@
 // Alpha of the modules whose file holds no alpha tensor. Where it is looked for, by the file's naming:
 //
-//   sdlora      FILE.json beside it, else 1
+//   sdlora      FILE.json beside it, in a checkpoint its state.json, else 1
 //   kohya       metadata ss_network_alpha, else the module's rank
 //   diffusers   metadata lora_adapter_metadata (the arguments of PEFT's LoraConfig), else the rank
 //   PEFT        adapter_config.json beside it, else as diffusers
@@ -12,11 +12,11 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "checkpoint/named_tensors.h"
+#include "common/pattern.h"
 #include "lora/adapter_names.h"
 
 namespace sdlora::lora {
@@ -37,7 +37,7 @@ class DefaultAlpha {
   struct PeftConfig {
     double alpha;
     bool is_rank_stabilised;  // the scale is alpha / √rank (Kalajdzievski 2023)
-    std::vector<std::pair<std::regex, double>> alpha_patterns;
+    std::vector<std::pair<Pattern, double>> alpha_patterns;
 
     double alpha_of(const std::string& path, int64_t rank) const;
   };

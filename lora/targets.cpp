@@ -1,7 +1,5 @@
 #include "lora/targets.h"
 
-#include "common/error.h"
-
 namespace sdlora::lora {
 namespace {
 
@@ -12,18 +10,9 @@ std::string pattern_of(const std::string& targets) {
   return targets;
 }
 
-std::regex compile(const std::string& targets) {
-  try {
-    return std::regex(pattern_of(targets));
-  } catch (const std::regex_error& failure) {
-    throw Error(ExitCode::kUsage, {.what = "--lora-targets is not a regular expression",
-                                   .expected = "attn, attn-mlp, or a regular expression on module paths",
-                                   .seen = targets + " (" + failure.what() + ")"});
-  }
-}
-
 }  // namespace
 
-Targets::Targets(const std::string& targets) : pattern_(compile(targets)) {}
+Targets::Targets(const std::string& targets)
+    : pattern_(pattern_of(targets), "--lora-targets", ExitCode::kUsage) {}
 
 }  // namespace sdlora::lora

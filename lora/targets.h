@@ -1,8 +1,9 @@
 // Which projections of the UNet get an adapter.
 #pragma once
 
-#include <regex>
 #include <string>
+
+#include "common/pattern.h"
 
 namespace sdlora::lora {
 
@@ -10,15 +11,15 @@ class Targets {
  public:
   // attn: to_q, to_k, to_v, to_out.0 of every attention (128 modules of SD 1.5; diffusers' training script).
   // attn-mlp: also ff.net.0.proj, ff.net.2, proj_in, proj_out (192 modules; kohya's default).
-  // Else an ECMAScript regular expression, searched for in the module path. Throws Error(kUsage) when it is
-  // malformed.
+  // Else a regular expression (pattern.h), searched for in the module path. Throws Error(kUsage) when it is
+  // malformed, or contains() when it takes too long.
   explicit Targets(const std::string& targets);
 
   // `path`: a diffusers module path, for example "mid_block.attentions.0.transformer_blocks.0.attn1.to_q".
-  bool contains(const std::string& path) const { return std::regex_search(path, pattern_); }
+  bool contains(const std::string& path) const { return pattern_.is_found_in(path); }
 
  private:
-  std::regex pattern_;
+  Pattern pattern_;
 };
 
 }  // namespace sdlora::lora

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "checkpoint/sha256.h"
 #include "comm/fail_together.h"
 #include "comm/metered_communicator.h"
 #include "comm/shared_memory.h"
@@ -13,7 +14,10 @@
 #include "common/log.h"
 #include "common/recycled_memory.h"
 #include "lora/adapter_file.h"
+#include "lora/initial_values.h"
 #include "monitoring/records/run_files.h"
+#include "trainer/options/doubts.h"
+#include "trainer/run/choose_checkpoint.h"
 #include "trainer/run/handshake.h"
 #include "trainer/run/startup_table.h"
 
@@ -21,29 +25,6 @@ namespace sdlora::trainer {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// `--resume PATH` starts from PATH, or from a newer checkpoint in the output. So the same command can be
-// repeated, even after PATH is deleted.
-checkpoint::NewestCheckpoint begin_at(const std::filesystem::path& directory,
-                                      const std::filesystem::path& output) {
-  checkpoint::NewestCheckpoint own, given{.directory = directory};
-  own = checkpoint::load_newest_checkpoint(output);  // throws when all are bad: no fresh start unasked
-  try {
-    given.checkpoint = checkpoint::load_checkpoint(directory);
-  } catch (const Error& error) {
-    if (!own.checkpoint) throw;
-    own.skipped_reasons.emplace_back(error.what());
-    return own;
-  }
-  return own.checkpoint && own.checkpoint->step > given.checkpoint->step ? own : given;
-}
-
-// The checkpoint that --resume asks for, or none.
-checkpoint::NewestCheckpoint find_checkpoint(const TrainConfig& config) {
-  if (config.checkpoints.resume == "auto") return checkpoint::load_newest_checkpoint(config.places.output);
-  if (config.checkpoints.resume != "none") return begin_at(config.checkpoints.resume, config.places.output);
-  return {};
-}
 
 bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::Device device) {
   if (config.compute.comm == Carrier::kNccl && !device.is_cuda())
@@ -81,7 +62,9 @@ Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device devi
   const Saved saved = choose_checkpoint();
   adopt_settings_of(saved);
   load_run();
-  compare_loaded(world_, *loaded_, model_hash_, defining_settings(config_));
+  RankFingerprint more = defining_settings(config_);
+  more["init-adapter"] = init_adapter_hash_;
+  compare_loaded(world_, *loaded_, model_hash_, more);
   restore(saved);
   compare_parameters(world_, *loaded_, step_);
   hosts_ = describe_hosts(world_);
@@ -96,7 +79,7 @@ Trainer::Saved Trainer::choose_checkpoint() {
   watchdog_.progress(comm::Section::kStartUp, "looking for a checkpoint");
   Saved saved;
   comm::fail_together(world_, [&] {
-    saved.found = find_checkpoint(config_);
+    saved.found = trainer::choose_checkpoint(config_);
     if (!saved.found.checkpoint) return;
     saved.state = run_state_from_json(saved.found.checkpoint->state_json, saved.found.directory.string());
     if (saved.state.step != saved.found.checkpoint->step)
@@ -133,6 +116,9 @@ void Trainer::load_run() {
     config_.settings.resolve("img-size", std::to_string(config_.places.image_size));
   });
   share_prepared_weights();
+  comm::fail_together(world_, [&] {
+    if (!config_.init_adapter.empty()) init_adapter_hash_ = checkpoint::sha256_of_file(config_.init_adapter);
+  });
   watchdog_.progress(comm::Section::kStartUp, "hashing the model");
   model_hash_ = hash_model_once_per_host(world_, loaded_->model_source);
   comm::fail_together(world_, [&] {
@@ -162,7 +148,7 @@ void Trainer::share_prepared_weights() {
 void Trainer::restore(const Saved& saved) {
   watchdog_.progress(comm::Section::kStartUp, "restoring the checkpoint");
   comm::fail_together(world_, [&] {
-    if (!saved.found.checkpoint) return;
+    if (!saved.found.checkpoint) return begin_from_adapter();
     const std::string warning = check_resumable(saved.state, run_state(), config_.settings);
     if (!warning.empty() && world_.rank() == 0) log::warning(warning);
     loaded_->adapter.load(saved.found.checkpoint->adapter);
@@ -174,6 +160,20 @@ void Trainer::restore(const Saved& saved) {
     if (world_.rank() == 0)
       log::info(fmt::format("resuming after step {} from {}", step_, saved.found.directory.string()));
   });
+}
+
+void Trainer::begin_from_adapter() {
+  if (config_.init_adapter.empty()) return;
+  const lora::AdapterFile file = lora::read_adapter(config_.init_adapter);
+  const lora::BegunFrom begun = lora::begin_from(loaded_->adapter, file);
+  if (world_.rank() != 0) return;
+  log::info(fmt::format("begins from {} ({}): {} of {} modules{}", file.file.string(), file.naming,
+                        begun.module_count, loaded_->adapter.modules().size(),
+                        begun.reduced_count > 0 ? fmt::format(", {} of them cut to rank {}",
+                                                              begun.reduced_count, config_.lora.rank)
+                                                : ""));
+  if (!begun.left_out.empty())
+    log::warning(fmt::format("{}: not begun from: {}", file.file.string(), lora::describe(begun.left_out)));
 }
 
 void Trainer::open_nccl() {
@@ -194,6 +194,7 @@ std::vector<monitoring::TableRow> Trainer::startup_rows() const {
 void Trainer::show_startup_table() const {
   if (world_.rank() != 0) return;
   for (const std::string& line : monitoring::table_of(startup_rows())) log::info(line);
+  for (const std::string& doubt : doubts_about(config_)) log::warning(doubt);
 }
 
 RunState Trainer::run_state() const {
@@ -205,6 +206,7 @@ RunState Trainer::run_state() const {
           .cpu_kernels = describe(loaded_->mode.cpu_kernels),
           .data_hash = loaded_->dataset.manifest_sha256(),
           .model_hash = model_hash_,
+          .init_adapter_hash = init_adapter_hash_,
           .settings = defining_settings(config_)};
 }
 

@@ -44,6 +44,7 @@ class Trainer {
   void load_run();                                          // (all ranks)
   void share_prepared_weights();                            // (all ranks)
   void restore(const Saved& saved);                         // (all ranks)
+  void begin_from_adapter();                                // (each rank) what --init-adapter names
   void open_nccl();                                         // (all ranks)
   void save_checkpoint(RunMonitor& monitor, bool is_last);  // (all ranks) rank 0 writes
   void write_adapter();                                     // (all ranks) rank 0 writes
@@ -59,6 +60,7 @@ class Trainer {
   std::unique_ptr<LoadedRun> loaded_;
   std::unique_ptr<comm::Communicator> nccl_;  // where gradients go over NCCL
   std::string model_hash_;
+  std::string init_adapter_hash_;  // empty: none
   std::string hosts_;
   std::optional<Previews> previews_;
   int64_t step_ = 0;  // steps done

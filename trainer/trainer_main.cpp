@@ -3,7 +3,6 @@
 //   trainer --model sd15 --data cache --output runs/ink                       one rank
 //   mpirun -np 2 trainer --model sd15 --data cache --output runs/ink          two ranks, the same bytes
 //   mpirun -np 8 trainer --config run.toml --mixed-precision bf16             options from a file, flags win
-//   trainer --config run.toml --dry-run                                       check everything, train nothing
 //   trainer --replay runs/ink/nonfinite-step-000123                           see a NaN again
 // Run the same command again after an interruption: it goes on from the newest checkpoint.
 #include "comm/run_program.h"
@@ -21,7 +20,6 @@
 
 namespace trainer = sdlora::trainer;
 namespace process = sdlora::process;
-using process::GpuKernels;
 
 namespace {
 
@@ -34,8 +32,7 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device d
                                          .step_count = previews.step_count,
                                          .guidance_scale = previews.guidance_scale,
                                          .seed = previews.seed,
-                                         .picture_size = sdlora::data::square(
-                                             previews.size == 0 ? config.places.image_size : previews.size)},
+                                         .picture_size = previews.picture_size(config.places.image_size)},
       prompts, device);
   return {config.places.output / sdlora::monitoring::kPreviewsFolderName, prompts,
           /*marks_per_picture=*/previews.step_count + 2, [painter](const trainer::PreviewJob& job) {
@@ -47,20 +44,24 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device d
 
 int main(int argc, char** argv) {
   process::watch_stop_signals();  // before anything that takes time
-  return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
-    trainer::TrainConfig config;
-    if (trainer::parse_train_config(argc, argv, config) == sdlora::ParseResult::kLeave) return;
+  trainer::TrainConfig config;
+  const auto read_options = [&] {
+    const auto parsed = trainer::parse_train_config(argc, argv, config);
+    return sdlora::comm::Start{parsed, config.process.patience().start_up};
+  };
+  return sdlora::comm::run_program(&argc, &argv, read_options, [&](sdlora::comm::Communicator& world) {
     const trainer::ComputeOptions& compute = config.compute;
     sdlora::log::set_format(config.watching.log_format);
     sdlora::comm::Watchdog watchdog(sdlora::comm::place_of(world), world.log(), config.process.patience(),
                                     trainer::flight_record_file(config, world));
     trainer::compare_builds_and_settings(world, config);
     trainer::refuse_a_used_directory(config, world);
-    const at::Device device = process::bind_device(
-        {.device = compute.device,
-         .kernels = compute.is_deterministic ? GpuKernels::kDeterministic : GpuKernels::kFastest,
-         .allow_gpu_sharing = compute.allow_gpu_sharing},
-        world);
+    const at::Device device =
+        process::bind_device({.device = compute.device,
+                              .kernels = compute.is_deterministic ? process::GpuKernels::kDeterministic
+                                                                  : process::GpuKernels::kFastest,
+                              .allow_gpu_sharing = compute.allow_gpu_sharing},
+                             world);
     const int cpu_threads = process::set_cpu_threads(compute.cpu_threads, world);
     config.settings.resolve("cpu-threads", std::to_string(cpu_threads));
     if (!config.process.replay_directory.empty()) return trainer::replay(config, world, device, watchdog);

@@ -5,6 +5,8 @@
 #include <sstream>
 #include <string>
 
+#include "common/control_groups.h"
+
 namespace sdlora::monitoring {
 namespace {
 
@@ -12,11 +14,14 @@ namespace fs = std::filesystem;
 
 // How the two versions of control groups name the same things.
 struct GroupFiles {
-  fs::path mount;  // of the memory controller
   const char* limit;
   const char* usage;
   const char* droppable;  // in memory.stat: file pages that nobody has used lately
 };
+
+constexpr GroupFiles kFilesOfVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes",
+                                      "total_inactive_file"};
+constexpr GroupFiles kFilesOfVersion2{"memory.max", "memory.current", "inactive_file"};
 
 // -1 where there is no such number; "max" is none.
 int64_t number_in(const fs::path& file) {
@@ -55,22 +60,8 @@ HostMemory host_memory(const fs::path& root) {
   };
   HostMemory memory{.limit_bytes = of_host("MemTotal:"), .available_bytes = of_host("MemAvailable:")};
 
-  std::ifstream groups(root / "proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {  // "0::/slurm/job_7" or "4:memory:/docker/1f"
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (!controllers.empty() && controllers.find("memory") == std::string::npos) continue;
-    const GroupFiles files =
-        controllers.empty()
-            ? GroupFiles{root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"}
-            : GroupFiles{root / "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
-                         "total_inactive_file"};
-    for (fs::path path = fs::path(line.substr(second + 1)).relative_path(); !path.empty();
-         path = path.parent_path())
-      narrow_to(memory, files, files.mount / path);
-    narrow_to(memory, files, files.mount);  // inside a container the group's own files are here
-  }
+  for (const ControlGroup& group : control_groups("memory", root))
+    narrow_to(memory, group.version == 2 ? kFilesOfVersion2 : kFilesOfVersion1, group.directory);
   return memory;
 }
 

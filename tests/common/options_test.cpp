@@ -256,8 +256,9 @@ TEST(Options, RefuseAFileThatIsNotTomlNamingTheLine) {
   EXPECT_THAT(refusal_of({"--config", file_with("count = 2\ntext = \"\\.attn\"\n")}),
               AllOf(HasSubstr("options_test.toml, line 2"), HasSubstr("not TOML")));
   EXPECT_THAT(refusal_of({"--config", file_with("count = 2\ncount = 3\n")}), HasSubstr("line 2"));
-  EXPECT_THAT(refusal_of({"--config", file_with("\n\n[numbers]\ncount = 3\n")}),
+  EXPECT_THAT(refusal_of({"--config", file_with("\n\ncount = {a = 3}\n")}),
               AllOf(HasSubstr("line 3"), HasSubstr("table")));
+  EXPECT_THAT(refusal_of({"--config", file_with("[[numbers]]\ncount = 3\n")}), HasSubstr("numbers"));
   EXPECT_THAT(refusal_of({"--config", file_with("count = [3]\n")}),
               AllOf(HasSubstr("line 1"), HasSubstr("list")));
   EXPECT_THAT(refusal_of({"--config", file_with("help = true\n")}), HasSubstr("command line alone"));
@@ -265,6 +266,40 @@ TEST(Options, RefuseAFileThatIsNotTomlNamingTheLine) {
     EXPECT_THAT(refusal_of({"--config", file_with(std::string("\"") + key + "\" = 3\n")}),
                 HasSubstr("unknown option or config key"))
         << key;
+}
+
+TEST(Options, StandUnderHeadingsOfAnyName) {
+  const Parsed result =
+      parsed({"--config", file_with("text = \"a\"\n[training]\ncount = 2\n[training.more]\nrate = 0.5\n")});
+  EXPECT_EQ(result.example.text, "a");
+  EXPECT_EQ(result.example.count, 2);
+  EXPECT_EQ(result.example.rate, 0.5);
+  EXPECT_THAT(refusal_of({"--config", file_with("count = 2\n[training]\ncount = 3\n")}),
+              AllOf(HasSubstr("count twice"), HasSubstr("line")));
+  EXPECT_THAT(refusal_of({"--config", file_with("[training]\ncuont = 3\n")}),
+              HasSubstr("did you mean --count?"));
+}
+
+TEST(Options, ReadAFileWithAByteOrderMark) {
+  EXPECT_EQ(parsed({"--config", file_with("\xEF\xBB\xBF"
+                                          "count = 2\r\n")})
+                .example.count,
+            2);
+}
+
+TEST(Options, KnowTheHomeDirectoryAndReplaceNothingElseInAPath) {
+  const std::string home = std::getenv("HOME");
+  EXPECT_EQ(parsed({"--place", "~/runs"}).example.place, home + "/runs");
+  EXPECT_EQ(parsed({"--config", file_with("place = '~'\n")}).example.place, home);
+  EXPECT_EQ(parsed({"--place", "a~/~"}).example.place, "a~/~");
+  EXPECT_EQ(parsed({"--place", "./$x"}).example.place, "./$x");
+  for (const std::string path : {"$HOME/runs", "${HOME}/runs"})
+    EXPECT_THAT(refusal_of({"--place", path}), AllOf(HasSubstr("--place"), HasSubstr(path)));
+}
+
+TEST(Options, SayWhichWholeNumbersTheyHold) {
+  for (const std::string word : {"-1", "18446744073709551616", "1e3"})
+    EXPECT_THAT(refusal_of({"--seed", word}), HasSubstr("a whole number, 0 to 18446744073709551615"));
 }
 
 TEST(Options, SuggestTheNearestKey) {

@@ -231,7 +231,7 @@ class Doctor(unittest.TestCase):
     def test_tells_what_is_here(self):
         result = programs.run("launcher", "doctor", "--output", tempfile.gettempdir())
         self.assertEqual(result.exit_code, 0, result.output)
-        for topic in ("cores", "GiB", "Open MPI", "LibTorch 2.", "HDF5 1.", "free", "open files", "Slurm", "Training can start here."):
+        for topic in ("cores", "GiB", "Open MPI", "LibTorch 2.", "HDF5 1.", "free", "open files", "network", "/dev/shm", "Slurm", "Training can start here."):
             self.assertIn(topic, result.output)
 
     def test_says_when_mpirun_or_the_directory_is_missing(self):

@@ -6,6 +6,7 @@
 
 namespace sdlora::trainer {
 
-void declare_adapter(OptionGroup group, lora::LoraConfig& lora);
+// `init_adapter`: a file whose values training begins with; empty: none.
+void declare_adapter(OptionGroup group, lora::LoraConfig& lora, std::filesystem::path& init_adapter);
 
 }  // namespace sdlora::trainer

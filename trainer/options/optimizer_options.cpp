@@ -1,15 +1,21 @@
 #include "trainer/options/optimizer_options.h"
 
 namespace sdlora::trainer {
+namespace {
+
+// With 1 a moment never sees a gradient, and its bias correction divides by 0.
+constexpr double kLargestDecay = 0.999999999;
+
+}  // namespace
 
 void OptimizerOptions::declare(OptionGroup group) {
   group.add("learning-rate", learning_rate, Scope::kResult, "peak").at_least(0);
   group.add("max-grad-norm", max_gradient_norm, Scope::kResult, "clip the gradient's norm to this; 0: never")
       .at_least(0);
   group.add("weight-decay", weight_decay, Scope::kResult, "of AdamW").at_least(0);
-  group.add("adam-beta1", adam_beta1, Scope::kResult, "decay of the first moment").between(0, 0.999999);
-  group.add("adam-beta2", adam_beta2, Scope::kResult, "decay of the second moment").between(0, 1);
-  group.add("adam-eps", adam_eps, Scope::kResult, "added to AdamW's denominator").at_least(0);
+  group.add("adam-beta1", adam_beta1, Scope::kResult, "decay of the first moment").between(0, kLargestDecay);
+  group.add("adam-beta2", adam_beta2, Scope::kResult, "decay of the second moment").between(0, kLargestDecay);
+  group.add("adam-eps", adam_eps, Scope::kResult, "added to AdamW's denominator").between(1e-30, 1);
 }
 
 }  // namespace sdlora::trainer

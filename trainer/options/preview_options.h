@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "common/options.h"
+#include "data/images/picture_size.h"
 
 namespace sdlora::trainer {
 
@@ -20,6 +21,11 @@ struct PreviewOptions {
 
   // Throws Error(kUsage): previews are wanted, and there are no prompts.
   void check() const;
+
+  // `trained_size`: of the data set's pictures, in pixels.
+  data::PictureSize picture_size(int64_t trained_size) const {
+    return data::square(size == 0 ? trained_size : size);
+  }
 };
 
 }  // namespace sdlora::trainer

@@ -9,7 +9,7 @@ void declare_options(OptionSet& options, TrainConfig& config) {
   config.places.declare(options.group("Places"));
   config.batch.declare(options.group("Batch"));
   config.noise.declare(options.group("Noise"));
-  declare_adapter(options.group("Adapter"), config.lora);
+  declare_adapter(options.group("Adapter"), config.lora, config.init_adapter);
   config.optimizer.declare(options.group("Optimiser"));
   config.schedule.declare(options.group("Schedule"));
   config.compute.declare(options.group("Computing"));

@@ -22,6 +22,7 @@ struct TrainConfig {
   BatchOptions batch;
   NoiseOptions noise;
   lora::LoraConfig lora;
+  std::filesystem::path init_adapter;  // empty: training begins with the base model
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   ComputeOptions compute;

@@ -45,17 +45,18 @@ bool is_possible(const RunState& state) {
 }  // namespace
 
 std::string to_json(const RunState& state) {
-  const nlohmann::ordered_json json{{"format", "sdlora run state 1"},
-                                    {"step", state.step},
-                                    {"consecutive_nonfinite", state.consecutive_nonfinite},
-                                    {"loss_scale", state.loss_scaler.scale},
-                                    {"loss_scale_steps_since_change", state.loss_scaler.steps_since_change},
-                                    {"micro_batch_size", state.micro_batch_size},
-                                    {"cpu_threads", state.cpu_threads},
-                                    {"cpu_kernels", state.cpu_kernels},
-                                    {"data_sha256", state.data_hash},
-                                    {"model_sha256", state.model_hash},
-                                    {"settings", state.settings}};
+  nlohmann::ordered_json json{{"format", "sdlora run state 1"},
+                              {"step", state.step},
+                              {"consecutive_nonfinite", state.consecutive_nonfinite},
+                              {"loss_scale", state.loss_scaler.scale},
+                              {"loss_scale_steps_since_change", state.loss_scaler.steps_since_change},
+                              {"micro_batch_size", state.micro_batch_size},
+                              {"cpu_threads", state.cpu_threads},
+                              {"cpu_kernels", state.cpu_kernels},
+                              {"data_sha256", state.data_hash},
+                              {"model_sha256", state.model_hash},
+                              {"settings", state.settings}};
+  if (!state.init_adapter_hash.empty()) json["init_adapter_sha256"] = state.init_adapter_hash;
   return json.dump(2) + "\n";
 }
 
@@ -73,6 +74,7 @@ RunState run_state_from_json(const std::string& json, const std::string& where) 
         .cpu_kernels = values.value("cpu_kernels", describe(model::kernels::CpuKernels{})),
         .data_hash = values.at("data_sha256").get<std::string>(),
         .model_hash = values.at("model_sha256").get<std::string>(),
+        .init_adapter_hash = values.value("init_adapter_sha256", std::string()),
         .settings = values.at("settings").get<std::map<std::string, std::string>>()};
     if (!is_possible(state)) throw nlohmann::json::other_error::create(501, "an impossible number", &values);
     return state;
@@ -91,6 +93,13 @@ std::string check_resumable(const RunState& saved, const RunState& mine, const S
     const auto found = mine.settings.find(name);
     const std::string my_value =
         found == mine.settings.end() ? "(not an option of this build)" : found->second;
+    if (name == "max-steps" && std::strtoll(my_value.c_str(), nullptr, 10) < saved.step)
+      throw Error(ExitCode::kMismatch,
+                  {.what = "the checkpoint is beyond --max-steps",
+                   .expected = fmt::format("--max-steps {} or more", saved.step),
+                   .seen = "--max-steps " + my_value,
+                   .advice = "for a shorter run begin at an earlier checkpoint, with --resume and another "
+                             "--output; or train anew there"});
     if (name == "max-steps" && saved_value != my_value)
       warning =
           fmt::format("max-steps was {} and is {} now: the learning-rate schedule changes from step {} on",
@@ -100,6 +109,7 @@ std::string check_resumable(const RunState& saved, const RunState& mine, const S
   }
   differences.compare("data", saved.data_hash, mine.data_hash);
   differences.compare("model", saved.model_hash, mine.model_hash);
+  differences.compare("init-adapter", saved.init_adapter_hash, mine.init_adapter_hash);
   const auto warn_of_rounding = [&](const std::string& name, const std::string& saved_value,
                                     const std::string& my_value) {
     if (saved_value != my_value)
@@ -109,10 +119,12 @@ std::string check_resumable(const RunState& saved, const RunState& mine, const S
   warn_of_rounding("cpu-threads", std::to_string(saved.cpu_threads), std::to_string(mine.cpu_threads));
   warn_of_rounding("CPU kernels", saved.cpu_kernels, mine.cpu_kernels);
   if (!differences.saved.empty())
-    throw Error(ExitCode::kMismatch, {.what = "the checkpoint belongs to another run",
-                                      .expected = "as in the checkpoint: " + differences.saved,
-                                      .seen = differences.mine,
-                                      .advice = "give the same settings, or another --output for a new run"});
+    throw Error(ExitCode::kMismatch,
+                {.what = "the checkpoint belongs to another run",
+                 .expected = "as in the checkpoint: " + differences.saved,
+                 .seen = differences.mine,
+                 .advice = "give the same settings; to begin a new run with other ones, use another "
+                           "--output, --resume none and, for its adapter, --init-adapter"});
   return warning;
 }
 

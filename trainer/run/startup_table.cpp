@@ -5,8 +5,10 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "common/cpu_cores.h"
 #include "common/host.h"
 
 namespace sdlora::trainer {
@@ -72,22 +74,35 @@ std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
   return text;
 }
 
+std::string own_threads() {
+  const int count = at::get_num_threads();
+  const std::vector<int> cores = cores_of();
+  return fmt::format("{} thread{} on core{} {}", count, count == 1 ? "" : "s", cores.size() == 1 ? "" : "s",
+                     describe_cores(cores));
+}
+
 }  // namespace
 
 std::string describe_hosts(comm::Communicator& world) {
-  std::vector<std::pair<std::string, int>> rank_counts;  // in the order of the ranks
-  for (const std::string& host : world.gather(host_name())) {
-    const auto known = std::find_if(rank_counts.begin(), rank_counts.end(),
-                                    [&](const auto& entry) { return entry.first == host; });
-    if (known == rank_counts.end())
-      rank_counts.emplace_back(host, 1);
-    else
-      ++known->second;
+  const std::vector<std::string> hosts = world.gather(host_name()), threads = world.gather(own_threads());
+  std::vector<std::string> texts;
+  for (size_t first = 0; first < hosts.size(); ++first) {  // the hosts in the order of their ranks
+    if (std::find(hosts.begin(), hosts.begin() + static_cast<int64_t>(first), hosts[first]) !=
+        hosts.begin() + static_cast<int64_t>(first))
+      continue;
+    std::vector<std::string> of_host;
+    int rank_count = 0;
+    for (size_t rank = first; rank < hosts.size(); ++rank) {
+      if (hosts[rank] != hosts[first]) continue;
+      ++rank_count;
+      if (std::find(of_host.begin(), of_host.end(), threads[rank]) == of_host.end())
+        of_host.push_back(threads[rank]);
+    }
+    texts.push_back(fmt::format("{} ({} rank{}: {}{})", hosts[first], rank_count, rank_count == 1 ? "" : "s",
+                                fmt::join(of_host, "; "),
+                                rank_count > 1 && of_host.size() == 1 ? " each" : ""));
   }
-  std::string text;
-  for (const auto& [host, count] : rank_counts)
-    text += fmt::format("{}{} ({} rank{})", text.empty() ? "" : ", ", host, count, count == 1 ? "" : "s");
-  return text;
+  return fmt::format("{}", fmt::join(texts, ", "));
 }
 
 std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const LoadedRun& loaded,

@@ -17,7 +17,8 @@ struct StartupContext {
   std::string hosts;  // describe_hosts()
 };
 
-// (all ranks) Where the ranks are: "n01 (4 ranks), n02 (4 ranks)".
+// (all ranks) Where the ranks are, and what they compute with: "n01 (2 ranks: 4 threads on cores 0-7 each),
+// n02 (1 rank: …)".
 std::string describe_hosts(comm::Communicator& world);
 
 // Model, data, LoRA, batch arithmetic, optimiser, precision, devices, hosts, memory, output.

@@ -110,6 +110,19 @@ TEST(RunCheckpoint, MayBeGoneOnFromToAnotherLastStepWithAWarning) {
               AllOf(HasSubstr("max-steps was 100 and is 200 now"), HasSubstr("step 20")));
 }
 
+TEST(RunCheckpoint, IsRefusedByAShorterRun) {
+  EXPECT_EQ(warning_of(run_with({"--max-steps", "20"}).state, run_with({"--max-steps", "20"})), "");
+  EXPECT_THAT(refusal_of(run_with({"--max-steps", "40"}).state, run_with({"--max-steps", "19"})),
+              AllOf(HasSubstr("--max-steps 20 or more"), HasSubstr("--max-steps 19")));
+}
+
+TEST(RunCheckpoint, IsRefusedForAnotherAdapterToBeginFrom) {
+  RunState saved = run_with({}).state;
+  saved.init_adapter_hash = "abc";
+  EXPECT_THAT(refusal_of(saved, run_with({})), HasSubstr("init-adapter = abc"));
+  EXPECT_EQ(run_state_from_json(to_json(saved), "here").init_adapter_hash, "abc");
+}
+
 TEST(RunCheckpoint, WarnsWhereSumsMayRoundDifferently) {
   RunState saved = run_with({}).state;
   saved.cpu_threads = 1;

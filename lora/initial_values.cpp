@@ -1,0 +1,56 @@
+#include "lora/initial_values.h"
+
+#include <ATen/ATen.h>
+
+#include "lora/adapter_fit.h"
+
+namespace sdlora::lora {
+namespace {
+
+struct Factors {
+  at::Tensor a;  // f64 [r, in]
+  at::Tensor b;  // f64 [out, r]
+};
+
+// The best product of rank `rank` in place of b a, its singular values shared between both. B and A are thin:
+// with B = Q R and Aᵀ = P S the singular values are those of the small R Sᵀ.
+Factors reduced(const Factors& factors, int64_t rank) {
+  const auto [q, r] = at::linalg_qr(factors.b);      // [out, r0], [r0, r0]
+  const auto [p, s] = at::linalg_qr(factors.a.t());  // [in, r0], [r0, r0]
+  const auto [u, values, vh] = at::linalg_svd(at::matmul(r, s.t()), /*full_matrices=*/false);
+  const at::Tensor roots = values.narrow(0, 0, rank).sqrt();  // [rank]
+  return {.a = roots.unsqueeze(1) * at::matmul(vh.narrow(0, 0, rank), p.t()),
+          .b = at::matmul(q, u.narrow(1, 0, rank)) * roots};
+}
+
+}  // namespace
+
+BegunFrom begin_from(Adapter& adapter, const AdapterFile& file) {
+  BegunFrom begun;
+  std::set<std::string> used;
+  for (size_t i = 0; i < adapter.modules().size(); ++i) {
+    const Adapter::Module& module = adapter.modules()[i];
+    const auto found = file.unet.find(module.path);
+    if (found == file.unet.end()) continue;
+    const LowRankPair& pair = found->second;
+    check_fit(file, module.path, pair, module.in_features, module.out_features);
+    Factors factors{.a = pair.a.flatten(1).to(at::kDouble), .b = pair.b.flatten(1).to(at::kDouble)};
+    factors.b = factors.b * (pair.scale() / adapter.config().scale());
+    const int64_t rank = std::min(pair.rank(), adapter.config().rank);
+    if (pair.rank() > rank) {
+      factors = reduced(factors, rank);
+      ++begun.reduced_count;
+    }
+    adapter.a(i).narrow(0, 0, rank).copy_(factors.a);
+    at::Tensor b = adapter.b(i);
+    b.zero_();
+    b.narrow(1, 0, rank).copy_(factors.b);
+    used.insert(module.path);
+  }
+  begun.module_count = static_cast<int64_t>(used.size());
+  begun.left_out = find_left_out(file, used);
+  if (used.empty()) refuse_unfit(file, begun.left_out);
+  return begun;
+}
+
+}  // namespace sdlora::lora
