@@ -74,6 +74,15 @@ TEST(RunMetrics, TellLossesByTheQuarterOfTheTimesteps) {
   EXPECT_THAT(answer, HasLine(quarter(4, "0.5")));
 }
 
+TEST(RunMetrics, CountTheTimestepsThatFourDoesNotDivideToTheLastQuarter) {
+  TinyRun run;
+  const std::filesystem::path whole = std::filesystem::absolute(run.config.places.model);
+  run.config.places.model = run.folder / "model";
+  write_bytes(run.folder / "model/scheduler/scheduler_config.json", R"({"num_train_timesteps": 1003})");
+  std::filesystem::create_directory_symlink(whole / "unet", run.folder / "model/unet");
+  EXPECT_THAT(shown_after(run, at::tensor({1002}, at::kLong), at::tensor({0.5})), HasLine(quarter(4, "0.5")));
+}
+
 TEST(RunMetrics, LookAtTheAdapterNowAndThen) {
   const TinyRun run;
   LoadedRun loaded = run.load();
