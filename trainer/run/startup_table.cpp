@@ -99,10 +99,12 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
       {"data", data_in_words(config, loaded)},
       {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
       {"batch", batch_arithmetic(config, loaded, context)},
-      {"optimiser",
-       fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm clipped to {:g}",
-                   config.optimizer.learning_rate, word_of(config.schedule.kind, schedule_words()),
-                   config.schedule.warmup_steps, config.optimizer.max_gradient_norm)},
+      {"optimiser", fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm {}",
+                                config.optimizer.learning_rate,
+                                word_of(config.schedule.kind, schedule_words()), config.schedule.warmup_steps,
+                                config.optimizer.max_gradient_norm > 0
+                                    ? fmt::format("clipped to {:g}", config.optimizer.max_gradient_norm)
+                                    : "not clipped")},
       {"precision", fmt::format("{} (frozen model), fp32 (adapter, gradients, AdamW); reduction {}",
                                 config.compute.mixed_precision == model::MixedPrecision::kNo
                                     ? "fp32"

@@ -61,6 +61,13 @@ TEST(StartupTable, CountsTheWeightsByTheirTypeAndMergesThemInFp32Alone) {
   EXPECT_THAT(row_of(bf16, "memory"), HasSubstr("weights with it 0.0 MiB"));
 }
 
+TEST(StartupTable, SaysWhetherTheGradientIsClipped) {
+  EXPECT_EQ(row_of(TinyRun({"--max-grad-norm", "0.5", "--learning-rate", "3e-4"}), "optimiser"),
+            "AdamW, learning rate 0.0003 cosine after 50 warm-up steps, gradient norm clipped to 0.5");
+  EXPECT_THAT(row_of(TinyRun({"--max-grad-norm", "0"}), "optimiser"),
+              EndsWith(", gradient norm not clipped"));
+}
+
 TEST(StartupTable, SaysWhenItSaves) {
   EXPECT_THAT(row_of(TinyRun({"--checkpoint-every", "30"}), "output"),
               EndsWith("/run, a checkpoint every 30 steps"));
