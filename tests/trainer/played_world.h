@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ class PlayedWorld : public comm::Communicator {
     return std::vector<std::string>(static_cast<size_t>(size_), own);
   };
 
+  std::optional<std::string> broadcast_of_root;  // none: what this rank would say
+
   int rank() const override { return rank_; }
 
   int size() const override { return size_; }
@@ -29,7 +32,9 @@ class PlayedWorld : public comm::Communicator {
 
   void all_reduce_sum(at::Tensor& tensor) override { add_the_others(tensor); }
 
-  void broadcast(std::string&, int) override {}
+  void broadcast(std::string& bytes, int root) override {
+    if (root != rank_ && broadcast_of_root) bytes = *broadcast_of_root;
+  }
 
   std::vector<std::string> gather(const std::string& text) override { return say_all(text); }
 

@@ -14,11 +14,10 @@
 namespace sdlora::trainer {
 namespace {
 
-constexpr int64_t kTextWidth = 64;        // of the small model
 constexpr double kNearlyTooLarge = 3e38;  // a std of this times a draw is infinite in fp32, and it is not
 
 data::Dataset tiny_dataset(const std::filesystem::path& folder, std::optional<int64_t> poisoned) {
-  write_tiny_cache(folder, poisoned);
+  write_tiny_cache(folder, {.poisoned = poisoned});
   return data::Dataset(folder);
 }
 
@@ -30,19 +29,25 @@ std::vector<int64_t> all_samples() {
 
 }  // namespace
 
-void write_tiny_cache(const std::filesystem::path& folder, std::optional<int64_t> poisoned) {
-  data::ShardContent shard = data::example_shard(0, kTinySampleCount);
-  shard.latents = random_values(shard.latents.sizes(), 1).abs_();  // [2, N, 4, 8, 8]
-  if (poisoned) shard.latents.select(1, *poisoned).fill_(kNearlyTooLarge);
-  data::TextContent text = data::example_text(3);
-  text.embedding = random_values({3, 77, kTextWidth}, 2);
+void write_tiny_cache(const std::filesystem::path& folder, const TinyCache& cache) {
+  data::ShardContent shard = data::example_shard(0, kTinySampleCount, cache.flip);
+  const int64_t planes = shard.latents.size(0);
+  shard.latents = random_values({planes, kTinySampleCount, cache.latent_channels, 8, 8}, 1).abs_();
+  if (cache.poisoned) shard.latents.select(1, *cache.poisoned).fill_(kNearlyTooLarge);
+  shard.header.vae_sha256 = cache.vae_sha256;
+  for (int64_t& caption : shard.caption_index) caption %= cache.caption_count;
+  data::TextContent text = data::example_text(cache.caption_count);
+  text.embedding = random_values({cache.caption_count, 77, cache.text_width}, 2);
+  text.text_encoder_sha256 = cache.text_encoder_sha256;
   std::filesystem::create_directories(folder);
   write_shard(folder / data::shard_file_name(0), shard);
   write_text_file(folder / data::kTextFileName, text);
-  data::Manifest manifest{.settings = data::example_settings()};
+  data::Manifest manifest{.settings = data::example_settings(cache.flip)};
   manifest.settings.shard_size = kTinySampleCount;
+  manifest.settings.vae_sha256 = cache.vae_sha256;
+  manifest.settings.text_encoder_sha256 = cache.text_encoder_sha256;
   manifest.shards = {data::describe_file(folder / data::shard_file_name(0), kTinySampleCount)};
-  manifest.text = data::describe_file(folder / data::kTextFileName, 3);
+  manifest.text = data::describe_file(folder / data::kTextFileName, cache.caption_count);
   write_text_atomically(folder / data::kManifestName, to_json_text(manifest));
 }
 

@@ -13,9 +13,19 @@ namespace sdlora::trainer {
 
 inline constexpr int64_t kTinySampleCount = 5;
 
-// A cache of kTinySampleCount pictures for the small model. The latents of `poisoned` are so large that its
-// loss is not finite.
-void write_tiny_cache(const std::filesystem::path& folder, std::optional<int64_t> poisoned = std::nullopt);
+// By default what fits the small model, but for the hashes, which are nobody's.
+struct TinyCache {
+  std::optional<int64_t> poisoned;  // its latents are so large that its loss is not finite
+  bool flip = false;
+  int64_t caption_count = 3;  // with the empty one
+  int64_t text_width = 64;
+  int64_t latent_channels = 4;
+  std::string vae_sha256 = std::string(64, 'a');
+  std::string text_encoder_sha256 = std::string(64, 'b');
+};
+
+// A cache of kTinySampleCount pictures.
+void write_tiny_cache(const std::filesystem::path& folder, const TinyCache& cache = {});
 
 struct TinySettings {
   at::ScalarType dtype = at::kFloat;

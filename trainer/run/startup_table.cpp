@@ -84,24 +84,26 @@ std::string own_threads() {
 }  // namespace
 
 std::string describe_hosts(comm::Communicator& world) {
-  const std::vector<std::string> hosts = world.gather(host_name()), threads = world.gather(own_threads());
-  std::vector<std::string> texts;
-  for (size_t first = 0; first < hosts.size(); ++first) {  // the hosts in the order of their ranks
-    if (std::find(hosts.begin(), hosts.begin() + static_cast<int64_t>(first), hosts[first]) !=
-        hosts.begin() + static_cast<int64_t>(first))
-      continue;
-    std::vector<std::string> of_host;
+  struct Host {
+    std::string name;
     int rank_count = 0;
-    for (size_t rank = first; rank < hosts.size(); ++rank) {
-      if (hosts[rank] != hosts[first]) continue;
-      ++rank_count;
-      if (std::find(of_host.begin(), of_host.end(), threads[rank]) == of_host.end())
-        of_host.push_back(threads[rank]);
-    }
-    texts.push_back(fmt::format("{} ({} rank{}: {}{})", hosts[first], rank_count, rank_count == 1 ? "" : "s",
-                                fmt::join(of_host, "; "),
-                                rank_count > 1 && of_host.size() == 1 ? " each" : ""));
+    std::vector<std::string> threads;  // different ones
+  };
+
+  std::vector<Host> hosts;  // in the order of the ranks
+  for (const std::string& text : world.gather(host_name() + "\n" + own_threads())) {
+    const std::string name = text.substr(0, text.find('\n')), threads = text.substr(name.size() + 1);
+    auto host = std::find_if(hosts.begin(), hosts.end(), [&](const Host& one) { return one.name == name; });
+    if (host == hosts.end()) host = hosts.insert(hosts.end(), Host{.name = name});
+    ++host->rank_count;
+    if (std::find(host->threads.begin(), host->threads.end(), threads) == host->threads.end())
+      host->threads.push_back(threads);
   }
+  std::vector<std::string> texts;
+  for (const Host& host : hosts)
+    texts.push_back(fmt::format("{} ({} rank{}: {}{})", host.name, host.rank_count,
+                                host.rank_count == 1 ? "" : "s", fmt::join(host.threads, "; "),
+                                host.rank_count > 1 && host.threads.size() == 1 ? " each" : ""));
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
@@ -114,10 +116,12 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
       {"data", data_in_words(config, loaded)},
       {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
       {"batch", batch_arithmetic(config, loaded, context)},
-      {"optimiser",
-       fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm clipped to {:g}",
-                   config.optimizer.learning_rate, word_of(config.schedule.kind, schedule_words()),
-                   config.schedule.warmup_steps, config.optimizer.max_gradient_norm)},
+      {"optimiser", fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm {}",
+                                config.optimizer.learning_rate,
+                                word_of(config.schedule.kind, schedule_words()), config.schedule.warmup_steps,
+                                config.optimizer.max_gradient_norm > 0
+                                    ? fmt::format("clipped to {:g}", config.optimizer.max_gradient_norm)
+                                    : "not clipped")},
       {"precision", fmt::format("{} (frozen model), fp32 (adapter, gradients, AdamW); reduction {}",
                                 config.compute.mixed_precision == model::MixedPrecision::kNo
                                     ? "fp32"

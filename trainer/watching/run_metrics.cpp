@@ -60,9 +60,10 @@ void RunMetrics::record_step(const monitoring::StepRecord& record, const StepRes
   steps_.record(record, loaded_.share.slot_count);
   phases.record(step_clock);
   step_clock.reset();
-  const int64_t timesteps_per_quarter = loaded_.schedule.timestep_count() / monitoring::kTimestepQuarters;
+  const int64_t timestep_count = loaded_.schedule.timestep_count();
   for (const SampleLosses& batch : result.sample_losses) {
-    const at::Tensor quarters = at::floor_divide(batch.timesteps, timesteps_per_quarter).to(at::kCPU);
+    const at::Tensor quarters =
+        at::floor_divide(batch.timesteps.to(at::kCPU) * monitoring::kTimestepQuarters, timestep_count);
     const at::Tensor losses = batch.losses.to(at::kCPU);
     for (int64_t i = 0; i < losses.numel(); ++i)
       quarters_.record(quarters[i].item<int64_t>(), losses[i].item<double>());

@@ -1,14 +1,13 @@
 // tests/system/nonfinite_test.py runs into them in earnest.
 #include "trainer/watching/nonfinite_guard.h"
 
-#include <cstdlib>
 #include <limits>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 #include "tests/support/error_of.h"
-#include "tests/trainer/tiny_training.h"
+#include "tests/trainer/tiny_run.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -22,20 +21,10 @@ const StepResult kLossScaleSearch{.is_skipped = true, .is_loss_scale_search = tr
 
 class NonfiniteGuardOfARun : public testing::Test {
  protected:
-  NonfiniteGuardOfARun() {
-    config_.places.model = std::getenv("SDLORA_TINY_MODEL");
-    config_.places.data = folder_ / "cache";
-    config_.places.output = folder_ / "run";
-    config_.process.max_nonfinite_steps = 4;
-    write_tiny_cache(config_.places.data);
-    std::filesystem::create_directory(config_.places.output);
-    loaded_.emplace(config_, share_batch(4, 1, 0, 1), at::kCPU);
-  }
-
-  void check(const StepResult& result) { guard_.check(++step_, result, *loaded_, "a hash", watchdog_); }
+  void check(const StepResult& result) { guard_.check(++step_, result, loaded_, "a hash", run_.watchdog); }
 
   StepResult not_finite() {
-    const MicroBatch batch = loaded_->batches.make(0, 2, 1);
+    const MicroBatch batch = loaded_.batches.make(0, 2, 1);
     return {.is_skipped = true,
             .nonfinite = {{.batch = batch,
                            .prediction = at::zeros_like(batch.latents),
@@ -45,18 +34,15 @@ class NonfiniteGuardOfARun : public testing::Test {
 
   std::vector<std::string> records() const {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(config_.places.output))
+    for (const auto& entry : std::filesystem::directory_iterator(output_))
       names.push_back(entry.path().filename());
     return names;
   }
 
-  TemporaryFolder folder_;
-  TrainConfig config_;
-  std::unique_ptr<comm::Communicator> world_ = comm::make_single_process_communicator();
-  comm::Watchdog watchdog_{
-      "a test", world_->log(), {std::chrono::seconds(60), std::chrono::seconds(60)}, /*record_file=*/{}};
-  std::optional<LoadedRun> loaded_;
-  NonfiniteGuard guard_{config_, *world_};
+  TinyRun run_{{"--micro-batch-size", "1", "--max-nonfinite-steps", "4"}};
+  const std::filesystem::path output_ = run_.config.places.output;
+  LoadedRun loaded_ = run_.load();
+  NonfiniteGuard guard_{run_.config, *run_.world};
   int64_t step_ = 0;
 };
 
@@ -72,9 +58,8 @@ TEST_F(NonfiniteGuardOfARun, CountsStepsInARow) {
 
 TEST_F(NonfiniteGuardOfARun, EndsARunAfterOneTooMany) {
   for (int i = 0; i < 3; ++i) EXPECT_NO_THROW(check(not_finite()));
-  EXPECT_THAT(
-      error_of([&] { check(not_finite()); }),
-      AllOf(StartsWith("76 "), HasSubstr("4 steps up to step 4"), HasSubstr(config_.places.output.string())));
+  EXPECT_THAT(error_of([&] { check(not_finite()); }),
+              AllOf(StartsWith("76 "), HasSubstr("4 steps up to step 4"), HasSubstr(output_.string())));
 }
 
 TEST_F(NonfiniteGuardOfARun, GoesOnCountingWhereACheckpointLeftOff) {
@@ -90,7 +75,7 @@ TEST_F(NonfiniteGuardOfARun, KeepsTheInputsOfTheFirstThreeOnly) {
   }
   EXPECT_THAT(records(), testing::UnorderedElementsAre("nonfinite-step-000003", "nonfinite-step-000006",
                                                        "nonfinite-step-000009"));
-  const NonfiniteRecord record = read_nonfinite_record(config_.places.output / "nonfinite-step-000006");
+  const NonfiniteRecord record = read_nonfinite_record(output_ / "nonfinite-step-000006");
   EXPECT_EQ(record.step, 6);
   EXPECT_EQ(record.model_hash, "a hash");
   EXPECT_EQ(record.micro_batch_size, 1);
