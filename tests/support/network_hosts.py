@@ -66,6 +66,12 @@ class NetworkHosts:
         done = subprocess.run(["ip", "netns", "pids", self.spaces[name]], stdout=subprocess.PIPE, text=True, check=True)
         return [int(word) for word in done.stdout.split()]
 
+    def add_bridge(self, name, bridge, address):
+        space = self.spaces[name]
+        ip("-n", space, "link", "add", bridge, "type", "bridge")
+        ip("-n", space, "addr", "add", address, "dev", bridge)
+        ip("-n", space, "link", "set", bridge, "up")
+
     def cut(self, name):
         ip("link", "set", self.links[name], "down")
 
