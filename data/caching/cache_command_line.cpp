@@ -39,10 +39,7 @@ void declare_options(CLI::App& app, CacheCommand& command) {
            "images each rank encodes at a time on the CPU; 0: cores / local ranks")
       .at_least(0);
   OptionGroup watching = set.group("Watching");
-  watching
-      .add("metrics-port", command.metrics_port, Scope::kRank, "Prometheus port, + local rank; 0: a free one")
-      .between(0, 65535);
-  watching.add("metrics-address", command.metrics_address, Scope::kRank, "address the metrics are served on");
+  command.metrics.declare(watching);
 
   CLI::App* verify =
       app.add_subcommand("verify", "checks every byte of a cache; exit code 65 when one is wrong");

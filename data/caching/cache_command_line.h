@@ -4,15 +4,15 @@
 #include "common/device_kind.h"
 #include "common/options.h"
 #include "data/caching/cache_options.h"
+#include "monitoring/metrics/endpoint_options.h"
 
 namespace sdlora::data {
 
 struct CacheCommand {
   CacheOptions options;
   DeviceKind device = DeviceKind::kAuto;
-  int cpu_threads = 0;      // of each rank; 0: cores / local ranks
-  int metrics_port = 9400;  // + local rank; 0: a free port
-  std::string metrics_address = "127.0.0.1";
+  int cpu_threads = 0;  // of each rank; 0: cores / local ranks
+  monitoring::EndpointOptions metrics;
   bool wants_verify = false;
   bool wants_info = false;
   std::filesystem::path cache;  // of verify and info

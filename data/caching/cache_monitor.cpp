@@ -14,8 +14,7 @@ namespace sdlora::data {
 CacheMonitor::CacheMonitor(const CacheCommand& command, comm::Communicator& world)
     : output_(command.options.output),
       is_first_rank_(world.rank() == 0),
-      endpoint_(registry_, command.metrics_address,
-                monitoring::port_of_rank(command.metrics_port, world.local_rank())),
+      endpoint_(registry_, command.metrics.of_rank(world.local_rank())),
       addresses_(world.gather(endpoint_.target())) {
   const at::Device device = command.options.device;
   monitoring::export_build(registry_, device.is_cuda() ? "CUDA" : at::get_cpu_capability());

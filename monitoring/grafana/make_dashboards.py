@@ -63,9 +63,9 @@ STATES = [
          "(job_run:sdlora_max_steps:max{RUN} - job_run:sdlora_step:max{RUN}) * job_run:sdlora_step_duration_seconds:mean{RUN}"),
     stat("Alerts firing", "Alerts of these runs that fire now; monitoring/runbook.md says what to do.", "none", FIRING, red_above=1),
     stat("Ranks answering", "Ranks that answer Prometheus, of all ranks of the run.", "percentunit",
-         "job_run:sdlora_ranks_up:sum{RUN} / on (job, run) max by (job, run) (sdlora_world_size{RUN})", red_below=1),
+         "job_run:sdlora_ranks_up:sum{RUN} / on (job, run, run_id) max by (job, run, run_id) (sdlora_world_size{RUN})", red_below=1),
     stat("Since the last sign of life", "Of the rank that showed one last.", "s", "job_run:sdlora_progress_age_seconds:min{RUN}", red_above=120),
-    stat("Attempt", "How often the run has been started.", "none", "max by (job, run) (sdlora_run_attempt{RUN})", red_above=4),
+    stat("Attempt", "How often the run has been started.", "none", "max by (job, run, run_id) (sdlora_run_attempt{RUN})", red_above=4),
 ]
 LEARNING = [
     curve("Loss", "Of single steps, smoothed over about 50 steps, and of the validations, which alone compare like with like.", "none",
@@ -73,35 +73,35 @@ LEARNING = [
           ("validation", "job_run:sdlora_validation_loss:max{RUN}"), width=12, logarithmic=True),
     curve("Gradient norm", "Before and after clipping. Far above its usual level for long: the training is diverging.", "none",
           ("before clipping", "job_run:sdlora_gradient_norm:max{RUN}"),
-          ("after clipping", "max by (job, run) (sdlora_clipped_gradient_norm{RUN})"), width=12, logarithmic=True),
+          ("after clipping", "max by (job, run, run_id) (sdlora_clipped_gradient_norm{RUN})"), width=12, logarithmic=True),
     curve("Loss by quarter of the timesteps", "Quarter 1 has the least noise. Smoothed; mean over ranks.", "none",
           ("quarter {{quarter}}", "job_run_quarter:sdlora_loss_by_timestep_quarter:avg{RUN}"), logarithmic=True),
     curve("Validation loss by quarter", "The same noise and pictures every time, by quarter of the timesteps.", "none",
-          ("quarter {{quarter}}", "max by (job, run, quarter) (sdlora_validation_loss_by_timestep_quarter{RUN})"), logarithmic=True),
-    curve("Learning rate", "Of the latest step.", "sci", ("{{run}}", "max by (job, run) (sdlora_learning_rate{RUN})")),
-    curve("Norm of A", "By block of the UNet.", "none", ("{{block}}", 'max by (job, run, block) (sdlora_adapter_norm{RUN, matrix="A"})')),
+          ("quarter {{quarter}}", "max by (job, run, run_id, quarter) (sdlora_validation_loss_by_timestep_quarter{RUN})"), logarithmic=True),
+    curve("Learning rate", "Of the latest step.", "sci", ("{{run}}", "max by (job, run, run_id) (sdlora_learning_rate{RUN})")),
+    curve("Norm of A", "By block of the UNet.", "none", ("{{block}}", 'max by (job, run, run_id, block) (sdlora_adapter_norm{RUN, matrix="A"})')),
     curve("Norm of B", "By block of the UNet. Starts at 0 and grows with what is learned.", "none",
-          ("{{block}}", 'max by (job, run, block) (sdlora_adapter_norm{RUN, matrix="B"})')),
-    curve("Passes over the data", "Epochs, with fraction.", "none", ("{{run}}", "max by (job, run) (sdlora_epoch{RUN})")),
+          ("{{block}}", 'max by (job, run, run_id, block) (sdlora_adapter_norm{RUN, matrix="B"})')),
+    curve("Passes over the data", "Epochs, with fraction.", "none", ("{{run}}", "max by (job, run, run_id) (sdlora_epoch{RUN})")),
 ]
 NUMBERS = [
     curve("Steps that were not finite", "A second. Every one was skipped by all ranks; log.txt names its pictures.", "cps",
-          ("{{run}}", "max by (job, run) (rate(sdlora_nonfinite_steps_total{RUN}[$__rate_interval]))"), red_above=0.000001, width=6),
+          ("{{run}}", "max by (job, run, run_id) (rate(sdlora_nonfinite_steps_total{RUN}[$__rate_interval]))"), red_above=0.000001, width=6),
     curve("Skipped and clipped steps", "Share of all steps.", "percentunit",
-          ("skipped: {{reason}}", "max by (job, run, reason) (rate(sdlora_skipped_steps_total{RUN}[$__rate_interval])) / on (job, run) "
-           "group_left () max by (job, run) (rate(sdlora_steps_total{RUN}[$__rate_interval]))"),
-          ("clipped", "max by (job, run) (rate(sdlora_clipped_steps_total{RUN}[$__rate_interval])) / on (job, run) "
-           "max by (job, run) (rate(sdlora_steps_total{RUN}[$__rate_interval]))"), width=6),
+          ("skipped: {{reason}}", "max by (job, run, run_id, reason) (rate(sdlora_skipped_steps_total{RUN}[$__rate_interval])) / on (job, run, run_id) "
+           "group_left () max by (job, run, run_id) (rate(sdlora_steps_total{RUN}[$__rate_interval]))"),
+          ("clipped", "max by (job, run, run_id) (rate(sdlora_clipped_steps_total{RUN}[$__rate_interval])) / on (job, run, run_id) "
+           "max by (job, run, run_id) (rate(sdlora_steps_total{RUN}[$__rate_interval]))"), width=6),
     curve("Parameters that are not finite", "Numbers of A and B. More than 0 never mends itself.", "none",
-          ("rank {{rank}}", "max by (job, run, rank) (sdlora_nonfinite_parameters{RANK})"), red_above=1, width=6),
+          ("rank {{rank}}", "max by (job, run, run_id, rank) (sdlora_nonfinite_parameters{RANK})"), red_above=1, width=6),
     curve("Loss scale", "Of fp16; 1 without it. It halves after an overflow and doubles after many good steps.", "none",
-          ("{{run}}", "max by (job, run) (sdlora_loss_scale{RUN})"), width=6, logarithmic=True),
+          ("{{run}}", "max by (job, run, run_id) (sdlora_loss_scale{RUN})"), width=6, logarithmic=True),
 ]
 PACE = [
     curve("Samples a second", "Of all ranks: within steps, and over everything, pauses included.", "wps",
           ("within steps", "job_run:sdlora_samples_per_second:avg5m{RUN}"), ("over all", "job_run:sdlora_samples:rate5m{RUN}")),
     curve("Duration of a step", "Half, 95 % and 99 % of the steps take no longer.", "s",
-          *[(f"{name}", f"histogram_quantile({quantile}, sum by (job, run, le) "
+          *[(f"{name}", f"histogram_quantile({quantile}, sum by (job, run, run_id, le) "
              "(rate(sdlora_step_duration_seconds_bucket{RUN}[$__rate_interval])))") for name, quantile in
             (("median", 0.5), ("95 %", 0.95), ("99 %", 0.99))]),
     curve("Phases of a step", "Seconds a step, mean over ranks, and what is done between steps, spread over them.", "s",
@@ -109,39 +109,39 @@ PACE = [
     curve("Own work by rank", "Time of a step before the rank waits for others. One above the rest slows all.", "s",
           ("rank {{rank}}", "job_run_rank:sdlora_own_work_seconds:mean5m{RANK}")),
     curve("Reduction by rank", "Time of a step in the sum over all ranks and its waiting: the rank that slows all waits least.", "s",
-          ("rank {{rank}}", 'sum by (job, run, rank) (rate(sdlora_phase_duration_seconds_sum{RANK, phase="reduce"}[$__rate_interval])) '
-           "/ on (job, run, rank) (sum by (job, run, rank) (rate(sdlora_steps_total{RANK}[$__rate_interval])) > 0)")),
+          ("rank {{rank}}", 'sum by (job, run, run_id, rank) (rate(sdlora_phase_duration_seconds_sum{RANK, phase="reduce"}[$__rate_interval])) '
+           "/ on (job, run, run_id, rank) (sum by (job, run, run_id, rank) (rate(sdlora_steps_total{RANK}[$__rate_interval])) > 0)")),
     curve("Since the last step", "By rank.", "s",
-          ("rank {{rank}}", "time() - max by (job, run, rank) (sdlora_last_step_timestamp_seconds{RANK})")),
+          ("rank {{rank}}", "time() - max by (job, run, run_id, rank) (sdlora_last_step_timestamp_seconds{RANK})")),
     curve("All-reduce, data", "Put into sums over all ranks, by rank.", "binBps",
-          ("rank {{rank}}", "max by (job, run, rank) (rate(sdlora_all_reduce_bytes_total{RANK}[$__rate_interval]))"), width=12),
+          ("rank {{rank}}", "max by (job, run, run_id, rank) (rate(sdlora_all_reduce_bytes_total{RANK}[$__rate_interval]))"), width=12),
     curve("All-reduce, time", "Share of the time in sums over all ranks, waiting for slower ranks included.", "percentunit",
-          ("rank {{rank}}", "max by (job, run, rank) (rate(sdlora_all_reduce_seconds_total{RANK}[$__rate_interval]))"), red_above=0.3,
+          ("rank {{rank}}", "max by (job, run, run_id, rank) (rate(sdlora_all_reduce_seconds_total{RANK}[$__rate_interval]))"), red_above=0.3,
           width=12),
 ]
 SAFETY = [
     curve("Age of the newest checkpoint", "What a crash would cost.", "s",
-          ("{{run}}", "time() - max by (job, run) (sdlora_checkpoint_last_success_timestamp_seconds{RUN})"), width=6),
+          ("{{run}}", "time() - max by (job, run, run_id) (sdlora_checkpoint_last_success_timestamp_seconds{RUN})"), width=6),
     curve("Steps since the newest checkpoint", "With the interval they are written at.", "none",
           ("steps", "job_run:sdlora_checkpoint_age_steps:max{RUN}"),
-          ("interval", "max by (job, run) (sdlora_checkpoint_interval_steps{RUN})"), width=6),
+          ("interval", "max by (job, run, run_id) (sdlora_checkpoint_interval_steps{RUN})"), width=6),
     curve("Duration of checkpoints", "Half and 99 % of them take no longer.", "s",
-          *[(name, f"histogram_quantile({quantile}, sum by (job, run, le) (sdlora_phase_duration_seconds_bucket{{RUN, phase=\"checkpoint\"}}))")
+          *[(name, f"histogram_quantile({quantile}, sum by (job, run, run_id, le) (sdlora_phase_duration_seconds_bucket{{RUN, phase=\"checkpoint\"}}))")
             for name, quantile in (("median", 0.5), ("99 %", 0.99))], width=6),
-    curve("Size of the newest checkpoint", "Of this attempt.", "bytes", ("{{run}}", "max by (job, run) (sdlora_checkpoint_size_bytes{RUN})"), width=3),
+    curve("Size of the newest checkpoint", "Of this attempt.", "bytes", ("{{run}}", "max by (job, run, run_id) (sdlora_checkpoint_size_bytes{RUN})"), width=3),
     curve("Failed checkpoints", "A second. The run goes on with the older ones.", "cps",
-          ("{{run}}", "max by (job, run) (rate(sdlora_checkpoint_failures_total{RUN}[$__rate_interval]))"), red_above=0.000001, width=3),
+          ("{{run}}", "max by (job, run, run_id) (rate(sdlora_checkpoint_failures_total{RUN}[$__rate_interval]))"), red_above=0.000001, width=3),
     curve("Resident memory", "By rank; mapped model files, which the ranks of a host share, included.", "bytes",
-          ("rank {{rank}}", "max by (job, run, rank) (sdlora_resident_memory_bytes{RANK})")),
+          ("rank {{rank}}", "max by (job, run, run_id, rank) (sdlora_resident_memory_bytes{RANK})")),
     curve("Memory left on the hosts", "Share of what the host or container allows.", "percentunit",
-          ("rank {{rank}}", "min by (job, run, rank) (sdlora_memory_available_bytes{RANK} / sdlora_memory_limit_bytes{RANK})"), red_below=0.08),
+          ("rank {{rank}}", "min by (job, run, run_id, rank) (sdlora_memory_available_bytes{RANK} / sdlora_memory_limit_bytes{RANK})"), red_below=0.08),
     curve("GPU memory", "What tensors occupy, and what there is; 0 on the CPU.", "bytes",
-          ("rank {{rank}}", "max by (job, run, rank) (sdlora_gpu_memory_allocated_bytes{RANK})"),
-          ("limit of rank {{rank}}", "max by (job, run, rank) (sdlora_gpu_memory_limit_bytes{RANK})")),
+          ("rank {{rank}}", "max by (job, run, run_id, rank) (sdlora_gpu_memory_allocated_bytes{RANK})"),
+          ("limit of rank {{rank}}", "max by (job, run, run_id, rank) (sdlora_gpu_memory_limit_bytes{RANK})")),
     panel("table", "Run", "Configuration and data by their hashes, and the build.", "none",
-          ("", "max by (job, run, config_hash, data_hash, world_size, device, precision) (sdlora_run_info{RUN})"), width=12, height=6),
+          ("", "max by (job, run, run_id, config_hash, data_hash, world_size, device, precision) (sdlora_run_info{RUN})"), width=12, height=6),
     panel("table", "Build", "Version of each rank's program.", "none",
-          ("", "max by (job, run, rank, version, torch, backend) (sdlora_build_info{RANK})"), width=12, height=6),
+          ("", "max by (job, run, run_id, rank, version, torch, backend) (sdlora_build_info{RANK})"), width=12, height=6),
 ]
 FLEET = [
     stat("Runs", "Runs of which at least one rank answers.", "none", "count(job_run:sdlora_ranks_up:sum{RUN} > 0) or vector(0)"),
@@ -158,18 +158,18 @@ FLEET = [
           ("{{run}}", "job_run:sdlora_validation_loss:max{RUN}"), logarithmic=True),
     curve("Samples a second", "By run, within steps.", "wps", ("{{run}}", "job_run:sdlora_samples_per_second:avg5m{RUN}")),
     curve("Steps that were not finite", "A second.", "cps",
-          ("{{run}}", "max by (job, run) (rate(sdlora_nonfinite_steps_total{RUN}[$__rate_interval]))"), red_above=0.000001),
+          ("{{run}}", "max by (job, run, run_id) (rate(sdlora_nonfinite_steps_total{RUN}[$__rate_interval]))"), red_above=0.000001),
     curve("Ranks answering", "Of all ranks of the run.", "percentunit",
-          ("{{run}}", "job_run:sdlora_ranks_up:sum{RUN} / on (job, run) max by (job, run) (sdlora_world_size{RUN})"), red_below=1),
+          ("{{run}}", "job_run:sdlora_ranks_up:sum{RUN} / on (job, run, run_id) max by (job, run, run_id) (sdlora_world_size{RUN})"), red_below=1),
     curve("Since the last sign of life", "A run that stands still climbs.", "s",
           ("{{run}}", "job_run:sdlora_progress_age_seconds:min{RUN}"), red_above=120),
     curve("Steps since the newest checkpoint", "What a crash would cost.", "none", ("{{run}}", "job_run:sdlora_checkpoint_age_steps:max{RUN}")),
-    curve("Attempts", "Restarts show as steps.", "none", ("{{run}}", "max by (job, run) (sdlora_run_attempt{RUN})")),
+    curve("Attempts", "Restarts show as steps.", "none", ("{{run}}", "max by (job, run, run_id) (sdlora_run_attempt{RUN})")),
     curve("Memory left on the hosts", "The least of each run's ranks.", "percentunit",
-          ("{{run}}", "min by (job, run) (sdlora_memory_available_bytes{RUN} / sdlora_memory_limit_bytes{RUN})"), red_below=0.08),
+          ("{{run}}", "min by (job, run, run_id) (sdlora_memory_available_bytes{RUN} / sdlora_memory_limit_bytes{RUN})"), red_below=0.08),
     curve("Gradient norm", "Before clipping.", "none", ("{{run}}", "job_run:sdlora_gradient_norm:max{RUN}"), logarithmic=True),
     curve("Caching of pictures", "Pictures a second by cache_latents.", "cps",
-          ("{{run}}: {{result}}", "sum by (job, run, result) (rate(sdlora_cache_images_done_total{RUN}[$__rate_interval]))")),
+          ("{{run}}: {{result}}", "sum by (job, run, run_id, result) (rate(sdlora_cache_images_done_total{RUN}[$__rate_interval]))")),
 ]
 
 

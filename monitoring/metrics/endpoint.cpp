@@ -1,113 +1,132 @@
 #include "monitoring/metrics/endpoint.h"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <chrono>
+#include <sstream>
 #include <thread>
 
-#include <dlfcn.h>
 #include <fmt/format.h>
-#include <limits.h>
+#include <httplib.h>
 #include <netdb.h>
 #include <prometheus/collectable.h>
-#include <prometheus/exposer.h>
-#include <pthread.h>
+#include <prometheus/text_serializer.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "common/error.h"
 #include "common/host.h"
 #include "common/log.h"
-
-// civetweb, the server within prometheus-cpp, wants stacks of 100 KiB for its threads. The thread-local data
-// of LibTorch and the CUDA libraries, which lies on every stack, is larger, so the system would refuse each
-// thread. This definition takes the place of glibc's in the whole program (see the link options of this
-// library): no small stacks.
-extern "C" int pthread_attr_setstacksize(pthread_attr_t* attributes, size_t stack_bytes) noexcept {
-  constexpr size_t kSmallestStackBytes = size_t{1} << 20;
-  using SetStackSize = int (*)(pthread_attr_t*, size_t);
-  static const auto set_stack_size =
-      reinterpret_cast<SetStackSize>(dlsym(RTLD_NEXT, "pthread_attr_setstacksize"));
-  return set_stack_size(attributes, std::max(stack_bytes, kSmallestStackBytes));
-}
+#include "common/network_interfaces.h"
 
 namespace sdlora::monitoring {
 namespace {
 
+// A client that does not finish its request holds one of them until it is hung up on.
+constexpr size_t kThreadCount = 8;
+constexpr std::chrono::seconds kPatienceWithClients{2};
+
+// "[::1]" and "::1" are the same.
+std::string without_brackets(const std::string& address) {
+  const bool is_in_brackets = address.starts_with('[') && address.ends_with(']');
+  return is_in_brackets ? address.substr(1, address.size() - 2) : address;
+}
+
 // IPv6 addresses stand in brackets before a port.
 std::string with_port(const std::string& address, int port) {
-  const bool is_bare_ipv6 = address.find(':') != std::string::npos && !address.starts_with('[');
-  return is_bare_ipv6 ? fmt::format("[{}]:{}", address, port) : fmt::format("{}:{}", address, port);
+  const bool is_ipv6 = address.find(':') != std::string::npos;
+  return is_ipv6 ? fmt::format("[{}]:{}", address, port) : fmt::format("{}:{}", address, port);
 }
 
-// Null when the port cannot be had.
-std::unique_ptr<prometheus::Exposer> listen(const std::string& address, int port) {
-  try {
-    return std::make_unique<prometheus::Exposer>(with_port(address, port));
-  } catch (const std::exception&) {  // its text is the same for every cause
-    return nullptr;
-  }
-}
-
-// Connects and hangs up; nothing comes of it when that fails.
-void knock(const std::string& address, int port) {
-  const addrinfo numeric{.ai_flags = AI_NUMERICHOST,
-                         .ai_family = AF_UNSPEC,
-                         .ai_socktype = SOCK_STREAM,
-                         .ai_protocol = 0,
-                         .ai_addrlen = 0,
-                         .ai_addr = nullptr,
-                         .ai_canonname = nullptr,
-                         .ai_next = nullptr};
+bool is_resolved(const std::string& name) {
   addrinfo* found = nullptr;
-  if (getaddrinfo(address.c_str(), std::to_string(port).c_str(), &numeric, &found) != 0) return;
-  const int caller = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (caller >= 0) {
-    static_cast<void>(connect(caller, found->ai_addr, found->ai_addrlen));  // that it arrives is enough
-    close(caller);
-  }
-  freeaddrinfo(found);
+  if (::getaddrinfo(name.c_str(), nullptr, nullptr, &found) != 0) return false;
+  ::freeaddrinfo(found);
+  return true;
 }
 
-std::string name_to_reach(const std::string& address) {
-  if (address != "0.0.0.0" && address != "::" && address != "[::]") return address;
+// Of a host whose name nobody knows, as a container's: its first address that others may reach.
+std::string address_of_this_host() {
+  for (const NetworkInterface& interface : network_interfaces())
+    if (!interface.is_local && !interface.address.starts_with("fe80:"))
+      return interface.address.substr(0, interface.address.find('/'));
   return host_name();
+}
+
+std::string name_to_reach(const EndpointAddress& address) {
+  if (!address.advertised.empty()) return without_brackets(address.advertised);
+  const std::string listening = without_brackets(address.listen);
+  if (listening != "0.0.0.0" && listening != "::") return listening;
+  return is_resolved(host_name()) ? host_name() : address_of_this_host();
+}
+
+// Not the library's choice, SO_REUSEPORT, with which two processes have the same port and each half of the
+// requests.
+void set_socket_options(int socket) {
+  const int yes = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 }
 
 }  // namespace
 
-MetricsEndpoint::MetricsEndpoint(const MetricsRegistry& registry, const std::string& address, int port)
-    : metrics_(registry.collectable()), address_(address), exposer_(listen(address, port)) {
-  if (!exposer_ && port != 0) {
-    exposer_ = listen(address, 0);
-    if (exposer_)
-      log::warning(fmt::format("metrics: cannot listen on {} (in use?); taking a free port instead: {}",
-                               with_port(address, port), exposer_->GetListeningPorts().front()));
+struct MetricsEndpoint::Server {
+  explicit Server(const MetricsRegistry& registry) : metrics(registry.collectable()) {
+    http.new_task_queue = [] { return new httplib::ThreadPool(kThreadCount); };
+    http.set_read_timeout(kPatienceWithClients);
+    http.set_write_timeout(kPatienceWithClients);
+    http.set_keep_alive_timeout(kPatienceWithClients.count());
+    http.set_socket_options(set_socket_options);
+    http.Get("/metrics", [this](const httplib::Request&, httplib::Response& answer) {
+      answer.set_content(prometheus::TextSerializer().Serialize(metrics->Collect()),
+                         "text/plain; version=0.0.4; charset=utf-8");
+    });
   }
-  if (!exposer_) {
-    log::warning(fmt::format("metrics: cannot listen on address {}; going on without; see --metrics-address",
-                             address));
+
+  ~Server() {
+    http.stop();
+    if (thread.joinable()) thread.join();
+  }
+
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // The port, or -1 with errno's reason.
+  int bind(const std::string& address, int wanted) {
+    if (wanted == 0) return http.bind_to_any_port(address);
+    return http.bind_to_port(address, wanted) ? wanted : -1;
+  }
+
+  void start() {
+    thread = std::thread([this] { http.listen_after_bind(); });
+    while (!http.is_running()) std::this_thread::yield();  // stop() has no effect before
+  }
+
+  std::shared_ptr<prometheus::Collectable> metrics;
+  httplib::Server http;
+  std::thread thread;
+};
+
+MetricsEndpoint::MetricsEndpoint(const MetricsRegistry& registry, const EndpointAddress& address)
+    : server_(std::make_unique<Server>(registry)) {
+  const std::string listening = without_brackets(address.listen);
+  int port = server_->bind(listening, address.port);
+  const std::string reason = system_error_text();
+  if (port < 0 && address.port != 0) {
+    port = server_->bind(listening, 0);
+    if (port >= 0)
+      log::warning(fmt::format("metrics: cannot listen on {} ({}); taking a free port instead: {}",
+                               with_port(listening, address.port), reason, port));
+  }
+  if (port < 0) {
+    log::warning(
+        fmt::format("metrics: cannot listen on {} ({}): --metrics-address takes an address of this host; "
+                    "going on without",
+                    address.listen, is_resolved(listening) ? reason : "it is no address or host name"));
+    server_ = nullptr;
     return;
   }
-  exposer_->RegisterCollectable(metrics_);
-  target_ = with_port(name_to_reach(address), exposer_->GetListeningPorts().front());
+  server_->start();
+  target_ = with_port(name_to_reach(address), port);
 }
 
-// The server looks every two seconds whether it is to stop, or at once when somebody connects.
-MetricsEndpoint::~MetricsEndpoint() {
-  if (!exposer_) return;
-  const int port = exposer_->GetListeningPorts().front();
-  std::atomic<bool> has_stopped = false;
-  std::thread visitor([&] {
-    while (!has_stopped) {
-      knock(address_, port);
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-  });
-  exposer_.reset();
-  has_stopped = true;
-  visitor.join();
-}
+MetricsEndpoint::~MetricsEndpoint() = default;
 
 int port_of_rank(int port, int local_rank) {
   return port == 0 ? 0 : port + local_rank;

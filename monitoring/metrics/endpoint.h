@@ -7,27 +7,29 @@
 
 #include "monitoring/metrics/registry.h"
 
-namespace prometheus {
-class Exposer;
-}  // namespace prometheus
-
 namespace sdlora::monitoring {
+
+// Where it listens, and what it tells Prometheus.
+struct EndpointAddress {
+  std::string listen =
+      "127.0.0.1";         // an address of this host, IPv6 with or without brackets; 0.0.0.0, ::: all
+  int port = 0;            // 0: a free one
+  std::string advertised;  // host name or address; empty: `listen`, or for all addresses this host's
+                           // name, or where that does not resolve an address of its own
+};
 
 class MetricsEndpoint {
  public:
-  // Serves on address:port; port 0 takes a free one, and so does, with a warning, a port that is in use.
-  // Starts threads: not before a fork.
-  MetricsEndpoint(const MetricsRegistry& registry, const std::string& address, int port);
+  // A port that is in use gives way to a free one, with a warning. Starts threads: not before a fork.
+  MetricsEndpoint(const MetricsRegistry& registry, const EndpointAddress& address);
   ~MetricsEndpoint();
 
-  // Where Prometheus finds it: "127.0.0.1:9400", or this host's name when it listens on all addresses. Empty
-  // when nothing is served.
+  // Where Prometheus finds it: "127.0.0.1:18400", "[fd00::2]:18400". Empty when nothing is served.
   const std::string& target() const { return target_; }
 
  private:
-  std::shared_ptr<prometheus::Collectable> metrics_;  // the exposer only looks at it
-  std::string address_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  struct Server;
+  std::unique_ptr<Server> server_;
   std::string target_;
 };
 

@@ -10,7 +10,7 @@ namespace sdlora::monitoring {
 
 inline constexpr const char* kMetricsTargetsFile = "metrics_targets.json";
 
-// (rank 0 only) Writes [{"targets":["127.0.0.1:9400"],"labels":{"job":"sdlora","run":"ink","rank":"0"}}, …]
+// (rank 0 only) Writes [{"targets":["127.0.0.1:18400"],"labels":{"job":"sdlora","run":"ink","rank":"0"}}, …]
 // complete or not at all, since Prometheus reads it at any moment. `run` is the name of the directory.
 // `addresses`: by rank; a rank without one is left out. Throws Error(kIo).
 void write_metrics_targets(const std::filesystem::path& run_directory,

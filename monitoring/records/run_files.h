@@ -3,10 +3,20 @@
 // monitoring/metrics/scrape_endpoints.h.
 #pragma once
 
+#include <filesystem>
+#include <string>
+
 namespace sdlora::monitoring {
 
 inline constexpr const char* kMetricsFileName = "metrics.jsonl";    // a line per step
 inline constexpr const char* kAdapterFileName = "lora_weights.pt";  // of the last step
 inline constexpr const char* kPreviewsFolderName = "previews";      // step-000100/00.png … and prompts.txt
+
+// "ink" of "runs/ink/", also of "." when that is where this process is.
+std::string run_name(const std::filesystem::path& run_directory);
+
+// Tells it from a run of the same name elsewhere, and stays when it is started again: eight hexadecimal
+// digits of a hash of the directory's place and inode.
+std::string run_id(const std::filesystem::path& run_directory);
 
 }  // namespace sdlora::monitoring

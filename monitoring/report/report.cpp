@@ -116,11 +116,6 @@ std::string now_text() {
   return text;
 }
 
-// "ink" for runs/ink and for runs/ink/
-std::string name_of(const std::filesystem::path& directory) {
-  return std::filesystem::absolute(directory / "").lexically_normal().parent_path().filename().string();
-}
-
 std::string escape_html(const std::string& text) {
   std::string escaped;
   for (const char c : text) {
@@ -158,7 +153,7 @@ void put_in_place(std::string& page, std::string_view mark, const std::string& t
 }  // namespace
 
 void write_report(const RunReport& report) {
-  const std::string name = name_of(report.run_directory);
+  const std::string name = run_name(report.run_directory);
   const MetricsHistory history = read_metrics_history(report.run_directory / kMetricsFileName);
   const OrderedJson data{{"name", name},
                          {"state", report.state},

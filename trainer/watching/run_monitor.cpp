@@ -21,8 +21,7 @@ struct RunMonitor::Outlets {
       : config(run_config),
         epoch_samples(loaded.split.training.size()),
         metrics(run_config, loaded, world, watchdog, first_step),
-        endpoint(metrics.registry(), run_config.watching.metrics_address,
-                 monitoring::port_of_rank(run_config.watching.metrics_port, world.local_rank())) {}
+        endpoint(metrics.registry(), run_config.watching.metrics.of_rank(world.local_rank())) {}
 
   const TrainConfig& config;
   size_t epoch_samples;
@@ -45,7 +44,7 @@ RunMonitor::RunMonitor(const TrainConfig& config, const LoadedRun& loaded, comm:
         config.places.output / monitoring::kMetricsFileName, first_step);
     if (config.watching.writes_tensorboard)
       outlets_->tensorboard = std::make_unique<monitoring::TensorboardLog>(config.places.output, first_step);
-    log::info(fmt::format("metrics    http://{}/metrics", addresses.front()));
+    if (!addresses.front().empty()) log::info(fmt::format("metrics    http://{}/metrics", addresses.front()));
     outlets_->bar =
         std::make_unique<monitoring::ProgressBar>(config.schedule.max_steps, "training", "step",
                                                   monitoring::ProgressBarOptions{.already_done = first_step});

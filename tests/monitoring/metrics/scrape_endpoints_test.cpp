@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
+#include "monitoring/records/run_files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::monitoring {
@@ -23,9 +24,11 @@ class MetricsTargets : public testing::Test {
 TEST_F(MetricsTargets, AreWhatPrometheusReadsWithoutTheRanksThatServeNothing) {
   const auto directory = run("a \"b\"");
   write_metrics_targets(directory, {"n1:9400", "", "[::1]:9402"});
-  EXPECT_EQ(nlohmann::json::parse(bytes_of(directory / "metrics_targets.json")), nlohmann::json::parse(R"([
+  auto expected = nlohmann::json::parse(R"([
       {"targets": ["n1:9400"], "labels": {"job": "sdlora", "run": "a \"b\"", "rank": "0"}},
-      {"targets": ["[::1]:9402"], "labels": {"job": "sdlora", "run": "a \"b\"", "rank": "2"}}])"));
+      {"targets": ["[::1]:9402"], "labels": {"job": "sdlora", "run": "a \"b\"", "rank": "2"}}])");
+  for (auto& group : expected) group["labels"]["run_id"] = run_id(directory);
+  EXPECT_EQ(nlohmann::json::parse(bytes_of(directory / "metrics_targets.json")), expected);
 }
 
 TEST_F(MetricsTargets, OfADirectoryWrittenWithASlashHaveItsName) {
