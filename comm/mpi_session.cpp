@@ -31,6 +31,23 @@ bool started_by_mpi() {
   return false;
 }
 
+void refuse_ranks_without_mpi(int size) {
+  if (size > 1) return;
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "WORLD_SIZE"}) {
+    const char* count = std::getenv(variable);
+    if (count == nullptr || std::atoi(count) < 2) continue;
+    throw Error(
+        ExitCode::kMismatch,
+        {.what = "started as one of several ranks that do not find each other",
+         .expected = std::string(variable) + "=" + count + " ranks in one MPI world",
+         .seen = "a world of 1",
+         .where = "environment variable " + std::string(variable),
+         .advice =
+             "start with the mpirun of Open MPI, srun --mpi=pmix or launcher run, not with another MPI's "
+             "mpiexec or torchrun; for a single rank, unset it"});
+  }
+}
+
 // A communicator apart from the program's traffic: a failing rank may speak on it whatever the others are
 // doing.
 // The buffers are here since MPI may still write to them after the caller's patience ran out.

@@ -14,6 +14,10 @@ namespace sdlora::comm {
 // would believe to be alone, and all would write the same output.
 bool started_by_mpi();
 
+// Throws Error(kMismatch) when what started this process meant it to be one of several ranks, and MPI knows
+// of one: another MPI's mpiexec, or torchrun. `size`: of the world that was found.
+void refuse_ranks_without_mpi(int size);
+
 // What a rank says of its failure; equal messages have equal digests.
 struct FailureDigest {
   int64_t exit_code;

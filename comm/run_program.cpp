@@ -69,6 +69,7 @@ int run_program(int* argc, char*** argv, const std::function<Start()>& read_opti
       world = make_single_process_communicator();
     }
     log::start(world->rank(), world->size());
+    refuse_ranks_without_mpi(world->size());
     if (!undone_binding.empty() && world->rank() == 0)
       log::info(fmt::format("{} is not obeyed: ranks share a host's cores by --cpu-threads", undone_binding));
     if (refusal) std::rethrow_exception(refusal);

@@ -17,6 +17,7 @@
 #include "lora/initial_values.h"
 #include "monitoring/records/run_files.h"
 #include "trainer/options/doubts.h"
+#include "trainer/run/arithmetic.h"
 #include "trainer/run/choose_checkpoint.h"
 #include "trainer/run/handshake.h"
 #include "trainer/run/startup_table.h"
@@ -203,7 +204,7 @@ RunState Trainer::run_state() const {
           .loss_scaler = loaded_->loss_scaler.state(),
           .micro_batch_size = loaded_->share.micro_batch_size,
           .cpu_threads = at::get_num_threads(),
-          .cpu_kernels = describe(loaded_->mode.cpu_kernels),
+          .cpu_kernels = describe_arithmetic(loaded_->mode.cpu_kernels),
           .data_hash = loaded_->dataset.manifest_sha256(),
           .model_hash = model_hash_,
           .init_adapter_hash = init_adapter_hash_,

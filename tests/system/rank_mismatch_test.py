@@ -39,13 +39,18 @@ class RanksThatDiffer(unittest.TestCase):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-handshake-"))
         self.addCleanup(shutil.rmtree, self.directory)
 
-    def train(self, program_of_rank_1=TRAINER, **options_of_rank_1):
+    def train(self, program_of_rank_1=TRAINER, environment_of_rank_1=(), **options_of_rank_1):
         output = self.directory / "run"
         first = [str(TRAINER), *map(str, programs.train_options(output))]
-        second = [str(program_of_rank_1), *map(str, programs.train_options(output, **options_of_rank_1))]
+        second = [*(["env", *environment_of_rank_1] if environment_of_rank_1 else []), str(program_of_rank_1), *map(str, programs.train_options(output, **options_of_rank_1))]
         done = subprocess.run([*programs.MPIRUN, "-np", "1", *first, ":", "-np", "1", *second], env=programs.ENVIRONMENT,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
         return programs.Result(done.returncode, done.stdout)
+
+    def test_in_what_a_library_may_compute_with(self):
+        for setting in ("DNNL_MAX_CPU_ISA=AVX2", "MKL_CBWR=COMPATIBLE", "ATEN_CPU_CAPABILITY=avx2"):
+            with self.subTest(setting=setting):
+                self.expect_refusal(setting.split("=")[0], environment_of_rank_1=[setting])
 
     def expect_refusal(self, *words, **rank_1):
         result = self.train(**rank_1)
@@ -114,6 +119,27 @@ class RanksThatDiffer(unittest.TestCase):
     def test_only_in_where_their_equal_files_lie_work_together(self):
         result = self.train(model=self.copy_of(programs.TINY_MODEL), data=self.copy_of(programs.TINY_CACHE), step_timeout=77)
         self.assertEqual(result.exit_code, 0, result.output)
+
+
+class RanksThatAreNone(unittest.TestCase):
+    """Processes that another starter meant to be ranks of one run: each would train alone, and write what the others write."""
+
+    def test_refuse_to_train_alone(self):
+        with tempfile.TemporaryDirectory(prefix="sdlora-alone-") as folder:
+            for variables in ({"PMI_RANK": "1", "PMI_SIZE": "2"}, {"RANK": "0", "WORLD_SIZE": "2"}, {"MV2_COMM_WORLD_SIZE": "4"}):
+                with self.subTest(**variables):
+                    done = subprocess.run([str(TRAINER), *map(str, programs.train_options(f"{folder}/run"))],
+                                          env={**programs.ENVIRONMENT, **variables}, stdout=subprocess.PIPE,
+                                          stderr=subprocess.STDOUT, text=True, timeout=120)
+                    self.assertEqual(done.returncode, programs.MISMATCH, done.stdout)
+                    self.assertIn("a world of 1", done.stdout)
+                    self.assertFalse(pathlib.Path(folder, "run").exists())
+
+    def test_of_one_are_not_refused(self):
+        with tempfile.TemporaryDirectory(prefix="sdlora-alone-") as folder:
+            done = subprocess.run([str(TRAINER), *map(str, programs.train_options(f"{folder}/run", max_steps=1))],
+                                  env={**programs.ENVIRONMENT, "WORLD_SIZE": "1"}, timeout=120)
+            self.assertEqual(done.returncode, 0)
 
 
 if __name__ == "__main__":

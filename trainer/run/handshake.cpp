@@ -10,6 +10,7 @@
 #include "comm/fail_together.h"
 #include "common/error.h"
 #include "common/version.h"
+#include "trainer/run/arithmetic.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -92,7 +93,7 @@ void compare_loaded(comm::Communicator& world, const LoadedRun& loaded, const st
   fingerprint["parameter layout"] = hash_of_layout(loaded.adapter);
   fingerprint["device type"] = c10::DeviceTypeName(loaded.mode.device.type());
   fingerprint["CPU capability"] = at::get_cpu_capability();
-  fingerprint["CPU kernels"] = describe(loaded.mode.cpu_kernels);
+  fingerprint["CPU kernels"] = describe_arithmetic(loaded.mode.cpu_kernels);
   fingerprint["CPU threads"] = std::to_string(at::get_num_threads());
   compare_ranks(world, fingerprint);
 }

@@ -14,7 +14,7 @@ struct RunState {
   LossScaler::State loss_scaler;
   int64_t micro_batch_size = 0;
   int64_t cpu_threads = 0;                      // of each rank
-  std::string cpu_kernels;                      // what computes the frozen layers
+  std::string cpu_kernels;                      // describe_arithmetic()
   std::string data_hash;                        // SHA-256 of the cache's manifest
   std::string model_hash;                       // SHA-256 of the UNet
   std::string init_adapter_hash;                // SHA-256 of the file of --init-adapter; empty: none
