@@ -18,6 +18,21 @@ void expect(const std::string& name, Naming naming, const std::string& path, Par
   EXPECT_EQ(parsed.part, part) << name;
 }
 
+TEST(AdapterName, MayBeOfAnyLength) {  // std::regex went down its stack with every letter
+  const std::string letters(1'000'000, 'a'), digits(1'000'000, '7');
+  for (const std::string& name :
+       {letters, letters + ".lora_A.weight", "lora_unet_" + letters, "unet:" + digits,
+        "unet:" + digits + ":down", "<" + letters + ">", letters + ".lora_A." + letters + ".weight",
+        std::string(1'000'000, '.'), std::string(1'000'000, '_')})
+    EXPECT_NO_THROW(parse_adapter_name(name)) << name.substr(0, 20);
+}
+
+TEST(AdapterName, OfPeftMayHoldTheAdaptersOwnName) {
+  expect("base_model.model." + kQueryPath + ".lora_A.default.weight", Naming::kPeft, kQueryPath, Part::kA);
+  EXPECT_EQ(parse_adapter_name("x.lora_A..weight").path, "x.lora_A..weight");  // no name
+  EXPECT_EQ(parse_adapter_name("x.lora_A.weight").path, "x");
+}
+
 TEST(AdapterName, IsReadInOurOwnNaming) {
   expect(kQueryPath + ".lora_A", Naming::kSdlora, kQueryPath, Part::kA);
   expect(kOutPath + ".lora_B", Naming::kSdlora, kOutPath, Part::kB);

@@ -68,6 +68,9 @@ THIRD_PARTY_ROOMS = {
     r"prometheus/": {"monitoring"},
     r"opencv2/": {"data", "inference"},
     r"spdlog/": {"common"},
+    r"pcre2\.h": {"common"},
+    r"httplib\.h": {"monitoring"},
+    r"regex$": set(),  # std::regex recurses with its subject; common/pattern.h does not
     r"CLI/": {"common"},
     r"toml\+\+/": {"common"},
     r"dnnl\.hpp": {"model"},

@@ -2,6 +2,8 @@
 
 namespace sdlora::trainer {
 
+constexpr int kMostCpuThreads = 1024;  // more than any host has cores
+
 Words<Reduction> reduction_words() {
   return {{"exact", Reduction::kExact}, {"fp32", Reduction::kFp32}};
 }
@@ -27,7 +29,7 @@ void ComputeOptions::declare(OptionGroup group) {
       .add("cpu-threads", cpu_threads, Scope::kRank,
            "intra-op threads of each rank; auto: cores / local ranks, or what the resumed checkpoint used")
       .auto_is_zero()
-      .at_least(0);
+      .between(0, kMostCpuThreads);
   group
       .add("cpu-kernels", cpu_kernels, Scope::kRun,
            "what computes the frozen layers on the CPU; auto: the fastest measured on this kind of CPU")

@@ -6,7 +6,7 @@ void NoiseOptions::declare(OptionGroup group) {
   group
       .add("noise-offset", offset, Scope::kResult,
            "std of a constant added to each channel of the noise, so that the mean is learnt too; 0: none")
-      .at_least(0);
+      .between(0, 100);
 }
 
 }  // namespace sdlora::trainer

@@ -1,6 +1,9 @@
 #include "trainer/run/run_directory.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "checkpoint/checkpoint_store.h"
 #include "comm/fail_together.h"
@@ -12,16 +15,54 @@
 
 namespace sdlora::trainer {
 
+namespace {
+
+namespace fs = std::filesystem;
+
+bool has_checkpoints(const fs::path& directory) {
+  std::error_code none;
+  return std::any_of(
+      fs::directory_iterator(directory, none), fs::directory_iterator(), [](const auto& entry) {
+        const std::string name = entry.path().filename().string();
+        return name.find(checkpoint::kCheckpointPrefix) <= 1;  // also one that a dead save has moved aside
+      });
+}
+
+// What a run that begins would replace or write into.
+std::vector<std::string> files_in_the_way(const fs::path& directory, std::vector<std::string> names) {
+  std::erase_if(names,
+                [&](const std::string& name) { return !fs::exists(fs::symlink_status(directory / name)); });
+  return names;
+}
+
+}  // namespace
+
 void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& world) {
   comm::fail_together(world, [&] {
-    if (config.checkpoints.resume != "none") return;
-    for (const char* name : {monitoring::kMetricsFileName, monitoring::kAdapterFileName})
-      if (std::filesystem::exists(config.places.output / name))
-        throw Error(ExitCode::kUsage, {.what = "the output directory already holds a run",
-                                       .expected = "an unused directory, for --resume none",
-                                       .seen = fmt::format("a {}", name),
-                                       .where = config.places.output.string(),
-                                       .advice = "choose another --output, or --resume auto to go on"});
+    const fs::path& output = config.places.output;
+    const auto refuse = [&](const std::string& what, const std::vector<std::string>& names,
+                            const std::string& advice) {
+      if (names.empty()) return;
+      throw Error(ExitCode::kUsage,
+                  {.what = what,
+                   .expected = "an unused directory, or a run of this program with a checkpoint",
+                   .seen = fmt::format("{}", fmt::join(names, ", ")),
+                   .where = output.string(),
+                   .advice = advice});
+    };
+    if (config.checkpoints.resume == "none")
+      return refuse("the output directory already holds a run",
+                    files_in_the_way(output, {monitoring::kMetricsFileName, monitoring::kAdapterFileName}),
+                    "choose another --output, or --resume auto to go on");
+    if (has_checkpoints(output)) return;
+    refuse("the output directory holds an adapter that this run would replace",
+           files_in_the_way(output, {monitoring::kAdapterFileName}),
+           "choose another --output, or move it; to begin from it, use --init-adapter");
+    if (fs::exists(output / monitoring::kLockFileName)) return;  // ours, from before its first checkpoint
+    refuse("the output directory holds files of others that this run would replace",
+           files_in_the_way(output, {"config.toml", "lora_weights.json", "log.txt", "report.html",
+                                     monitoring::kMetricsFileName, monitoring::kPreviewsFolderName}),
+           "choose another --output");
   });
 }
 

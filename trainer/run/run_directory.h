@@ -6,8 +6,9 @@
 
 namespace sdlora::trainer {
 
-// (all ranks) With --resume none an output that holds a run is refused, Error(kUsage), before anything is
-// written.
+// (all ranks) Throws Error(kUsage), before anything is written, for an output in which a run would replace
+// what is not its own: with --resume none one that holds a run; else one without a checkpoint that holds an
+// adapter, or, where no run has been before, files with the names of a run's.
 void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& world);
 
 // (all ranks) Creates the directory, tries to write in it, removes what dead attempts left, and appends the

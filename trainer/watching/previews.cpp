@@ -14,6 +14,17 @@ namespace sdlora::trainer {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// "step-000100"
+bool is_of_a_step(const std::string& name) {
+  constexpr std::string_view kPrefix = "step-";
+  return name.starts_with(kPrefix) && name.size() > kPrefix.size() &&
+         name.find_first_not_of("0123456789", kPrefix.size()) == std::string::npos;
+}
+
+}  // namespace
+
 std::vector<std::string> read_preview_prompts(const fs::path& file) {
   std::ifstream stream(file);
   std::vector<std::string> prompts;
@@ -92,7 +103,7 @@ void remove_previews(const fs::path& directory) {
   std::error_code ignored;  // a stale picture is drawn over or left: it does no harm
   std::vector<fs::path> folders;
   for (const auto& entry : fs::directory_iterator(directory, ignored))
-    if (entry.path().filename().string().starts_with("step-")) folders.push_back(entry.path());
+    if (is_of_a_step(entry.path().filename().string())) folders.push_back(entry.path());
   for (const fs::path& folder : folders) fs::remove_all(folder, ignored);
 }
 

@@ -37,8 +37,29 @@ TEST_F(RunDirectory, ThatHoldsARunIsRefusedOnlyWhereNothingMayBeResumed) {
     EXPECT_THAT(error_of([&] { refuse_a_used_directory(config_, *world_); }),
                 AllOf(StartsWith("64 "), HasSubstr(name), HasSubstr(config_.places.output.string())));
     config_.checkpoints.resume = "auto";
-    EXPECT_NO_THROW(refuse_a_used_directory(config_, *world_));
+    write_bytes(config_.places.output / "checkpoint-step-1/adapter.safetensors", "");
+    EXPECT_NO_THROW(refuse_a_used_directory(config_, *world_)) << "it may be gone on from";
   }
+}
+
+TEST_F(RunDirectory, IsRefusedWhereARunWouldReplaceWhatIsNotItsOwn) {
+  for (const char* name : {"config.toml", "report.html", "log.txt", "metrics.jsonl", "lora_weights.json",
+                           "lora_weights.pt", "previews/holiday.png"}) {
+    std::filesystem::remove_all(config_.places.output);
+    write_bytes(config_.places.output / name, "mine");
+    EXPECT_THAT(error_of([&] { refuse_a_used_directory(config_, *world_); }),
+                AllOf(StartsWith("64 "), HasSubstr(std::filesystem::path(name).begin()->string())))
+        << name;
+  }
+}
+
+TEST_F(RunDirectory, OfARunThatDiedBeforeItsFirstCheckpointMayBeUsedAgain) {
+  for (const char* name : {"trainer.lock", "config.toml", "report.html", "log.txt", "metrics.jsonl"})
+    write_bytes(config_.places.output / name, "");
+  EXPECT_NO_THROW(refuse_a_used_directory(config_, *world_));
+  write_bytes(config_.places.output / "lora_weights.pt", "of a finished run whose checkpoints were removed");
+  EXPECT_THAT(error_of([&] { refuse_a_used_directory(config_, *world_); }),
+              AllOf(StartsWith("64 "), HasSubstr("lora_weights.pt"), HasSubstr("--init-adapter")));
 }
 
 TEST_F(RunDirectory, IsMadeWithAllFoldersAboveAndGetsTheLog) {
