@@ -8,6 +8,7 @@
 #include "common/text_list.h"
 #include "data/caching/cache_inputs.h"
 #include "data/caching/output_directory.h"
+#include "data/caching/same_cache.h"
 #include "data/caching/shard_builder.h"
 #include "data/caching/text_builder.h"
 #include "data/caching/worker_threads.h"
@@ -59,15 +60,17 @@ class ProgressCount {
 
 // (all ranks) Rank 0 says which files are kept, and makes way for the others. `output` is null on other
 // ranks.
-CachePlan decide_what_to_rebuild(CachePlan plan, OutputDirectory* output,
-                                 const std::filesystem::path& cache_directory, comm::Communicator& world) {
+CachePlan decide_what_to_rebuild(CachePlan plan, OutputDirectory* output, const CacheOptions& options,
+                                 comm::Communicator& world) {
   std::string text;
   comm::fail_together(world, [&] {
     if (output == nullptr) return;
-    mark_reusable_files(plan, output->record(), cache_directory);
-    if (!is_all_kept(plan)) output->begin_rebuild(plan);
+    const PreviousCache previous = read_previous_cache(output->record(), options.output, plan);
+    const bool is_another = is_another_cache(output->record(), previous, plan, options);
+    mark_reusable_files(plan, output->record(), options.output);
+    if (!is_all_kept(plan)) output->begin_rebuild(plan, is_another);
     for (const auto& [name, file] : output->record().files)
-      if (name.starts_with("shard-")) plan.reusable_shards.push_back(name);
+      if (finished_name(name) != kTextFileName) plan.reusable_shards.push_back(name);
     text = to_json_text(plan);
   });
   world.broadcast(text, 0);
@@ -129,12 +132,14 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
   // 1. One owner of the output directory
   std::unique_ptr<OutputDirectory> output;  // rank 0 only
   comm::fail_together(world, [&] {
-    if (world.rank() == 0) output = std::make_unique<OutputDirectory>(options.output);
+    if (world.rank() != 0) return;
+    output = std::make_unique<OutputDirectory>(options.output);
+    refuse_newer_format(output->record(), options);
   });
 
   // 2. What must be there, and what is there already
   const CachePlan plan =
-      decide_what_to_rebuild(gather_cache_inputs(options, world), output.get(), options.output, world);
+      decide_what_to_rebuild(gather_cache_inputs(options, world), output.get(), options, world);
   CacheReport report{.skipped = plan.skipped};
 
   // 3. Make the rest

@@ -41,7 +41,7 @@ void mark_reusable_files(CachePlan& plan, const CacheRecord& record, const fs::p
     if (planned.is_kept) plan.skipped.insert(plan.skipped.end(), left_out.begin(), left_out.end());
   }
   if (record.files.contains(kTextFileName)) {
-    const TextContent text = read_text_file(cache_directory / kTextFileName);
+    const TextContent text = read_text_without_embeddings(cache_directory / kTextFileName);
     plan.is_text_kept = text.inputs_sha256 == plan.text_inputs_sha256 && text.caption == plan.captions;
   }
 }

@@ -43,4 +43,7 @@ ShardContent read_shard(const std::filesystem::path& file);
 
 TextContent read_text_file(const std::filesystem::path& file);
 
+// All but the embeddings, which are left undefined.
+TextContent read_text_without_embeddings(const std::filesystem::path& file);
+
 }  // namespace sdlora::data
