@@ -134,4 +134,13 @@ TextContent read_text_without_embeddings(const std::filesystem::path& file) {
   return text_without_embeddings(open_text_file(file));
 }
 
+bool holds_text(const std::filesystem::path& file, const TextContent& content) {
+  const Hdf5Columns columns = open_text_file(file);
+  if (text_without_embeddings(columns).caption != content.caption) return false;
+  for (int64_t row = 0; row < content.embedding.size(0); ++row)
+    if (!at::equal(columns.read_float_row("embedding", kEmbeddingRank, row), content.embedding[row]))
+      return false;
+  return true;
+}
+
 }  // namespace sdlora::data

@@ -292,5 +292,330 @@ class AnotherCache(ACache):
         self.assert_good_and_as_fresh()
 
 
+class ALostManifest(ACache):
+    """The shards say themselves what they are made from."""
+
+    def setUp(self):
+        super().setUp()
+        self.add_pictures(10)
+        self.cache()
+        self.good = tree(self.output)
+        self.manifest = self.output / "manifest.json"
+
+    def assert_shards_are_used_again(self, *words):
+        output = self.cache()
+        self.assert_says(output, "10 pictures taken from 3 shards by their own hashes", *words)
+        self.assertIn("0 pictures encoded, 10 not again", output.replace("10 pictures in", "0 pictures encoded, 10 not again"))
+        self.assertEqual(tree(self.output), self.good)
+        self.assertIn("nothing has changed", self.cache())
+
+    def test_that_is_gone_costs_no_shard(self):
+        self.manifest.unlink()
+        self.assert_shards_are_used_again("there is no manifest.json")
+
+    def test_that_is_cut_or_rubbish_costs_no_shard(self):
+        text = self.manifest.read_text()
+        for broken in (text[:300], "", "rubbish", "\0" * 500, text.replace('"format_version": 1', '"format_version": "one"')):
+            with self.subTest(broken[:20]):
+                self.manifest.write_text(broken)
+                self.assert_shards_are_used_again("manifest.json cannot be read (the manifest is damaged)")
+
+    def test_with_its_text_file_costs_the_text_alone(self):
+        self.manifest.unlink()
+        (self.output / "text.h5").unlink()
+        self.assert_shards_are_used_again()
+
+    def test_with_the_journal_of_a_killed_update_costs_no_shard(self):
+        self.manifest.unlink()
+        (self.output / "shard-00001.h5").rename(self.output / "shard-00001.h5.previous")
+        (self.output / "unfinished.json").write_text("{")
+        self.assert_shards_are_used_again()
+
+    def test_does_not_make_damaged_shards_good(self):
+        self.manifest.unlink()
+        shard = self.output / "shard-00000.h5"
+        with h5py.File(shard) as file:
+            place = file["latent_mean"].id.get_chunk_info(2).byte_offset
+        data = bytearray(shard.read_bytes())
+        data[place + 9] ^= 1
+        shard.write_bytes(data)
+        output = self.cache()
+        self.assert_says(output, "6 pictures taken from 2 shards", "shard-00000.h5 is damaged", "4 pictures encoded, 6 not again")
+        self.assertEqual(tree(self.output), self.good)
+
+    def test_of_a_newer_program_is_refused_without_rebuild(self):
+        newer = self.manifest.read_text().replace('"format_version": 1', '"format_version": 99')
+        self.manifest.write_text(newer)
+        before = tree(self.output)
+        self.assert_says(self.cache(code=programs.MISMATCH), "newer program", "format version 99", "--rebuild")
+        self.assertEqual(tree(self.output), before)
+        self.assert_says(self.cache("--rebuild"), "10 pictures taken from 3 shards by their own hashes")
+        self.assertEqual(tree(self.output), self.good)
+
+    def test_with_shards_of_a_newer_program_is_refused_without_rebuild(self):
+        self.manifest.unlink()
+        with h5py.File(self.output / "shard-00002.h5", "r+") as file:
+            file.attrs.modify("format_version", numpy.int64(7))
+        before = tree(self.output)
+        self.assert_says(self.cache(code=programs.MISMATCH), "newer program", "--rebuild")
+        self.assertEqual(tree(self.output), before)
+        self.assertIn("2 pictures encoded, 8 not again", self.cache("--rebuild"))
+        self.assertEqual(tree(self.output), self.good)
+
+    def test_that_cannot_be_read_for_the_moment_costs_nothing(self):
+        trigger = self.folder / "trigger"
+        trigger.touch()
+        for name in ("manifest.json", "shard-00001.h5"):
+            with self.subTest(name):
+                environment = {"FAULT_PATH": str(self.output / name), "FAULT_WHILE": str(trigger), "FAULT_READ": "116",
+                               "LD_PRELOAD": str(SHIM)}
+                program = background.Program(self, programs.command("cache_latents", *self.words()), environment)
+                program.finish(programs.IO, programs.BAD_DATA)
+                self.assertEqual(tree(self.output), self.good)
+
+
+class WhatIsLeftOut(ACache):
+    def setUp(self):
+        super().setUp()
+        self.add_pictures(6)
+
+    def assert_counted(self, *words, named=()):
+        """In a warning with names while it works, in the summary at the end, and refused by --strict before anything is changed."""
+        before = tree(self.output) if self.output.exists() else {}
+        strict = self.cache("--strict", code=programs.BAD_DATA)
+        self.assert_says(strict, "--strict", *words, *named)
+        self.assertEqual(tree(self.output), before)
+        output = self.cache()
+        self.assert_says(output, *words, *named)
+        self.assert_says(output[output.index("left out: "):], *words)
+        return output
+
+    def test_pictures_that_are_gone_are_counted_and_named(self):
+        self.cache()
+        for number in (1, 4):
+            (self.pictures / f"{number:03}.png").unlink()
+        self.assert_counted("2 pictures of the last run are gone", named=("001.png", "004.png"))
+        self.assertNotIn("left out", self.cache("--strict"))
+
+    def test_pictures_behind_a_link_that_is_cut_are_gone(self):
+        elsewhere = self.folder / "elsewhere"
+        self.add_pictures(3, elsewhere, first=20)
+        (self.pictures / "more").symlink_to("../elsewhere")
+        self.cache()
+        elsewhere.rename(self.folder / "moved")
+        self.assert_counted("3 pictures of the last run are gone", "skipped", named=("more/020.png", "more: a broken link"))
+
+    def test_a_folder_that_is_not_mounted_is_a_loss_of_its_pictures(self):
+        self.add_pictures(3, self.pictures / "disk", first=20)
+        self.cache()
+        (self.pictures / "disk").rename(self.folder / "unmounted")
+        (self.pictures / "disk").mkdir()
+        self.assert_counted("3 pictures of the last run are gone", named=("disk/020.png",))
+        (self.pictures / "disk").rmdir()
+        (self.folder / "unmounted").rename(self.pictures / "disk")
+        self.assertNotIn("left out", self.cache())
+
+    def test_renamed_pictures_are_not_gone(self):
+        self.cache()
+        (self.pictures / "001.png").rename(self.pictures / "new.png")
+        (self.pictures / "001.txt").rename(self.pictures / "new.txt")
+        self.assertNotIn("left out", self.cache("--strict"))
+
+    def test_a_second_copy_that_goes_is_gone(self):
+        shutil.copy(self.pictures / "001.png", self.pictures / "copy.png")
+        (self.pictures / "copy.txt").write_text("a copy")
+        self.cache()
+        (self.pictures / "copy.png").unlink()
+        self.assert_counted("1 picture of the last run is gone", named=("copy.png",))
+
+    def test_lines_of_metadata_without_a_picture_are_counted_and_named(self):
+        write_picture(self.pictures / "listed.png")
+        lines = [{"file_name": name, "text": "x"} for name in ("listed.png", "lost.png", "sub/gone.png")]
+        (self.pictures / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        self.assert_counted("2 lines of metadata.jsonl have no picture", named=("lost.png", "sub/gone.png"))
+
+    def test_a_list_whose_pictures_are_all_gone_is_looked_at_too(self):
+        (self.pictures / "set").mkdir()
+        (self.pictures / "set/metadata.jsonl").write_text('{"file_name": "a.png", "text": "x"}\n')
+        self.assert_counted("1 line of metadata.jsonl has no picture", named=("set/metadata.jsonl: a.png",))
+
+    def test_empty_captions_are_counted_and_named(self):
+        self.cache()
+        (self.pictures / "002.txt").write_text("")
+        (self.pictures / "003.txt").write_bytes(b"\xef\xbb\xbf \n")
+        self.assert_counted("2 captions are empty (2 had words in the last run)", named=("002.png", "003.png"))
+
+    def test_an_empty_caption_that_was_asked_for_is_none_of_them(self):
+        for caption in self.pictures.glob("*.txt"):
+            caption.unlink()
+        self.assertNotIn("left out", self.cache("--strict", "--training-caption", ""))
+
+    def test_a_caption_behind_a_cut_link_is_not_replaced_by_the_common_one(self):
+        (self.pictures / "002.txt").unlink()
+        (self.pictures / "002.txt").symlink_to("nowhere")
+        self.assert_says(self.cache("--training-caption", "x", code=programs.BAD_DATA), "002.png: its .txt is a broken link")
+
+    def test_skipped_files_are_counted(self):
+        (self.pictures / "broken.png").write_bytes(b"nothing")
+        self.assert_counted("skipped", named=("broken.png",))
+        info = programs.run("cache_latents", "info", self.output)
+        self.assertIn("broken.png", info.output)
+
+    def test_a_picture_that_does_not_decode_ends_a_strict_run_with_a_cache_that_is_complete_but_for_it(self):
+        data = bytearray((self.pictures / "003.png").read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        (self.pictures / "003.png").write_bytes(data)
+        self.assert_says(self.cache("--strict", code=programs.BAD_DATA), "--strict", "003.png: damaged")
+        self.assertIn("5 pictures", programs.run("cache_latents", "verify", self.output).output)
+
+
+class APictureThatGoes(ACache):
+    """Between the first look at it and its turn to be encoded."""
+
+    def start(self, ranks=None, faults=None, options=("--cpu-threads", 1)):
+        self.trigger = self.folder / "trigger"
+        environment = {"FAULT_WHILE": str(self.trigger), "LD_PRELOAD": str(SHIM), **faults} if faults else {}
+        return background.Program(self, programs.command("cache_latents", *self.words(*options), ranks=ranks), environment)
+
+    def test_behind_a_stale_handle_is_skipped_and_taken_by_the_next_run(self):
+        self.add_pictures(200)
+        program = self.start(faults={"FAULT_PATH": "195.png", "FAULT_READ": "116"})
+        program.wait_for((self.output / "unfinished.json").exists, "the end of the first look")
+        self.trigger.touch()
+        output, _ = program.finish(0)
+        self.assert_says(output, "199 pictures", "195.png: cannot be read: Stale file handle", "left out: 1 files are skipped")
+        self.trigger.unlink()
+        self.assert_says(self.cache(), "1 pictures encoded, 199 not again")
+        self.assert_good_and_as_fresh()
+
+    def test_with_all_others_ends_the_run_and_keeps_what_is_encoded(self):
+        self.add_pictures(200)
+        program = self.start()
+        program.wait_for((self.output / "shard-00001.h5").exists, "two shards")
+        self.pictures.rename(self.folder / "unmounted")
+        output, _ = program.finish(programs.IO)
+        self.assert_says(output, "in a row cannot be read any more", "what is encoded is kept")
+        (self.folder / "unmounted").rename(self.pictures)
+        self.assertRegex(self.cache(), r"\b1\d\d pictures encoded, ")
+        self.assert_good_and_as_fresh()
+
+
+class TwoHosts(ACache):
+    """Played by two working directories."""
+
+    def cache_on_both(self, code, output=None, shard_size=256):
+        words = [str(word) for word in ["--model", programs.TINY_MODEL.resolve(), "--images", "pictures", "--output",
+                                        output or self.output, "--img-size", SIDE, "--shard-size", shard_size, "--device", "cpu", "--metrics-port", 0]]
+        program = [str(programs.BUILD / "bin/cache_latents"), *words]
+        one, other = (["-np", "1", "-wdir", str(self.folder / host), *program] for host in ("one", "other"))
+        process = background.Program(self, [*programs.MPIRUN, *one, ":", *other])
+        output, _ = process.finish(code)
+        self.assertNotIn("0000000000", output)
+        return output
+
+    def setUp(self):
+        super().setUp()
+        for host in ("one", "other"):
+            (self.folder / host).mkdir()
+        self.add_pictures(6, self.folder / "one/pictures")
+
+    def test_of_which_one_has_no_pictures_are_told_which_rank_does_not_see_which(self):
+        for make in (lambda: None, (self.folder / "other/pictures").mkdir):
+            make()
+            output = self.cache_on_both(programs.MISMATCH)
+            self.assert_says(output, "do not see the same pictures", "001.png: not by rank 1 on host", "but by rank 0 on host",
+                             "file system that all hosts share")
+
+    def test_of_which_one_has_some_of_the_pictures_are_told(self):
+        shutil.copytree(self.folder / "one/pictures", self.folder / "other/pictures")
+        (self.folder / "other/pictures/003.png").unlink()
+        self.assert_says(self.cache_on_both(programs.MISMATCH), "003.png: not by rank 1 on host")
+
+    def test_of_which_one_must_encode_what_only_the_other_sees_keep_what_is_encoded(self):
+        shutil.copytree(self.folder / "one/pictures", self.folder / "other/pictures")
+        (self.folder / "other/pictures/004.png").unlink()  # looked at by rank 0; in shards of 3, encoded by rank 1
+        output = self.cache_on_both(programs.MISMATCH, shard_size=3)
+        self.assert_says(output, "004.png: not by rank 1 on host")
+        self.assertEqual({name for name in tree(self.output) if name.endswith(("h5", "partial"))},
+                         {"shard-00000.h5", "shard-00001.h5.partial"})
+        shutil.copy(self.folder / "one/pictures/004.png", self.folder / "other/pictures/004.png")
+        self.assertIn("1 pictures encoded, 5 not again", self.cache_on_both(0, shard_size=3))
+
+    def test_of_which_the_second_has_more_pictures_are_told(self):
+        shutil.copytree(self.folder / "one/pictures", self.folder / "other/pictures")
+        self.add_pictures(1, self.folder / "other/pictures", first=30)
+        self.assert_says(self.cache_on_both(programs.MISMATCH), "030.png: by rank 1 on host", "not by rank 0")
+
+    def test_lose_nothing_of_an_old_cache(self):
+        shutil.copytree(self.folder / "one/pictures", self.folder / "other/pictures")
+        self.cache_on_both(0)
+        before = tree(self.output)
+        shutil.rmtree(self.folder / "other/pictures")
+        self.cache_on_both(programs.MISMATCH)
+        self.assertEqual(tree(self.output), before)
+
+    def test_that_do_not_share_the_output_can_update_it(self):
+        shutil.copytree(self.folder / "one/pictures", self.folder / "other/pictures")
+        self.cache_on_both(0, output="cache")
+        for host in ("one", "other"):
+            write_picture(self.folder / host / "pictures/0000.png", seed=1)
+            (self.folder / host / "pictures/0000.txt").write_text("new")
+        self.assert_says(self.cache_on_both(0, output="cache"), "7 pictures", "is not seen from")
+
+
+class AStop(ACache):
+    def start(self, *options, ranks=None, faults=None):
+        environment = {"LD_PRELOAD": str(SHIM), "FAULT_WHILE": str(self.folder), **faults} if faults else {}
+        return background.Program(self, programs.command("cache_latents", *self.words("--cpu-threads", 1, *options), ranks=ranks),
+                                  environment)
+
+    def many_captions(self, count):
+        self.add_pictures(count)
+        for number in range(count):
+            (self.pictures / f"{number:03}.txt").write_text(f"picture {number}, " + " ".join(f"word{number * 7 + i}" for i in range(30)))
+
+    def journal_stamp(self):
+        journal = self.output / "unfinished.json"
+        return journal.stat().st_ino if journal.exists() else None
+
+    def test_while_the_pictures_are_looked_at_is_heeded_at_once(self):
+        self.add_pictures(150)
+        for ranks in (None, 2):
+            with self.subTest(ranks=ranks):
+                (self.output / LOCK).unlink(missing_ok=True)
+                program = self.start(ranks=ranks, faults={"FAULT_PATH": ".png", "FAULT_READ_MILLISECONDS": "100"})
+                program.wait_for((self.output / LOCK).exists, "the lock, which comes before the first look")
+                time.sleep(1)
+                program.send(signal.SIGUSR1)
+                output, seconds = program.finish(programs.STOPPED)
+                self.assert_says(output, "stopped by a signal")
+                self.assertLess(seconds, 4)
+                self.assertFalse((self.output / "unfinished.json").exists(), "it was still looking")
+
+    def test_while_captions_are_encoded_is_heeded_and_keeps_them(self):
+        self.many_captions(400)
+        self.cache()
+        good = tree(self.output)
+        (self.output / "text.h5").unlink()
+        for ranks in (None, 2):
+            with self.subTest(ranks=ranks):
+                before = self.journal_stamp()
+                program = self.start(ranks=ranks)
+                program.wait_for(lambda: self.journal_stamp() != before, "the beginning of the work")
+                time.sleep(0.3)
+                program.send(signal.SIGUSR1)
+                output, seconds = program.finish(programs.STOPPED)
+                self.assert_says(output, "stopped by a signal")
+                self.assertLess(seconds, 5)
+                self.assertFalse((self.output / "text.h5").exists())
+        with h5py.File(self.output / "text.h5.partial") as file:
+            kept = len(file["caption"])
+            self.assertEqual(file["caption"][0], b"")
+        print(f"{kept} of 401 captions were kept by two runs that were stopped")
+        self.assertGreater(kept, 1)
+        self.cache()
+        self.assertEqual(tree(self.output), good)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
