@@ -28,11 +28,13 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
 }
 
 void declare_care(OptionGroup group, CacheOptions& options) {
-  group.add("rebuild", options.may_replace, Scope::kRun,
-            "replace a cache of other settings, another model or other pictures; what still fits is used again");
-  group.add("strict", options.is_strict, Scope::kRun,
-            "end with 65 where a file is skipped, a picture of the last run is gone, a line of metadata.jsonl "
-            "has no picture, or a caption is empty");
+  group.add(
+      "rebuild", options.may_replace, Scope::kRun,
+      "replace a cache of other settings, another model or other pictures; what still fits is used again");
+  group.add(
+      "strict", options.is_strict, Scope::kRun,
+      "end with 65 where a file is skipped, a picture of the last run is gone, a line of metadata.jsonl "
+      "has no picture, or a caption is empty");
 }
 
 }  // namespace

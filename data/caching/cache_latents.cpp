@@ -59,8 +59,8 @@ class ProgressCount {
   int64_t finished_count_ = 0;  // in whole shards
 };
 
-// (all ranks) Rank 0 says which files are kept, what is gone since the last run, and makes way for the others.
-// `output` is null on other ranks.
+// (all ranks) Rank 0 says which files are kept, what is gone since the last run, and makes way for the
+// others. `output` is null on other ranks.
 CachePlan decide_what_to_rebuild(CacheInputs inputs, OutputDirectory* output, const CacheOptions& options,
                                  comm::Communicator& world, Shrinkage& shrinkage) {
   std::string text;

@@ -76,12 +76,11 @@ std::string to_json_text(const CachePlan& plan) {
 
 CachePlan parse_cache_plan(const std::string& json_text) {
   const Json json = Json::parse(json_text);
-  CachePlan plan{
-      .settings = settings_from(json.at("settings")),
-      .captions = json.at("captions"),
-      .text_inputs_sha256 = json.at("text_inputs_sha256"),
-      .is_text_kept = json.at("is_text_kept"),
-      .reusable_shards = json.at("reusable_shards")};
+  CachePlan plan{.settings = settings_from(json.at("settings")),
+                 .captions = json.at("captions"),
+                 .text_inputs_sha256 = json.at("text_inputs_sha256"),
+                 .is_text_kept = json.at("is_text_kept"),
+                 .reusable_shards = json.at("reusable_shards")};
   for (const Json& shard_json : json.at("shards")) {
     PlannedShard shard{.file_name = shard_json.at("file_name"),
                        .inputs_sha256 = shard_json.at("inputs_sha256"),

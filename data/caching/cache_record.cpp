@@ -16,11 +16,15 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
+// A manifest that names other files was not written by us, and gives us no say over them.
+void add_ours(const ManifestFile& file, CacheRecord& record) {
+  if (kind_of_name(file.name) == NameKind::kData) record.add(file);
+}
+
 CacheRecord record_of(const Manifest& manifest) {
-  CacheRecord record{
-      .settings = manifest.settings, .is_finished = true, .newest_format = kFormatVersion};
-  for (const ManifestFile& shard : manifest.shards) record.add(shard);
-  record.add(manifest.text);
+  CacheRecord record{.settings = manifest.settings, .is_finished = true, .newest_format = kFormatVersion};
+  for (const ManifestFile& shard : manifest.shards) add_ours(shard, record);
+  add_ours(manifest.text, record);
   for (const SkippedImage& image : manifest.skipped) record.left_out[image.source] = image.reason;
   return record;
 }
@@ -28,10 +32,11 @@ CacheRecord record_of(const Manifest& manifest) {
 void add_journal(const Json& journal, CacheRecord& record) {
   if (journal.at("format_version").get<int64_t>() != kFormatVersion) return;
   for (const Json& file : journal.at("files"))
-    record.add({.name = file.at("name"),
-                .bytes = file.at("bytes"),
-                .sha256 = file.at("sha256"),
-                .row_count = file.at("rows")});
+    add_ours({.name = file.at("name"),
+              .bytes = file.at("bytes"),
+              .sha256 = file.at("sha256"),
+              .row_count = file.at("rows")},
+             record);
   record.left_out = journal.at("left_out").get<std::map<std::string, std::string>>();
   if (journal.contains("settings")) record.settings = settings_from(journal.at("settings"));
   record.replaces_another = journal.value("replaces_another", false);

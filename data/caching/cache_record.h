@@ -33,9 +33,9 @@ struct CacheRecord {
 // Error(kIo) when the manifest cannot be read.
 CacheRecord read_record(const std::filesystem::path& cache_directory);
 
-// Removes from the directory and the record the files that are not as recorded, with a warning for each; parts
-// of files from the record alone.
-// `between_files` is called before each. Throws Error(kIo) for a file that cannot be read: it may be good.
+// Removes from the directory and the record the files that are not as recorded, with a warning for each;
+// parts of files from the record alone. `between_files` is called before each. Throws Error(kIo) for a file
+// that cannot be read: it may be good.
 void remove_damaged(const std::filesystem::path& cache_directory, CacheRecord& record,
                     const std::function<void()>& between_files = nullptr);
 

@@ -21,8 +21,7 @@ void EmbeddingTable::take_from(const TextContent& other) {
 
 void EmbeddingTable::set(size_t row, const at::Tensor& embedding) {
   const auto caption_count = static_cast<int64_t>(is_known_.size());
-  if (!rows_.defined())
-    rows_ = at::empty({caption_count, embedding.size(0), embedding.size(1)}, at::kFloat);
+  if (!rows_.defined()) rows_ = at::empty({caption_count, embedding.size(0), embedding.size(1)}, at::kFloat);
   rows_[static_cast<int64_t>(row)].copy_(embedding);
   is_known_[row] = true;
 }

@@ -22,8 +22,8 @@ class EmbeddingTable {
   // Rows, in order.
   std::vector<size_t> missing() const;
 
-  // The captions that are known so far, in order; nothing before the first row, the empty caption's, is. Shares
-  // the block where it can.
+  // The captions that are known so far, in order; nothing before the first row, the empty caption's, is.
+  // Shares the block where it can.
   TextContent content() const;
 
  private:

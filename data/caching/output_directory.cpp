@@ -54,8 +54,8 @@ void OutputDirectory::take_in_unvouched(const std::set<std::string>& names,
   for (const std::string& name : names) {
     if (between_files) between_files();
     const bool is_text = finished_name(name) == kTextFileName;
-    const auto rows = row_count_of_whole_file(directory_ / name,
-                                              is_text ? CacheFileKind::kText : CacheFileKind::kShard);
+    const auto rows =
+        row_count_of_whole_file(directory_ / name, is_text ? CacheFileKind::kText : CacheFileKind::kShard);
     if (!rows) {
       log::warning(fmt::format("{} is damaged, and of no use", (directory_ / name).string()));
       continue;

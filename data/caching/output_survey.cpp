@@ -82,9 +82,9 @@ class Surveyor {
       entries.push_back(*entry);
     if (error == std::errc::not_a_directory) return {};  // said by who makes the directory
     if (error)
-      throw Error(ExitCode::kIo, {.what = "cannot list the cache directory",
-                                  .seen = error.message(),
-                                  .where = directory_.string()});
+      throw Error(
+          ExitCode::kIo,
+          {.what = "cannot list the cache directory", .seen = error.message(), .where = directory_.string()});
     std::sort(entries.begin(), entries.end());
     return entries;
   }
@@ -124,12 +124,23 @@ class Surveyor {
 
   bool is_ours(NameKind kind, const std::string& text) const {
     switch (kind) {
-      case NameKind::kManifest: return is_our_manifest(text, has_our_data_);
-      case NameKind::kJournal: return is_our_journal(text, has_our_data_);
-      case NameKind::kTargets: return is_our_target_list(text);
-      case NameKind::kLock: return is_our_lock(text);
-      default: return false;
+      case NameKind::kManifest:
+        return is_our_manifest(text, has_our_data_);
+      case NameKind::kJournal:
+        return is_our_journal(text, has_our_data_);
+      case NameKind::kTargets:
+        return is_our_target_list(text);
+      case NameKind::kLock:
+        return is_our_lock(text);
+      default:
+        return false;
     }
+  }
+
+  // A training's list of endpoints looks like ours.
+  bool is_run_directory() const {
+    std::error_code error;
+    return fs::exists(directory_ / "trainer.lock", error);
   }
 
   void add_foreign(const fs::directory_entry& entry, const char* reason) {

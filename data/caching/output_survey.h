@@ -1,9 +1,9 @@
 // Whose the files in an output directory are. What is not proven to be ours is never replaced or removed: a
 // directory where that would have to happen is refused.
 //
-// Ours are: files that our manifest or journal names; HDF5 files with the attributes of our format; a manifest
-// and a journal that say that they are such, or that are no JSON at all and lie beside data of ours; temporary
-// files by their exact names. Links and folders are never ours.
+// Ours are: files that our manifest or journal names; HDF5 files with the attributes of our format; a
+// manifest and a journal that say that they are such, or that are no JSON at all and lie beside data of ours;
+// temporary files by their exact names. Links and folders are never ours.
 #pragma once
 
 #include <filesystem>

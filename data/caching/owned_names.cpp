@@ -17,9 +17,8 @@ constexpr std::string_view kShardEnd = ".h5";
 constexpr size_t kFewestShardDigits = 5;
 
 bool is_number(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char letter) {
-    return letter >= '0' && letter <= '9';
-  });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char letter) { return letter >= '0' && letter <= '9'; });
 }
 
 bool is_shard_name(std::string_view name) {

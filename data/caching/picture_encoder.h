@@ -19,9 +19,7 @@ struct EncodedPicture {
   bool is_reused = false;
   std::string changed_sha256 = {};  // the file is another one than was planned
 
-  bool is_left_out() const {
-    return !latents.defined() && unusable_reason.empty() && changed_sha256.empty();
-  }
+  bool is_left_out() const { return !latents.defined() && unusable_reason.empty() && changed_sha256.empty(); }
 };
 
 using PictureDone = std::function<void(bool is_reused)>;

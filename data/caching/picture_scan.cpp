@@ -28,8 +28,8 @@ FoundImages broadcast_found_images(const CacheOptions& options, comm::Communicat
     const FoundImages found = find_images(options.images, leave_when_asked(options));
     Json skipped = Json::array();
     for (const SkippedImage& image : found.skipped) skipped.push_back({image.source, image.reason});
-    text = Json{{"sources", found.sources}, {"skipped", skipped}, {"caption_lists", found.caption_lists}}
-               .dump();
+    text =
+        Json{{"sources", found.sources}, {"skipped", skipped}, {"caption_lists", found.caption_lists}}.dump();
   });
   world.broadcast(text, 0);
   const Json json = Json::parse(text);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
+#include "comm/fail_together.h"
 #include "common/error.h"
 #include "common/host.h"
 #include "common/text_list.h"
@@ -73,10 +74,12 @@ void require_same_listing(const fs::path& images, const std::vector<std::string>
   const bool is_first_to_see_it = std::find(folders.begin(), folders.end(), folders[rank]) ==
                                   folders.begin() + static_cast<ptrdiff_t>(rank);
   Json own = Json::array();
-  if (rank != 0 && is_first_to_see_it && !folders[rank].empty())
+  comm::fail_together(world, [&] {
+    if (rank == 0 || !is_first_to_see_it || folders[rank].empty()) return;
     for (const std::string& source : find_images(images).sources)
       if (own.size() < kPicturesSent && !std::binary_search(sources.begin(), sources.end(), source))
         own.push_back(fmt::format("{}: by {}, but not by rank 0", source, words_for(world)));
+  });
   std::vector<std::string> seen;
   for (const std::string& text : world.gather(own.dump()))
     for (const Json& line : Json::parse(text)) seen.push_back(line.get<std::string>());

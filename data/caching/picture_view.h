@@ -1,5 +1,5 @@
-// Whether the ranks see the same pictures. Hosts may have folders of their own under one name, or one has lost
-// its network disk: then a picture is not gone, and leaving it out would be wrong.
+// Whether the ranks see the same pictures. Hosts may have folders of their own under one name, or one has
+// lost its network disk: then a picture is not gone, and leaving it out would be wrong.
 #pragma once
 
 #include <filesystem>

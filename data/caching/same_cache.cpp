@@ -38,7 +38,8 @@ bool is_another_cache(const CacheRecord& record, const PreviousCache& previous, 
                       const CacheOptions& options) {
   if (record.files.empty()) return false;  // nothing to lose
   std::vector<std::string> differences = previous.differences;
-  const std::string other_pictures = difference_of_pictures(previous, PlannedPictures(plan), plan.picture_count());
+  const std::string other_pictures =
+      difference_of_pictures(previous, PlannedPictures(plan), plan.picture_count());
   if (!other_pictures.empty()) differences.push_back(other_pictures);
   if (differences.empty() || options.may_replace) return !differences.empty();
   throw Error(ExitCode::kMismatch, {.what = fmt::format("the output directory holds another {}cache",
@@ -51,12 +52,11 @@ bool is_another_cache(const CacheRecord& record, const PreviousCache& previous, 
 
 void refuse_newer_format(const CacheRecord& record, const CacheOptions& options) {
   if (record.newest_format <= kFormatVersion || options.may_replace) return;
-  throw Error(ExitCode::kMismatch,
-              {.what = "the output directory holds a cache of a newer program",
-               .expected = fmt::format("format version {}", kFormatVersion),
-               .seen = fmt::format("format version {}", record.newest_format),
-               .where = options.output.string(),
-               .advice = fmt::format("use that program, {}", kWaysOut)});
+  throw Error(ExitCode::kMismatch, {.what = "the output directory holds a cache of a newer program",
+                                    .expected = fmt::format("format version {}", kFormatVersion),
+                                    .seen = fmt::format("format version {}", record.newest_format),
+                                    .where = options.output.string(),
+                                    .advice = fmt::format("use that program, {}", kWaysOut)});
 }
 
 }  // namespace sdlora::data

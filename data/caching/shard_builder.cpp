@@ -33,7 +33,8 @@ int64_t decoder_count(const comm::Communicator& world) {
 std::string pack(const std::vector<EncodedPicture>& pictures) {
   Json list = Json::array();
   for (const EncodedPicture& picture : pictures) {
-    Json entry = {{"reason", valid_utf8(picture.unusable_reason)}, {"is_reused", picture.is_reused},
+    Json entry = {{"reason", valid_utf8(picture.unusable_reason)},
+                  {"is_reused", picture.is_reused},
                   {"changed", picture.changed_sha256}};
     if (picture.latents.defined()) {
       const at::Tensor plain = picture.latents.contiguous();
@@ -52,7 +53,8 @@ std::vector<EncodedPicture> unpack(const std::string& message) {
   std::vector<EncodedPicture> pictures;
   Json list = Json::from_cbor(message);
   for (Json& entry : list) {
-    pictures.push_back({.unusable_reason = entry.at("reason"), .is_reused = entry.at("is_reused"),
+    pictures.push_back({.unusable_reason = entry.at("reason"),
+                        .is_reused = entry.at("is_reused"),
                         .changed_sha256 = entry.at("changed")});
     if (!entry.contains("latents")) continue;
     const auto shape = entry.at("shape").get<std::vector<int64_t>>();
@@ -124,8 +126,7 @@ void ShardBuilder::check_round(const PlannedShard& shard, const std::vector<Enco
                                        .advice = "run cache_latents again when nobody writes there; what is "
                                                  "encoded is kept"});
     if (is_unreadable(encoded[place].unusable_reason))
-      unread.push_back({sample.source,
-                        static_cast<int>((place - first) % static_cast<size_t>(world_.size())),
+      unread.push_back({sample.source, static_cast<int>((place - first) % static_cast<size_t>(world_.size())),
                         encoded[place].unusable_reason});
   }
   const auto begin = encoded.begin() + static_cast<ptrdiff_t>(first);

@@ -24,8 +24,9 @@ class ShardBuilder {
   // (all ranks) The ranks share the pictures, round by round; `picture_done` is called on every rank for each
   // of its own. What is encoded is saved now and then, so that a killed run has lost little. A picture that
   // cannot be read any more is skipped. Throws on every rank, with all saved that is encoded: Error(kBadData)
-  // when a file has changed since it was planned, Error(kMismatch) when the ranks do not see the same pictures,
-  // Error(kIo) when many pictures in a row cannot be read, Error(kStopped) when a rank was asked to stop.
+  // when a file has changed since it was planned, Error(kMismatch) when the ranks do not see the same
+  // pictures, Error(kIo) when many pictures in a row cannot be read, Error(kStopped) when a rank was asked to
+  // stop.
   ShardResult build(const PlannedShard& shard, const PictureDone& picture_done);
 
  private:

@@ -18,7 +18,8 @@ std::string counted(size_t count, const char* one, const char* many) {
   return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
-std::string with_names(const std::string& sentence, const std::vector<std::string>& names, size_t most_named) {
+std::string with_names(const std::string& sentence, const std::vector<std::string>& names,
+                       size_t most_named) {
   return most_named == 0 ? sentence : sentence + ":" + indented_list(names, most_named);
 }
 
@@ -62,8 +63,7 @@ Shrinkage find_shrinkage(const PreviousCache& previous, const CacheInputs& input
                       .empty_captions = inputs.empty_captions};
   const std::set<std::string> empty(inputs.empty_captions.begin(), inputs.empty_captions.end());
   for (const PreviousPicture& picture : previous.pictures) {
-    const bool is_there =
-        now.caption_of(picture.source) || under_new_names.contains(picture.source_sha256);
+    const bool is_there = now.caption_of(picture.source) || under_new_names.contains(picture.source_sha256);
     if (!known.insert(picture.source).second) continue;
     if (!is_there) shrinkage.gone_pictures.push_back(picture.source);
     if (empty.contains(picture.source) && picture.caption && !picture.caption->empty())
@@ -100,7 +100,8 @@ void warn_of_shrinkage(const Shrinkage& shrinkage, const std::vector<SkippedImag
 }
 
 void refuse_skipped(const std::vector<SkippedImage>& skipped) {
-  if (!skipped.empty()) fail_strictly(lines_of(skipped), "mend or remove these; the cache is complete but for them");
+  if (!skipped.empty())
+    fail_strictly(lines_of(skipped), "mend or remove these; the cache is complete but for them");
 }
 
 }  // namespace sdlora::data

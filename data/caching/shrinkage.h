@@ -1,5 +1,6 @@
-// What a person would look for in a cache and not find there, apart from files that are skipped: a folder that
-// is not mounted or captions that a tool has emptied look like a smaller set, and training goes on with less.
+// What a person would look for in a cache and not find there, apart from files that are skipped: a folder
+// that is not mounted or captions that a tool has emptied look like a smaller set, and training goes on with
+// less.
 #pragma once
 
 #include <string>

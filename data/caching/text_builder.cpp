@@ -78,9 +78,9 @@ class TextBuilder {
     const size_t round_size = static_cast<size_t>(world_.size()) * kCaptionsPerRankAndRound;
     for (size_t first = 0; first < missing.size(); first += round_size) {
       const size_t end = std::min(missing.size(), first + round_size);
-      const bool is_whole = encode_round({missing.begin() + static_cast<ptrdiff_t>(first),
-                                          missing.begin() + static_cast<ptrdiff_t>(end)},
-                                         *encoder);
+      const bool is_whole = encode_round(
+          {missing.begin() + static_cast<ptrdiff_t>(first), missing.begin() + static_cast<ptrdiff_t>(end)},
+          *encoder);
       if (end < missing.size() || !is_whole) save_part(/*is_due=*/!is_whole);
       if (!is_whole) throw stopped_by_a_signal();
     }
@@ -121,8 +121,7 @@ class TextBuilder {
   void save_part(bool is_due) {
     comm::fail_together(world_, [&] {
       const std::chrono::duration<double> unsaved = Clock::now() - saved_at_;
-      const double due_seconds =
-          std::max(options_.save_interval_seconds, saving_.count() / kMostSavingShare);
+      const double due_seconds = std::max(options_.save_interval_seconds, saving_.count() / kMostSavingShare);
       if (output_ == nullptr || (!is_due && unsaved.count() < due_seconds)) return;
       const TextContent content = table_.content();
       if (content.caption.empty()) return;

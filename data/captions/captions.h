@@ -23,9 +23,9 @@ struct CaptionTable {
 // byte-order mark; an empty file is the empty caption. metadata.jsonl has one object per line with
 // `file_name`, relative to the folder it lies in, and `text`; it may lie in any folder from the image's own
 // up to `folder`, the nearest counts. Throws Error(kBadData): images without a caption (all counted, 20
-// named), a caption that is not UTF-8 text or longer than 16 KiB, a NAME.txt that is a broken link, a line of metadata.jsonl that is not such
-// an object, two texts for one image in one metadata.jsonl. `between_images` is called before each, and may
-// throw.
+// named), a caption that is not UTF-8 text or longer than 16 KiB, a NAME.txt that is a broken link, a line of
+// metadata.jsonl that is not such an object, two texts for one image in one metadata.jsonl. `between_images`
+// is called before each, and may throw.
 CaptionTable find_captions(const std::filesystem::path& folder, const std::vector<std::string>& sources,
                            const std::optional<std::string>& caption_for_the_rest,
                            const std::function<void()>& between_images = nullptr);

@@ -7,15 +7,22 @@
 #include <nlohmann/json.hpp>
 
 #include "common/atomic_file.h"
+#include "common/error.h"
 
 namespace sdlora::data {
 
-std::vector<std::string> lines_without_picture(const std::filesystem::path& folder, const FoundImages& found) {
+std::vector<std::string> lines_without_picture(const std::filesystem::path& folder,
+                                               const FoundImages& found) {
   std::unordered_set<std::string> there(found.sources.begin(), found.sources.end());
   for (const SkippedImage& image : found.skipped) there.insert(image.source);
   std::vector<std::string> lost;
   for (const std::string& list : found.caption_lists) {
-    std::istringstream lines(read_text(folder / list));
+    std::istringstream lines;
+    try {
+      lines.str(read_text(folder / list));
+    } catch (const Error&) {
+      lost.push_back(list + ": cannot be read");
+    }
     for (std::string line; std::getline(lines, line);) {
       const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
       if (!object.is_object() || !object.contains("file_name") || !object["file_name"].is_string()) continue;

@@ -9,8 +9,8 @@
 
 namespace sdlora::data {
 
-// "set/metadata.jsonl: lost.png" for each. Lines that say nothing at all are not looked at: whoever needs their
-// text finds out (captions.h).
+// "set/metadata.jsonl: lost.png" for each. Lines that say nothing at all are not looked at: whoever needs
+// their text finds out (captions.h).
 std::vector<std::string> lines_without_picture(const std::filesystem::path& folder, const FoundImages& found);
 
 }  // namespace sdlora::data

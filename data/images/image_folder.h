@@ -25,8 +25,9 @@ struct FoundImages {
 // Looks in all sub folders, through links too, in each real folder once. An image is a file with the
 // extension of one (png, jpg, jpeg, webp, bmp in any case) or with the first bytes of one. Named as skipped:
 // images of other kinds (gif, tiff, …), folders that go by an image's name, links that lead nowhere (they may
-// have led to a picture or to a folder of them), folders that cannot be listed, names that are not UTF-8. Hidden files and folders (".name") are passed over. Throws Error(kUsage)
-// when `folder` is not a folder. `between_files` is called before each entry, and may throw.
+// have led to a picture or to a folder of them), folders that cannot be listed, names that are not UTF-8.
+// Hidden files and folders (".name") are passed over. Throws Error(kUsage) when `folder` is not a folder.
+// `between_files` is called before each entry, and may throw.
 FoundImages find_images(const std::filesystem::path& folder,
                         const std::function<void()>& between_files = nullptr);
 

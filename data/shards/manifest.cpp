@@ -27,11 +27,12 @@ constexpr uintmax_t kMostManifestBytes = uintmax_t{256} << 20;
 }
 
 [[noreturn]] void fail_for_newer_format(const fs::path& file, int64_t version) {
-  throw Error(ExitCode::kBadData, {.what = "this cache was written by a newer version",
-                                   .expected = fmt::format("format version {}", kFormatVersion),
-                                   .seen = fmt::format("format version {}", version),
-                                   .where = file.string(),
-                                   .advice = "use the program that made it, or make the cache anew elsewhere"});
+  throw Error(ExitCode::kBadData,
+              {.what = "this cache was written by a newer version",
+               .expected = fmt::format("format version {}", kFormatVersion),
+               .seen = fmt::format("format version {}", version),
+               .where = file.string(),
+               .advice = "use the program that made it, or make the cache anew elsewhere"});
 }
 
 OrderedJson to_json(const ManifestFile& file, const char* row_name) {

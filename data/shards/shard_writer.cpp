@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <string_view>
 
 #include <ATen/ATen.h>
 
@@ -18,8 +19,22 @@ constexpr size_t kImageGrowthBytes = size_t{1} << 20;
 
 using FillFile = std::function<void(hid_t file)>;
 
-// Writes the bytes of an HDF5 file that `fill` fills. HDF5 itself never writes to the disk: a full disk then is
-// an error of our own write, not of a library that cannot close its file. The bytes are in memory once.
+// The file in memory is still open, which its superblock says; that of a file on disk must not.
+void write_superblock_and_rest(const std::filesystem::path& output, std::string_view image) {
+  constexpr size_t kVersionPlace = 8, kFlagsPlace = 20, kFlagsBytes = 4, kSuperblockBytes = 24;
+  if (image.size() < kSuperblockBytes || image[kVersionPlace] != 0)
+    throw Error(ExitCode::kInternal,
+                {.what = "this HDF5 library makes files of another version", .where = output.string()});
+  std::string superblock(image.substr(0, kSuperblockBytes));
+  superblock.replace(kFlagsPlace, kFlagsBytes, kFlagsBytes, '\0');
+  PosixFile written = PosixFile::create(output);
+  written.write(superblock);
+  written.write(image.substr(kSuperblockBytes));
+  written.close();
+}
+
+// Writes the bytes of an HDF5 file that `fill` fills. HDF5 itself never writes to the disk: a full disk then
+// is an error of our own write, not of a library that cannot close its file. The bytes are in memory once.
 void write_file_image(const std::filesystem::path& output, const Hdf5Place& place, const FillFile& fill) {
   quieten_hdf5();
   const Hdf5Handle access{place.check(H5Pcreate(H5P_FILE_ACCESS), "prepare a file"), H5Pclose};
@@ -33,9 +48,8 @@ void write_file_image(const std::filesystem::path& output, const Hdf5Place& plac
   const int64_t byte_count = place.check(H5Fget_file_image(file.id(), nullptr, 0), "measure the file");
   void* memory = nullptr;  // where the file in memory keeps the address of its bytes
   place.check(H5Fget_vfd_handle(file.id(), access.id(), &memory), "find the file in memory");
-  PosixFile written = PosixFile::create(output);
-  written.write(*static_cast<const char* const*>(memory), static_cast<uint64_t>(byte_count));
-  written.close();
+  write_superblock_and_rest(output,
+                            {*static_cast<const char* const*>(memory), static_cast<size_t>(byte_count)});
 }
 
 void write_column(hid_t file, const char* name, hid_t type, const std::vector<hsize_t>& shape,

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
@@ -103,23 +102,33 @@ class SomebodysFiles(ACache):
         self.assertEqual({name: tree(self.output)[name] for name in before}, before)
 
     def test_with_the_names_of_ours_are_in_the_way(self):
-        for name in ("shard-00000.h5", "shard-00007.h5", "text.h5", "text.h5.previous", "shard-00003.h5.partial"):
-            with self.subTest(name):
-                self.write_hdf5(self.output / name)
-                self.assert_refused_untouched(name, "not a file of a cache")
-                (self.output / name).write_bytes(b"no HDF5 at all")
-                self.assert_refused_untouched(name)
-                (self.output / name).unlink()
+        names = ("shard-00000.h5", "shard-00007.h5", "text.h5", "text.h5.previous", "shard-00003.h5.partial")
+        for write in (self.write_hdf5, lambda file: file.write_bytes(b"no HDF5 at all"), pathlib.Path.touch):
+            for name in names:
+                write(self.output / name)
+            self.assert_refused_untouched(*(f"{name}: not a file of a cache" for name in names))
+        for name in names[1:]:
+            (self.output / name).unlink()
+        self.assert_refused_untouched(names[0])
+        (self.output / names[0]).unlink()
         self.cache()
 
     def test_of_json_are_in_the_way(self):
-        for name in ("manifest.json", "unfinished.json", "metrics_targets.json"):
-            for text in ('{"name": "a web page"}', "[1, 2]", "words", ""):
-                with self.subTest(name=name, text=text):
+        names = ("manifest.json", "unfinished.json", "metrics_targets.json")
+        for text in ('{"name": "a web page"}', "[1, 2]", "words", ""):
+            with self.subTest(text):
+                for name in names:
                     (self.output / name).write_text(text)
-                    self.assert_refused_untouched(name)
+                self.assert_refused_untouched(*names)
+        for name in names:
             (self.output / name).unlink()
         self.cache()
+
+    def test_of_a_training_that_runs_there_are_in_the_way(self):
+        targets = [{"targets": ["127.0.0.1:9400"], "labels": {"job": "sdlora", "run": "cache", "rank": "0"}}]
+        (self.output / "metrics_targets.json").write_text(json.dumps(targets))
+        (self.output / "trainer.lock").write_text("trainer, process 1 on a, since then")
+        self.assert_refused_untouched("metrics_targets.json")
 
     def test_all_in_the_way_are_named_at_once(self):
         self.write_hdf5(self.output / "shard-00000.h5")
@@ -128,19 +137,22 @@ class SomebodysFiles(ACache):
 
     def test_that_are_links_or_folders_or_pipes_are_in_the_way(self):
         self.write_hdf5(self.folder / "elsewhere.h5")
-        for name in ("shard-00000.h5", "text.h5", "manifest.json", LOCK):
-            with self.subTest(name):
-                (self.output / name).symlink_to("../elsewhere.h5")
-                before = tree(self.folder)
-                self.assert_says(self.cache(code=programs.USAGE), name, "a link")
-                self.assertEqual(tree(self.folder), before)
-                (self.output / name).unlink()
-                (self.output / name).mkdir()
-                self.assert_says(self.cache(code=programs.USAGE), name, "a folder")
-                (self.output / name).rmdir()
-                os.mkfifo(self.output / name)
-                self.assert_says(self.cache(code=programs.USAGE), name, "not a plain file")
-                (self.output / name).unlink()
+        names = ("shard-00000.h5", "text.h5", "manifest.json", LOCK)
+        for make, remove, words in ((lambda file: file.symlink_to("../elsewhere.h5"), pathlib.Path.unlink, "a link"),
+                                    (lambda file: file.symlink_to("nowhere"), pathlib.Path.unlink, "a link"),
+                                    (pathlib.Path.mkdir, pathlib.Path.rmdir, "a folder"),
+                                    (os.mkfifo, pathlib.Path.unlink, "not a plain file")):
+            with self.subTest(words):
+                for name in names:
+                    make(self.output / name)
+                entries = self.entries()
+                self.assert_says(self.cache(code=programs.USAGE), *(f"{name}: {words}" for name in names))
+                self.assertEqual(self.entries(), entries)
+                for name in names:
+                    remove(self.output / name)
+
+    def entries(self):
+        return {file.name: (file.lstat().st_ino, file.lstat().st_mode) for file in self.output.iterdir()}
 
     def test_a_shard_of_ours_behind_a_link_is_not_replaced(self):
         self.cache()
@@ -200,7 +212,6 @@ class AnotherCache(ACache):
                                (("--shard-size", 5), ["--shard-size: 4, now 5"])):
             with self.subTest(options):
                 self.assert_refused(*options, words=words)
-                self.assert_refused(*options, words=words, )
         self.cache("--flip", "--rebuild")
         self.assert_refused(words=["--flip: on, now off"])
 

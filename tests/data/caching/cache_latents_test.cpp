@@ -135,8 +135,8 @@ TEST_F(CacheLatents, AnImageThatVanishesMeanwhileIsSkippedAndNamed) {
   };
   const CacheReport report = run(options("cache"), remove);
   EXPECT_EQ(report.picture_count, 39);
-  EXPECT_EQ(report.skipped, (std::vector<SkippedImage>{
-                                {"139.png", "cannot be opened: No such file or directory"}}));
+  EXPECT_EQ(report.skipped,
+            (std::vector<SkippedImage>{{"139.png", "cannot be opened: No such file or directory"}}));
   EXPECT_EQ(read_manifest(folder_ / "cache").skipped, report.skipped);
 
   std::filesystem::rename(folder_ / "139.png", folder_ / "images/139.png");
@@ -164,6 +164,20 @@ TEST_F(CacheLatents, AStopKeepsTheEmbeddingsThatAreThere) {
   run(options("cache"));
   EXPECT_EQ(manifest_hash(options("cache")), manifest_hash(options("fresh")));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "cache/text.h5.partial"));
+}
+
+TEST_F(CacheLatents, AStopWhileLatentsAreCopiedIsHeeded) {
+  run(options("cache"));
+  std::filesystem::rename(folder_ / "images/139.png", folder_ / "images/000.png");
+  CacheOptions stopped = options("cache");
+  stopped.stop_requested = [this] {
+    std::error_code error;
+    return std::filesystem::exists(folder_ / "cache" / kJournalName, error);
+  };
+  EXPECT_EQ(exit_code_of([&] { run(stopped); }), ExitCode::kStopped);
+  const CacheReport report = run(options("cache"));
+  EXPECT_EQ(report.picture_count, 40);
+  EXPECT_EQ(report.pictures_encoded, 0);
 }
 
 TEST_F(CacheLatents, AStopWhilePicturesAreLookedAtChangesNothing) {

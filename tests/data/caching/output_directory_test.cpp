@@ -120,8 +120,9 @@ TEST(OutputDirectory, FinishingLeavesTheManifestItsFilesAndOtherPeoples) {
   for (const char* name : {"shard-00002.h5", "shard-00000.h5.previous"})
     fs::copy_file(folder / "shard-00000.h5", folder / name);
   fs::copy_file(folder / "text.h5", folder / "text.h5.previous");
-  for (const char* name : {"unfinished.json", ".shard-00000.h5.tmp-12", ".text.h5.tmp-12", ".manifest.json.tmp-12",
-                           ".metrics_targets.json.tmp-12", "mine.h5", ".mine.tmp-3", "shard-list.txt"})
+  for (const char* name :
+       {"unfinished.json", ".shard-00000.h5.tmp-12", ".text.h5.tmp-12", ".manifest.json.tmp-12",
+        ".metrics_targets.json.tmp-12", "mine.h5", ".mine.tmp-3", "shard-list.txt"})
     write_bytes(folder / name, name);
   OutputDirectory output(folder.path());
   EXPECT_TRUE(output.finish(manifest));
@@ -165,8 +166,7 @@ TEST(OutputDirectory, TakesNothingFromAFileWhoseOwnChecksumsAreWrong) {
   fs::remove(folder / kManifestName);
   const float latent = 77;
   const std::string bytes(reinterpret_cast<const char*>(&latent), sizeof(latent));
-  flip_bit(folder / "shard-00000.h5",
-           static_cast<int64_t>(bytes_of(folder / "shard-00000.h5").find(bytes)));
+  flip_bit(folder / "shard-00000.h5", static_cast<int64_t>(bytes_of(folder / "shard-00000.h5").find(bytes)));
   OutputDirectory output(folder.path());
   EXPECT_THAT(names_of(output.record()), ElementsAre("shard-00001.h5", "text.h5"));
   CachePlan plan;

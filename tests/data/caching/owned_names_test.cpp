@@ -20,10 +20,10 @@ TEST(OwnedNames, AreThoseThatCacheLatentsGives) {
 
 TEST(OwnedNames, AreNoOthers) {
   for (const char* name :
-       {"shard-mine-train.h5", "shard-1.h5", "shard-.h5", "shard-0000a.h5", "shard-00000.hdf5", "Shard-00000.h5",
-        "shard-00000.h5.previous.previous", "shard-00000.h5.bak", "text.h5~", "text.h5.previous.partial",
-        "manifest.json.previous", "shard-00000.h5.tmp-12", ".shard-00000.h5.tmp-", ".shard-00000.h5.tmp-1x",
-        ".mine.tmp-12", ".shard-mine.h5.tmp-12", ".tmp-12", "", "."})
+       {"shard-mine-train.h5", "shard-1.h5", "shard-.h5", "shard-0000a.h5", "shard-00000.hdf5",
+        "Shard-00000.h5", "shard-00000.h5.previous.previous", "shard-00000.h5.bak", "text.h5~",
+        "text.h5.previous.partial", "manifest.json.previous", "shard-00000.h5.tmp-12", ".shard-00000.h5.tmp-",
+        ".shard-00000.h5.tmp-1x", ".mine.tmp-12", ".shard-mine.h5.tmp-12", ".tmp-12", "", "."})
     EXPECT_EQ(kind_of_name(name), NameKind::kForeign) << name;
 }
 

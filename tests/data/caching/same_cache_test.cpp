@@ -34,9 +34,9 @@ class SameCache : public testing::Test {
     const bool is_another = is_another_cache(record, previous, plan, options);
     options.may_replace = false;
     if (is_another)
-      EXPECT_THAT(message_of_error(ExitCode::kMismatch,
-                                   [&] { is_another_cache(record, previous, plan, options); }),
-                  HasSubstr("--rebuild"));
+      EXPECT_THAT(
+          message_of_error(ExitCode::kMismatch, [&] { is_another_cache(record, previous, plan, options); }),
+          HasSubstr("--rebuild"));
     else
       EXPECT_FALSE(is_another_cache(record, previous, plan, options));
     return is_another;

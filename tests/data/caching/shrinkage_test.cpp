@@ -49,9 +49,14 @@ TEST(Shrinkage, IsForbiddenByStrict) {
   warn_of_shrinkage(shrinkage, {{"b.png", "damaged"}}, /*is_strict=*/false);
   warn_of_shrinkage({}, {}, /*is_strict=*/true);
   EXPECT_THAT(message_of_error(ExitCode::kBadData,
-                               [&] { warn_of_shrinkage(shrinkage, {{"b.png", "damaged"}}, true); }),
+                               [&] {
+                                 warn_of_shrinkage(shrinkage, {{"b.png", "damaged"}}, true);
+                               }),
               testing::AllOf(HasSubstr("a.png"), HasSubstr("b.png: damaged")));
-  EXPECT_THAT(message_of_error(ExitCode::kBadData, [&] { refuse_skipped({{"b.png", "damaged"}}); }),
+  EXPECT_THAT(message_of_error(ExitCode::kBadData,
+                               [&] {
+                                 refuse_skipped({{"b.png", "damaged"}});
+                               }),
               HasSubstr("b.png"));
   refuse_skipped({});
 }

@@ -88,7 +88,8 @@ TEST(ImageHeader, NamesOtherKinds) {
 TEST(ImageHeader, AnyJpegThatIsCutOffIsRefused) {
   const std::string jpeg = encoded(".jpg");
   EXPECT_EQ(header_refusal(jpeg), "");
-  for (size_t bytes = 1; bytes < jpeg.size(); ++bytes) EXPECT_NE(header_refusal(jpeg.substr(0, bytes)), "") << bytes;
+  for (size_t bytes = 1; bytes < jpeg.size(); ++bytes)
+    EXPECT_NE(header_refusal(jpeg.substr(0, bytes)), "") << bytes;
   EXPECT_EQ(header_refusal(jpeg + "trailing bytes"), "");
 }
 
