@@ -27,11 +27,22 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("flip", options.flip, Scope::kResult, "latents of the mirrored images as well");
 }
 
+void declare_care(OptionGroup group, CacheOptions& options) {
+  group.add(
+      "rebuild", options.may_replace, Scope::kRun,
+      "replace a cache of other settings, another model or other pictures; what still fits is used again");
+  group.add(
+      "strict", options.is_strict, Scope::kRun,
+      "end with 65 where a file is skipped, a picture of the last run is gone, a line of metadata.jsonl "
+      "has no picture, or a caption is empty");
+}
+
 }  // namespace
 
 void declare_options(CLI::App& app, CacheCommand& command) {
   OptionSet set(app);
   declare_pictures(set.group("Pictures"), command.options);
+  declare_care(set.group("Care"), command.options);
   OptionGroup computing = set.group("Computing");
   computing.add("device", command.device, Scope::kRank, "auto, cpu or cuda").one_of(device_words());
   computing

@@ -1,6 +1,7 @@
 #include "data/caching/cache_commands.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/text_list.h"
 #include "data/shards/cache_files.h"
@@ -59,6 +60,12 @@ std::string report_text(const CacheReport& report, const std::filesystem::path& 
       report.picture_count, report.caption_count, cache_directory.string(),
       report.shard_count - report.shards_kept, report.shards_kept, report.pictures_encoded,
       report.picture_count - report.pictures_encoded);
+}
+
+std::string left_out_text(const CacheReport& report) {
+  std::vector<std::string> parts = sentences_of(report.shrinkage, 0);
+  if (!report.skipped.empty()) parts.push_back(fmt::format("{} files are skipped", report.skipped.size()));
+  return parts.empty() ? "" : fmt::format("left out: {}", fmt::join(parts, "; "));
 }
 
 std::string skipped_text(const CacheReport& report) {

@@ -17,6 +17,9 @@ std::string info_text(const std::filesystem::path& cache_directory);
 // The end of a run: what was made, what was kept, and every skipped image with its reason.
 std::string report_text(const CacheReport& report, const std::filesystem::path& cache_directory);
 
+// How many files, lines and captions are left out or gone since the last run; empty when there are none.
+std::string left_out_text(const CacheReport& report);
+
 // The skipped images, one per line; empty when there are none.
 std::string skipped_text(const CacheReport& report);
 

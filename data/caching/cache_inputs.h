@@ -8,9 +8,15 @@
 
 namespace sdlora::data {
 
+struct CacheInputs {
+  CachePlan plan;
+  std::vector<std::string> empty_captions;         // pictures whose caption file or line says nothing
+  std::vector<std::string> lines_without_picture;  // of metadata.jsonl (lines_without_picture.h)
+};
+
 // (all ranks) Ranks share the reading and hashing of the images; rank 0 does the rest, and alone gets the
 // plan. Throws Error(kUsage) for options that do not fit the model, Error(kBadData) when no image is left or
 // captions are missing.
-CachePlan gather_cache_inputs(const CacheOptions& options, comm::Communicator& world);
+CacheInputs gather_cache_inputs(const CacheOptions& options, comm::Communicator& world);
 
 }  // namespace sdlora::data

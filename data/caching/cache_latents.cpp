@@ -8,7 +8,9 @@
 #include "common/text_list.h"
 #include "data/caching/cache_inputs.h"
 #include "data/caching/output_directory.h"
+#include "data/caching/same_cache.h"
 #include "data/caching/shard_builder.h"
+#include "data/caching/stop_request.h"
 #include "data/caching/text_builder.h"
 #include "data/caching/worker_threads.h"
 
@@ -57,17 +59,22 @@ class ProgressCount {
   int64_t finished_count_ = 0;  // in whole shards
 };
 
-// (all ranks) Rank 0 says which files are kept, and makes way for the others. `output` is null on other
-// ranks.
-CachePlan decide_what_to_rebuild(CachePlan plan, OutputDirectory* output,
-                                 const std::filesystem::path& cache_directory, comm::Communicator& world) {
+// (all ranks) Rank 0 says which files are kept, what is gone since the last run, and makes way for the
+// others. `output` is null on other ranks.
+CachePlan decide_what_to_rebuild(CacheInputs inputs, OutputDirectory* output, const CacheOptions& options,
+                                 comm::Communicator& world, Shrinkage& shrinkage) {
   std::string text;
   comm::fail_together(world, [&] {
     if (output == nullptr) return;
-    mark_reusable_files(plan, output->record(), cache_directory);
-    if (!is_all_kept(plan)) output->begin_rebuild(plan);
+    CachePlan& plan = inputs.plan;
+    const PreviousCache previous = read_previous_cache(output->record(), options.output, plan);
+    const bool is_another = is_another_cache(output->record(), previous, plan, options);
+    mark_reusable_files(plan, output->record(), options.output);
+    shrinkage = find_shrinkage(is_another ? PreviousCache() : previous, inputs);
+    warn_of_shrinkage(shrinkage, plan.skipped, options.is_strict);
+    if (!is_all_kept(plan)) output->begin_rebuild(plan, is_another);
     for (const auto& [name, file] : output->record().files)
-      if (name.starts_with("shard-")) plan.reusable_shards.push_back(name);
+      if (finished_name(name) != kTextFileName) plan.reusable_shards.push_back(name);
     text = to_json_text(plan);
   });
   world.broadcast(text, 0);
@@ -89,17 +96,6 @@ void build_shards(const CacheOptions& options, const CachePlan& plan, comm::Comm
     report.pictures_encoded += result.encoded_count;
     report.skipped.insert(report.skipped.end(), result.skipped.begin(), result.skipped.end());
   }
-}
-
-// (all ranks)
-void build_text(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
-                OutputDirectory* output) {
-  build_text_file(options, plan, world);
-  comm::fail_together(world, [&] {
-    const auto caption_count = static_cast<int64_t>(plan.captions.size());
-    if (output != nullptr)
-      output->add_finished(describe_file(options.output / kTextFileName, caption_count), {});
-  });
 }
 
 [[noreturn]] void fail_without_samples(const CacheOptions& options,
@@ -129,17 +125,20 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
   // 1. One owner of the output directory
   std::unique_ptr<OutputDirectory> output;  // rank 0 only
   comm::fail_together(world, [&] {
-    if (world.rank() == 0) output = std::make_unique<OutputDirectory>(options.output);
+    if (world.rank() != 0) return;
+    output = std::make_unique<OutputDirectory>(options.output, leave_when_asked(options));
+    refuse_newer_format(output->record(), options);
   });
 
   // 2. What must be there, and what is there already
-  const CachePlan plan =
-      decide_what_to_rebuild(gather_cache_inputs(options, world), output.get(), options.output, world);
-  CacheReport report{.skipped = plan.skipped};
+  CacheReport report;
+  const CachePlan plan = decide_what_to_rebuild(gather_cache_inputs(options, world), output.get(), options,
+                                                world, report.shrinkage);
+  report.skipped = plan.skipped;
 
   // 3. Make the rest
   if (!is_all_kept(plan)) build_shards(options, plan, world, loader, progress, output.get(), report);
-  if (!plan.is_text_kept) build_text(options, plan, world, output.get());
+  if (!plan.is_text_kept) build_text_file(options, plan, world, output.get());
 
   // 4. The manifest, last
   std::sort(report.skipped.begin(), report.skipped.end(),

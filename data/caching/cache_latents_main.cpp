@@ -36,9 +36,12 @@ void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader)
   const auto report = sdlora::data::cache_latents(command.options, world, loader,
                                                   [&](const auto& mark) { monitor.show(mark); });
   monitor.finish();
-  if (world.rank() != 0) return;
-  log::info(sdlora::data::report_text(report, command.options.output));
-  if (!report.skipped.empty()) log::warning(sdlora::data::skipped_text(report));
+  if (world.rank() == 0) {
+    log::info(sdlora::data::report_text(report, command.options.output));
+    if (!report.skipped.empty()) log::warning(sdlora::data::skipped_text(report));
+    if (const std::string text = sdlora::data::left_out_text(report); !text.empty()) log::warning(text);
+  }
+  if (command.options.is_strict) sdlora::data::refuse_skipped(report.skipped);
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ struct CacheOptions {
   std::optional<std::string> training_caption;  // for images that have none
   int64_t shard_size = 256;                     // images per shard
   bool flip = false;
+  bool may_replace = false;  // --rebuild: a cache that was made differently
+  bool is_strict = false;    // whatever is left out is an error
   at::Device device = at::kCPU;
   int encoder_threads = 1;  // on the CPU: pictures that a rank encodes at a time; does not change the files
   double save_interval_seconds = 60;     // how much work of an unfinished shard a kill may cost, about

@@ -5,22 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/sha256.h"
+#include "data/caching/settings_json.h"
 
 namespace sdlora::data {
 namespace {
 
 using Json = nlohmann::json;
-
-Json settings_json(const CacheSettings& settings) {
-  return {{"width", settings.picture_size.width},
-          {"height", settings.picture_size.height},
-          {"flip", settings.flip},
-          {"shard_size", settings.shard_size},
-          {"vae_scaling_factor", settings.vae_scaling_factor},
-          {"vae_sha256", settings.vae_sha256},
-          {"text_encoder_sha256", settings.text_encoder_sha256},
-          {"tokenizer_sha256", settings.tokenizer_sha256}};
-}
 
 Json samples_json(const std::vector<PlannedSample>& samples) {
   Json list = Json::array();
@@ -68,7 +58,7 @@ CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<Plann
 }
 
 std::string to_json_text(const CachePlan& plan) {
-  Json json = {{"settings", settings_json(plan.settings)},
+  Json json = {{"settings", to_json(plan.settings)},
                {"captions", plan.captions},
                {"text_inputs_sha256", plan.text_inputs_sha256},
                {"is_text_kept", plan.is_text_kept},
@@ -86,19 +76,11 @@ std::string to_json_text(const CachePlan& plan) {
 
 CachePlan parse_cache_plan(const std::string& json_text) {
   const Json json = Json::parse(json_text);
-  const Json& settings = json.at("settings");
-  CachePlan plan{
-      .settings = {.picture_size = {.width = settings.at("width"), .height = settings.at("height")},
-                   .flip = settings.at("flip"),
-                   .shard_size = settings.at("shard_size"),
-                   .vae_scaling_factor = settings.at("vae_scaling_factor"),
-                   .vae_sha256 = settings.at("vae_sha256"),
-                   .text_encoder_sha256 = settings.at("text_encoder_sha256"),
-                   .tokenizer_sha256 = settings.at("tokenizer_sha256")},
-      .captions = json.at("captions"),
-      .text_inputs_sha256 = json.at("text_inputs_sha256"),
-      .is_text_kept = json.at("is_text_kept"),
-      .reusable_shards = json.at("reusable_shards")};
+  CachePlan plan{.settings = settings_from(json.at("settings")),
+                 .captions = json.at("captions"),
+                 .text_inputs_sha256 = json.at("text_inputs_sha256"),
+                 .is_text_kept = json.at("is_text_kept"),
+                 .reusable_shards = json.at("reusable_shards")};
   for (const Json& shard_json : json.at("shards")) {
     PlannedShard shard{.file_name = shard_json.at("file_name"),
                        .inputs_sha256 = shard_json.at("inputs_sha256"),

@@ -6,27 +6,38 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
+#include "data/caching/owned_names.h"
 #include "data/shards/manifest.h"
 
 namespace sdlora::data {
 
-inline constexpr const char* kJournalName = "unfinished.json";
-
 struct CacheRecord {
-  std::map<std::string, ManifestFile> files;    // by name
-  std::map<std::string, std::string> left_out;  // pictures that gave no latents: the reason by source
+  std::map<std::string, ManifestFile> files = {};    // by name
+  std::map<std::string, std::string> left_out = {};  // pictures that gave no latents: the reason by source
+  // What the cache is made with, or was to be; nothing where neither manifest nor journal says so.
+  std::optional<CacheSettings> settings = std::nullopt;
+  bool is_finished = false;        // by a manifest
+  bool replaces_another = false;   // unfinished, and what was put aside was made differently (--rebuild)
+  std::string manifest_flaw = {};  // why manifest.json is of no use, in words; empty for a good one
+  int64_t newest_format = 0;       // of manifest and journal, also of one that this program cannot read
 
   void add(const ManifestFile& file) { files[file.name] = file; }
 };
 
-// Of the manifest, else of the journal; empty when neither is there and whole.
+// Of the manifest, else of the journal; without files when neither is there and whole. Throws
+// Error(kIo) when the manifest cannot be read.
 CacheRecord read_record(const std::filesystem::path& cache_directory);
 
-// Removes from the directory and the record the files that are not as recorded, with a warning for each.
-void remove_damaged(const std::filesystem::path& cache_directory, CacheRecord& record);
+// Removes from the directory and the record the files that are not as recorded, with a warning for each;
+// parts of files from the record alone. `between_files` is called before each. Throws Error(kIo) for a file
+// that cannot be read: it may be good.
+void remove_damaged(const std::filesystem::path& cache_directory, CacheRecord& record,
+                    const std::function<void()>& between_files = nullptr);
 
 // Atomically. Throws Error(kIo).
 void write_journal(const std::filesystem::path& cache_directory, const CacheRecord& record);

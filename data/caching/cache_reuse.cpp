@@ -1,5 +1,6 @@
 // Which files of an earlier run are still good: the second half of cache_plan.h.
 #include "data/caching/cache_plan.h"
+#include "data/images/image_file.h"
 #include "data/images/image_loader.h"
 #include "data/shards/shard_reader.h"
 
@@ -7,6 +8,10 @@ namespace sdlora::data {
 namespace {
 
 namespace fs = std::filesystem;
+
+bool is_worth_another_try(const std::string& reason) {
+  return reason == kDecoderDied || is_unreadable(reason);
+}
 
 // The rows are the planned samples, in order, but for those that the earlier run left out: these go to
 // `left_out`.
@@ -24,7 +29,7 @@ bool holds_samples(const ShardFile& shard, const PlannedShard& planned, const Ca
       continue;
     }
     const auto reason = record.left_out.find(sample.source);
-    if (reason == record.left_out.end() || reason->second == kDecoderDied) return false;
+    if (reason == record.left_out.end() || is_worth_another_try(reason->second)) return false;
     left_out.push_back({sample.source, reason->second});
   }
   return row == source.size();
@@ -41,7 +46,7 @@ void mark_reusable_files(CachePlan& plan, const CacheRecord& record, const fs::p
     if (planned.is_kept) plan.skipped.insert(plan.skipped.end(), left_out.begin(), left_out.end());
   }
   if (record.files.contains(kTextFileName)) {
-    const TextContent text = read_text_file(cache_directory / kTextFileName);
+    const TextContent text = read_text_without_embeddings(cache_directory / kTextFileName);
     plan.is_text_kept = text.inputs_sha256 == plan.text_inputs_sha256 && text.caption == plan.captions;
   }
 }

@@ -3,32 +3,35 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "data/caching/cache_plan.h"
 #include "data/caching/cache_record.h"
+#include "data/caching/output_survey.h"
 #include "process/directory_lock.h"
 
 namespace sdlora::data {
 
-// The name under which an old file is put aside, and that of a shard of which a part is done.
-std::string previous_name(const std::string& name);
-std::string partial_name(const std::string& name);
-
 // Held by rank 0 for the whole run. All functions throw Error(kIo).
 class OutputDirectory {
  public:
-  // Creates the directory where needed, locks it, and removes what is damaged. Throws Error(kMismatch) when
-  // another run holds it.
-  explicit OutputDirectory(std::filesystem::path directory);
+  // Refuses a directory with files in the way that are not ours (output_survey.h) before anything is written.
+  // Then creates it where needed, locks it, removes what is damaged, and takes whole files that no manifest
+  // names into the record. `between_files` is called now and then, and may throw. Throws Error(kUsage),
+  // Error(kMismatch) when another run holds it.
+  explicit OutputDirectory(std::filesystem::path directory,
+                           const std::function<void()>& between_files = nullptr);
 
   // The files that are here and whole.
   const CacheRecord& record() const { return record_; }
 
   // From here on the cache is not finished: the journal takes the manifest's place, and what is not kept is
-  // renamed to NAME.previous. Files that nobody vouches for are removed.
-  void begin_rebuild(const CachePlan& plan);
+  // renamed to NAME.previous. `replaces_another`: what is here was made differently. Files of ours that are
+  // not of use are removed.
+  void begin_rebuild(const CachePlan& plan, bool replaces_another = false);
 
   // A file of the plan, or a part of one, has been written, without these pictures.
   void add_finished(const ManifestFile& file, const std::vector<SkippedImage>& left_out);
@@ -39,9 +42,13 @@ class OutputDirectory {
   bool finish(const Manifest& manifest);
 
  private:
+  void take_in_unvouched(const std::set<std::string>& names, const std::function<void()>& between_files);
+  void remove_ours_but(const std::set<std::string>& kept);
+
   std::filesystem::path directory_;
   process::DirectoryLock lock_;
   CacheRecord record_;
+  std::set<std::string> ours_;  // names of files that may be removed: of the survey, and what we wrote since
 };
 
 }  // namespace sdlora::data

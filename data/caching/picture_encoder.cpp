@@ -5,7 +5,7 @@
 
 #include <ATen/ATen.h>
 
-#include "common/error.h"
+#include "data/caching/stop_request.h"
 #include "data/caching/worker_threads.h"
 
 namespace sdlora::data {
@@ -24,6 +24,7 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
   std::vector<EncodedPicture> encoded(samples.size());
   std::vector<size_t> to_encode;
   for (size_t sample = 0; sample < samples.size(); ++sample) {
+    if (is_stop_requested(options_)) return encoded;
     if (const auto known = previous_.find(samples[sample].source_sha256)) {
       encoded[sample] = {.latents = *known, .is_reused = true};
       picture_done(/*is_reused=*/true);
@@ -52,13 +53,8 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
 }
 
 EncodedPicture PictureEncoder::encode_one(const PlannedSample& sample, const LoadedImage& image) {
-  if (!image.sha256.empty() && image.sha256 != sample.source_sha256)
-    throw Error(ExitCode::kBadData, {.what = "an image changed while it was being cached",
-                                     .expected = "SHA-256 " + sample.source_sha256,
-                                     .seen = "SHA-256 " + image.sha256,
-                                     .where = (options_.images / sample.source).string(),
-                                     .advice = "run cache_latents again when nobody writes there"});
-  if (options_.stop_requested && options_.stop_requested()) return {};
+  if (!image.sha256.empty() && image.sha256 != sample.source_sha256) return {.changed_sha256 = image.sha256};
+  if (is_stop_requested(options_)) return {};
   if (!image.unusable_reason.empty()) return {.unusable_reason = image.unusable_reason};
   const at::Tensor latents = encoder_.encode(image.rgb, plan_.settings.picture_size);
   if (!at::isfinite(latents).all().item<bool>())

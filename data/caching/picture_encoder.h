@@ -17,8 +17,9 @@ struct EncodedPicture {
   at::Tensor latents = {};           // [planes, 4, h, w] f32 on the CPU, or undefined
   std::string unusable_reason = {};  // why there are none; empty, too: left out, a stop was requested
   bool is_reused = false;
+  std::string changed_sha256 = {};  // the file is another one than was planned
 
-  bool is_left_out() const { return !latents.defined() && unusable_reason.empty(); }
+  bool is_left_out() const { return !latents.defined() && unusable_reason.empty() && changed_sha256.empty(); }
 };
 
 using PictureDone = std::function<void(bool is_reused)>;
@@ -30,8 +31,7 @@ class PictureEncoder {
                  int64_t decoder_count);
 
   // In the order of `samples`. `picture_done` is called after each, by one thread at a time. When a stop is
-  // requested, what has not begun is left out. Throws Error(kBadData) when a file has changed since it was
-  // planned.
+  // requested, what has not begun is left out.
   std::vector<EncodedPicture> encode(const std::vector<PlannedSample>& samples,
                                      const PictureDone& picture_done);
 

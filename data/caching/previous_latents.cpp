@@ -1,9 +1,20 @@
 #include "data/caching/previous_latents.h"
 
+#include <fmt/format.h>
+
+#include "common/host.h"
+#include "common/log.h"
+
 namespace sdlora::data {
 
 PreviousLatents::PreviousLatents(const std::filesystem::path& cache_directory, const CachePlan& plan) {
   for (const std::string& name : plan.reusable_shards) {
+    std::error_code error;
+    if (!std::filesystem::exists(cache_directory / name, error)) {
+      log::warning(fmt::format("{} is not seen from {}: what is in it is encoded again by this rank",
+                               (cache_directory / name).string(), host_name()));
+      continue;
+    }
     const ShardFile shard(cache_directory / name);
     if (shard.header().picture_size != plan.settings.picture_size ||
         shard.header().vae_sha256 != plan.settings.vae_sha256 || shard.has_flip() != plan.settings.flip)

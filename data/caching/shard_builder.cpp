@@ -10,6 +10,9 @@
 
 #include "comm/fail_together.h"
 #include "common/error.h"
+#include "data/caching/picture_view.h"
+#include "data/caching/stop_request.h"
+#include "data/images/image_file.h"
 #include "data/shards/shard_writer.h"
 
 namespace sdlora::data {
@@ -20,6 +23,7 @@ using Json = nlohmann::json;
 constexpr int64_t kMostDecoders = 16;  // a rank
 constexpr size_t kPicturesPerThreadAndRound = 8;
 constexpr size_t kPicturesPerGpuAndRound = 64;
+constexpr int64_t kMostUnreadInARow = 8;
 
 int64_t decoder_count(const comm::Communicator& world) {
   const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
@@ -29,7 +33,9 @@ int64_t decoder_count(const comm::Communicator& world) {
 std::string pack(const std::vector<EncodedPicture>& pictures) {
   Json list = Json::array();
   for (const EncodedPicture& picture : pictures) {
-    Json entry = {{"reason", valid_utf8(picture.unusable_reason)}, {"is_reused", picture.is_reused}};
+    Json entry = {{"reason", valid_utf8(picture.unusable_reason)},
+                  {"is_reused", picture.is_reused},
+                  {"changed", picture.changed_sha256}};
     if (picture.latents.defined()) {
       const at::Tensor plain = picture.latents.contiguous();
       const auto* first = static_cast<const uint8_t*>(plain.const_data_ptr());
@@ -47,7 +53,9 @@ std::vector<EncodedPicture> unpack(const std::string& message) {
   std::vector<EncodedPicture> pictures;
   Json list = Json::from_cbor(message);
   for (Json& entry : list) {
-    pictures.push_back({.unusable_reason = entry.at("reason"), .is_reused = entry.at("is_reused")});
+    pictures.push_back({.unusable_reason = entry.at("reason"),
+                        .is_reused = entry.at("is_reused"),
+                        .changed_sha256 = entry.at("changed")});
     if (!entry.contains("latents")) continue;
     const auto shape = entry.at("shape").get<std::vector<int64_t>>();
     pictures.back().latents =
@@ -78,10 +86,11 @@ ShardResult ShardBuilder::build(const PlannedShard& shard, const PictureDone& pi
     const auto count = static_cast<ptrdiff_t>(std::min(round_size, shard.samples.size() - encoded.size()));
     const std::vector<EncodedPicture> round = gather_round({first, first + count}, picture_done);
     encoded.insert(encoded.end(), round.begin(), round.end());
-    if (std::any_of(round.begin(), round.end(), std::mem_fn(&EncodedPicture::is_left_out))) {
+    try {
+      check_round(shard, encoded, encoded.size() - round.size());
+    } catch (const Error&) {  // on every rank
       save_partial(shard, encoded, /*is_due=*/true);
-      throw Error(ExitCode::kStopped,
-                  "stopped by a signal; what is encoded is kept: run the same command again to go on");
+      throw;
     }
   }
 
@@ -101,6 +110,44 @@ ShardResult ShardBuilder::build(const PlannedShard& shard, const PictureDone& pi
                           result.skipped);
   });
   return result;
+}
+
+// (all ranks, and all throw alike) Of the pictures from number `first` on.
+void ShardBuilder::check_round(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded,
+                               size_t first) {
+  std::vector<UnreadPicture> unread;
+  for (size_t place = first; place < encoded.size(); ++place) {
+    const PlannedSample& sample = shard.samples[place];
+    if (!encoded[place].changed_sha256.empty())
+      throw Error(ExitCode::kBadData, {.what = "an image changed while it was being cached",
+                                       .expected = "SHA-256 " + sample.source_sha256,
+                                       .seen = "SHA-256 " + encoded[place].changed_sha256,
+                                       .where = (options_.images / sample.source).string(),
+                                       .advice = "run cache_latents again when nobody writes there; what is "
+                                                 "encoded is kept"});
+    if (is_unreadable(encoded[place].unusable_reason))
+      unread.push_back({sample.source, static_cast<int>((place - first) % static_cast<size_t>(world_.size())),
+                        encoded[place].unusable_reason});
+  }
+  const auto begin = encoded.begin() + static_cast<ptrdiff_t>(first);
+  if (std::any_of(begin, encoded.end(), std::mem_fn(&EncodedPicture::is_left_out)))
+    throw stopped_by_a_signal();
+  require_same_view(options_.images, unread, world_);
+  for (size_t place = first; place < encoded.size(); ++place)
+    count_unread(encoded[place], shard.samples[place].source);
+}
+
+// One picture may go; when all do, it is the disk that went.
+void ShardBuilder::count_unread(const EncodedPicture& picture, const std::string& source) {
+  if (picture.is_reused) return;
+  unread_in_a_row_ = is_unreadable(picture.unusable_reason) ? unread_in_a_row_ + 1 : 0;
+  if (unread_in_a_row_ < kMostUnreadInARow) return;
+  throw Error(ExitCode::kIo,
+              {.what = fmt::format("{} pictures in a row cannot be read any more", unread_in_a_row_),
+               .seen = picture.unusable_reason,
+               .where = (options_.images / source).string(),
+               .advice = "check the disk or mount of --images, and run cache_latents again; what is encoded "
+                         "is kept"});
 }
 
 // (all ranks) Each encodes every size-th picture; all get all, in order.

@@ -22,9 +22,11 @@ class ShardBuilder {
                ImageLoader& loader, OutputDirectory* output);
 
   // (all ranks) The ranks share the pictures, round by round; `picture_done` is called on every rank for each
-  // of its own. What is encoded is saved now and then, so that a killed run has lost little. Throws
-  // Error(kBadData) when a file has changed since it was planned, Error(kStopped) on every rank when one was
-  // asked to stop, with all saved that is encoded.
+  // of its own. What is encoded is saved now and then, so that a killed run has lost little. A picture that
+  // cannot be read any more is skipped. Throws on every rank, with all saved that is encoded: Error(kBadData)
+  // when a file has changed since it was planned, Error(kMismatch) when the ranks do not see the same
+  // pictures, Error(kIo) when many pictures in a row cannot be read, Error(kStopped) when a rank was asked to
+  // stop.
   ShardResult build(const PlannedShard& shard, const PictureDone& picture_done);
 
  private:
@@ -32,6 +34,8 @@ class ShardBuilder {
 
   std::vector<EncodedPicture> gather_round(const std::vector<PlannedSample>& samples,
                                            const PictureDone& picture_done);
+  void check_round(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded, size_t first);
+  void count_unread(const EncodedPicture& picture, const std::string& source);
   void save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded, bool is_due);
   ShardContent content_of(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded) const;
 
@@ -40,6 +44,7 @@ class ShardBuilder {
   comm::Communicator& world_;
   OutputDirectory* output_;
   PictureEncoder encoder_;
+  int64_t unread_in_a_row_ = 0;
   Clock::time_point saved_at_ = Clock::now();
 };
 

@@ -2,127 +2,152 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
-#include <optional>
-#include <unordered_map>
 
 #include <ATen/ATen.h>
-#include <c10/core/InferenceMode.h>
+#include <nlohmann/json.hpp>
 
 #include "comm/fail_together.h"
-#include "common/error.h"
-#include "data/caching/output_directory.h"
+#include "data/caching/caption_encoder.h"
+#include "data/caching/embedding_table.h"
+#include "data/caching/stop_request.h"
 #include "data/caching/worker_threads.h"
 #include "data/shards/shard_reader.h"
 #include "data/shards/shard_writer.h"
-#include "model/model_source.h"
 
 namespace sdlora::data {
 namespace {
 
+using Json = nlohmann::json;
+
 constexpr size_t kCaptionsPerRankAndRound = 32;  // bounds the memory of a gather
+constexpr double kMostSavingShare = 0.1;         // of the time: a large file takes long to write
 
-class CaptionEncoder {
+// A rank's part of a round: 1 and the floats of a caption that it has encoded, 0 for one that it has not.
+std::string packed(const std::vector<at::Tensor>& embeddings) {
+  std::string message;
+  for (const at::Tensor& embedding : embeddings) {
+    message += embedding.defined() ? '\1' : '\0';
+    if (embedding.defined())
+      message.append(static_cast<const char*>(embedding.const_data_ptr()), embedding.nbytes());
+  }
+  return message;
+}
+
+class TextBuilder {
  public:
-  explicit CaptionEncoder(const CacheOptions& options)
-      : device_(options.device),
-        tokenizer_(model::ModelSource(options.model).load_tokenizer()),
-        encoder_(
-            model::ModelSource(options.model).load_text_encoder({.device = device_, .dtype = at::kFloat})) {}
+  TextBuilder(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
+              OutputDirectory* output)
+      : options_(options), plan_(plan), world_(world), output_(output), table_(plan) {}
 
-  // [L, C]
-  std::vector<int64_t> shape() const { return {tokenizer_.max_length(), encoder_.config().hidden_size}; }
-
-  // [L, C] f32 on the CPU; any number of threads at a time
-  at::Tensor encode(const std::string& caption) const {
-    const c10::InferenceMode no_gradients;
-    const std::vector<int64_t> ids = tokenizer_.encode(caption);
-    const at::Tensor batch = at::tensor(ids, at::kLong).unsqueeze(0).to(device_);  // [1, L]
-    return encoder_.encode(batch)[0].cpu().contiguous();
+  // (all ranks)
+  void build() {
+    take_previous();
+    const std::vector<size_t> missing = broadcast_missing();
+    if (!missing.empty()) encode(missing);
+    comm::fail_together(world_, [&] {
+      if (output_ == nullptr) return;
+      write_text_file(options_.output / kTextFileName, table_.content());
+      output_->add_finished(describe_file(options_.output / kTextFileName, caption_count()), {});
+    });
   }
 
  private:
-  at::Device device_;
-  model::ClipTokenizer tokenizer_;
-  model::ClipTextEncoder encoder_;
-};
+  using Clock = std::chrono::steady_clock;
 
-using Embeddings = std::unordered_map<std::string, at::Tensor>;  // [L, C] by caption
+  int64_t caption_count() const { return static_cast<int64_t>(plan_.captions.size()); }
 
-// By rank 0, which put the file aside because it is whole.
-Embeddings read_previous(const CacheOptions& options, const CacheSettings& settings) {
-  const std::filesystem::path file = options.output / previous_name(kTextFileName);
-  std::error_code error;
-  if (!std::filesystem::exists(file, error)) return {};
-  const TextContent text = read_text_file(file);
-  if (text.text_encoder_sha256 != settings.text_encoder_sha256 ||
-      text.tokenizer_sha256 != settings.tokenizer_sha256)
-    return {};
-  Embeddings embeddings;
-  for (size_t row = 0; row < text.caption.size(); ++row)
-    embeddings[text.caption[row]] = text.embedding[static_cast<int64_t>(row)];
-  return embeddings;
-}
-
-std::string bytes_of(const std::vector<at::Tensor>& embeddings) {
-  std::string bytes;
-  for (const at::Tensor& embedding : embeddings)
-    bytes.append(static_cast<const char*>(embedding.const_data_ptr()), embedding.nbytes());
-  return bytes;
-}
-
-// (all ranks) Adds what is missing to rank 0's embeddings.
-void gather_missing(const CacheOptions& options, const std::vector<std::string>& missing,
-                    comm::Communicator& world, Embeddings& embeddings) {
-  std::optional<CaptionEncoder> encoder;
-  comm::fail_together(world, [&] { encoder.emplace(options); });
-  const auto rank = static_cast<size_t>(world.rank());
-  const auto rank_count = static_cast<size_t>(world.size());
-  const std::vector<int64_t> shape = encoder->shape();
-  for (size_t round = 0; round < missing.size(); round += rank_count * kCaptionsPerRankAndRound) {
-    const size_t end = std::min(missing.size(), round + rank_count * kCaptionsPerRankAndRound);
-    std::vector<at::Tensor> own;
-    for (size_t caption = round + rank; caption < end; caption += rank_count) own.emplace_back();
-    comm::fail_together(world, [&] {
-      std::atomic<size_t> next = 0;
-      run_on_threads(options.device.is_cuda() ? 1 : options.encoder_threads, [&] {
-        for (size_t place = next++; place < own.size(); place = next++)
-          own[place] = encoder->encode(missing[round + rank + place * rank_count]);
-      });
+  void take_previous() {
+    comm::fail_together(world_, [&] {
+      if (output_ == nullptr) return;
+      for (const std::string& name : {previous_name(kTextFileName), partial_name(kTextFileName)})
+        if (output_->record().files.contains(name)) table_.take_from(read_text_file(options_.output / name));
     });
-    const std::vector<std::string> all = world.gather(bytes_of(own));
-    if (world.rank() != 0) continue;
-    for (size_t caption = round; caption < end; ++caption) {
-      at::Tensor embedding = at::empty(shape, at::kFloat);
-      const size_t place = (caption - round) / rank_count * embedding.nbytes();
-      std::memcpy(embedding.mutable_data_ptr(), all[(caption - round) % rank_count].data() + place,
-                  embedding.nbytes());
-      embeddings[missing[caption]] = embedding;
+  }
+
+  std::vector<size_t> broadcast_missing() {
+    std::string text = Json(table_.missing()).dump();
+    world_.broadcast(text, 0);
+    return Json::parse(text);
+  }
+
+  void encode(const std::vector<size_t>& missing) {
+    std::unique_ptr<CaptionEncoder> encoder;
+    comm::fail_together(world_, [&] { encoder = std::make_unique<CaptionEncoder>(options_); });
+    const size_t round_size = static_cast<size_t>(world_.size()) * kCaptionsPerRankAndRound;
+    for (size_t first = 0; first < missing.size(); first += round_size) {
+      const size_t end = std::min(missing.size(), first + round_size);
+      const bool is_whole = encode_round(
+          {missing.begin() + static_cast<ptrdiff_t>(first), missing.begin() + static_cast<ptrdiff_t>(end)},
+          *encoder);
+      if (end < missing.size() || !is_whole) save_part(/*is_due=*/!is_whole);
+      if (!is_whole) throw stopped_by_a_signal();
     }
   }
-}
+
+  // Whether all ranks have encoded all of theirs; else one was asked to stop.
+  bool encode_round(const std::vector<size_t>& rows, const CaptionEncoder& encoder) {
+    const auto rank = static_cast<size_t>(world_.rank());
+    const auto rank_count = static_cast<size_t>(world_.size());
+    std::vector<at::Tensor> own;
+    for (size_t caption = rank; caption < rows.size(); caption += rank_count) own.emplace_back();
+    comm::fail_together(world_, [&] {
+      std::atomic<size_t> next = 0;
+      run_on_threads(options_.device.is_cuda() ? 1 : options_.encoder_threads, [&] {
+        for (size_t place = next++; place < own.size() && !is_stop_requested(options_); place = next++)
+          own[place] = encoder.encode(plan_.captions[rows[rank + place * rank_count]]);
+      });
+    });
+    const std::vector<std::string> messages = world_.gather(packed(own));
+    std::vector<size_t> read_bytes(rank_count, 0);
+    bool is_whole = true;
+    for (size_t caption = 0; caption < rows.size(); ++caption) {
+      const size_t other = caption % rank_count;
+      const char* const part = messages[other].data() + read_bytes[other]++;
+      if (*part == '\0') {
+        is_whole = false;
+        continue;
+      }
+      at::Tensor embedding = at::empty(encoder.shape(), at::kFloat);
+      std::memcpy(embedding.mutable_data_ptr(), part + 1, embedding.nbytes());
+      read_bytes[other] += embedding.nbytes();
+      if (output_ != nullptr) table_.set(rows[caption], embedding);
+    }
+    return is_whole;
+  }
+
+  // Into a file from which the next run takes embeddings if this one ends early. `is_due`: at once.
+  void save_part(bool is_due) {
+    comm::fail_together(world_, [&] {
+      const std::chrono::duration<double> unsaved = Clock::now() - saved_at_;
+      const double due_seconds = std::max(options_.save_interval_seconds, saving_.count() / kMostSavingShare);
+      if (output_ == nullptr || (!is_due && unsaved.count() < due_seconds)) return;
+      const TextContent content = table_.content();
+      if (content.caption.empty()) return;
+      const Clock::time_point begin = Clock::now();
+      const std::filesystem::path file = options_.output / partial_name(kTextFileName);
+      write_text_file(file, content);
+      output_->add_finished(describe_file(file, static_cast<int64_t>(content.caption.size())), {});
+      saved_at_ = Clock::now();
+      saving_ = saved_at_ - begin;
+    });
+  }
+
+  const CacheOptions& options_;
+  const CachePlan& plan_;
+  comm::Communicator& world_;
+  OutputDirectory* output_;
+  EmbeddingTable table_;  // rank 0's has the embeddings
+  Clock::time_point saved_at_ = Clock::now();
+  std::chrono::duration<double> saving_{0};  // how long the last one took
+};
 
 }  // namespace
 
-void build_text_file(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world) {
-  Embeddings embeddings;
-  comm::fail_together(world, [&] { embeddings = read_previous(options, plan.settings); });
-  std::vector<std::string> missing;
-  for (const std::string& caption : plan.captions)
-    if (!embeddings.contains(caption)) missing.push_back(caption);
-  if (!missing.empty()) gather_missing(options, missing, world, embeddings);
-  comm::fail_together(world, [&] {
-    if (world.rank() != 0) return;
-    TextContent content{.text_encoder_sha256 = plan.settings.text_encoder_sha256,
-                        .tokenizer_sha256 = plan.settings.tokenizer_sha256,
-                        .inputs_sha256 = plan.text_inputs_sha256,
-                        .embedding = {},
-                        .caption = plan.captions};
-    std::vector<at::Tensor> rows;
-    for (const std::string& caption : plan.captions) rows.push_back(embeddings.at(caption));
-    content.embedding = at::stack(rows);
-    write_text_file(options.output / kTextFileName, content);
-  });
+void build_text_file(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
+                     OutputDirectory* output) {
+  TextBuilder(options, plan, world, output).build();
 }
 
 }  // namespace sdlora::data

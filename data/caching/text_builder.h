@@ -4,11 +4,15 @@
 #include "comm/communicator.h"
 #include "data/caching/cache_options.h"
 #include "data/caching/cache_plan.h"
+#include "data/caching/output_directory.h"
 
 namespace sdlora::data {
 
-// (all ranks) The ranks share the captions, one per forward; rank 0 writes the file. Embeddings that
-// text.h5.previous holds, made with the same text encoder and tokenizer, are taken from there.
-void build_text_file(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world);
+// (all ranks) The ranks share the captions, one per forward; rank 0, which alone has `output`, writes the
+// file. Embeddings that an earlier run made with the same text encoder and tokenizer are taken from what it
+// left. What is encoded is saved now and then. Throws Error(kStopped) on every rank when one was asked to
+// stop, with all saved that is encoded.
+void build_text_file(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
+                     OutputDirectory* output);
 
 }  // namespace sdlora::data

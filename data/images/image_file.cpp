@@ -15,13 +15,15 @@ namespace sdlora::data {
 namespace {
 
 constexpr off_t kMaxFileBytes = off_t{512} << 20;
+const std::string kCannotOpen = "cannot be opened: ";
+const std::string kCannotRead = "cannot be read: ";
 
 class OpenFile {
  public:
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   explicit OpenFile(const std::filesystem::path& file)
       : descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor_ < 0) throw UnusableImage("cannot be opened: " + system_error_text());
+    if (descriptor_ < 0) throw UnusableImage(kCannotOpen + system_error_text());
   }
 
   OpenFile(const OpenFile&) = delete;
@@ -42,7 +44,7 @@ std::string read_image_file(const std::filesystem::path& file) {
 
   struct stat status {};
 
-  if (::fstat(open.descriptor(), &status) != 0) throw UnusableImage("cannot be read: " + system_error_text());
+  if (::fstat(open.descriptor(), &status) != 0) throw UnusableImage(kCannotRead + system_error_text());
   if (!S_ISREG(status.st_mode)) throw UnusableImage("is not a regular file");
   if (status.st_size > kMaxFileBytes) throw UnusableImage("a file of more than 512 MiB");
   std::string bytes(static_cast<size_t>(status.st_size), '\0');
@@ -50,12 +52,16 @@ std::string read_image_file(const std::filesystem::path& file) {
   while (read_bytes < bytes.size()) {
     const ssize_t count = ::read(open.descriptor(), &bytes[read_bytes], bytes.size() - read_bytes);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw UnusableImage("cannot be read: " + system_error_text());
+    if (count < 0) throw UnusableImage(kCannotRead + system_error_text());
     if (count == 0) break;
     read_bytes += static_cast<size_t>(count);
   }
   bytes.resize(read_bytes);
   return bytes;
+}
+
+bool is_unreadable(const std::string& reason) {
+  return reason.starts_with(kCannotOpen) || reason.starts_with(kCannotRead);
 }
 
 InspectedImage inspect_image(const std::filesystem::path& file) {

@@ -9,6 +9,9 @@ namespace sdlora::data {
 // Throws UnusableImage: it cannot be read (with the system's reason), or is larger than 512 MiB.
 std::string read_image_file(const std::filesystem::path& file);
 
+// Whether a reason is that the file could not be read: that may be the moment's fault, and worth another try.
+bool is_unreadable(const std::string& reason);
+
 struct InspectedImage {
   std::string sha256;           // of the file's bytes; empty when it cannot be read
   std::string unusable_reason;  // empty when the file looks usable

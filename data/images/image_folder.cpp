@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::string_view_literals;
 
+constexpr const char* kCaptionListName = "metadata.jsonl";
 constexpr std::array kImageExtensions = {".png"sv, ".jpg"sv, ".jpeg"sv, ".webp"sv, ".bmp"sv};
 constexpr std::array kOtherImageExtensions = {".gif"sv,  ".tif"sv, ".tiff"sv, ".avif"sv, ".heic"sv, ".heif"sv,
                                               ".jxl"sv,  ".jp2"sv, ".svg"sv,  ".psd"sv,  ".tga"sv,  ".exr"sv,
@@ -45,7 +46,8 @@ bool starts_like_image(const fs::path& file) {
 
 class FolderSearch {
  public:
-  explicit FolderSearch(const fs::path& root) : root_(root) {}
+  FolderSearch(const fs::path& root, const std::function<void()>& between_files)
+      : root_(root), between_files_(between_files) {}
 
   void search(const fs::path& folder) {
     std::error_code error;
@@ -67,6 +69,7 @@ class FolderSearch {
 
  private:
   void look_at(const fs::path& path) {
+    if (between_files_) between_files_();
     const std::string extension = lower_extension(path);
     const bool has_image_name = is_one_of(extension, kImageExtensions);
     std::error_code error;
@@ -76,9 +79,12 @@ class FolderSearch {
         skip(path, "a folder, not a file");
       else
         search(path);
+    } else if (type == fs::file_type::not_found) {
+      skip_unless_gone(path);
     } else if (type != fs::file_type::regular) {
-      if (has_image_name)
-        skip(path, type == fs::file_type::not_found ? "a broken link" : "not a regular file");
+      if (has_image_name) skip(path, "not a regular file");
+    } else if (path.filename() == kCaptionListName) {
+      found_.caption_lists.push_back(source_of(path));
     } else if (is_one_of(extension, kOtherImageExtensions) && !starts_like_image(path)) {
       skip(path, extension.substr(1) + " files are not read: PNG, JPEG, WebP and BMP are");
     } else if (has_image_name || starts_like_image(path)) {
@@ -94,6 +100,11 @@ class FolderSearch {
       skip(path, "its name is not UTF-8");
   }
 
+  void skip_unless_gone(const fs::path& path) {
+    std::error_code error;
+    if (fs::is_symlink(path, error)) skip(path, "a broken link");
+  }
+
   void skip(const fs::path& path, const std::string& reason) {
     found_.skipped.push_back({valid_utf8(source_of(path)), reason});
   }
@@ -103,20 +114,21 @@ class FolderSearch {
   }
 
   fs::path root_;
+  const std::function<void()>& between_files_;
   std::set<std::string> visited_;
   FoundImages found_;
 };
 
 }  // namespace
 
-FoundImages find_images(const fs::path& folder) {
+FoundImages find_images(const fs::path& folder, const std::function<void()>& between_files) {
   std::error_code error;
   if (!fs::is_directory(folder, error))
     throw Error(ExitCode::kUsage, {.what = "the image folder does not exist",
                                    .expected = "a folder with PNG, JPEG, WebP or BMP files",
                                    .where = folder.string(),
                                    .advice = "check --images"});
-  FolderSearch search(folder);
+  FolderSearch search(folder, between_files);
   search.search(folder);
   return search.take();
 }

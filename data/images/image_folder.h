@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,15 +18,18 @@ struct SkippedImage {
 
 struct FoundImages {
   std::vector<std::string> sources;  // paths below the folder, in bytewise order
-  std::vector<SkippedImage> skipped;
+  std::vector<SkippedImage> skipped = {};
+  std::vector<std::string> caption_lists = {};  // paths of metadata.jsonl files, as above
 };
 
 // Looks in all sub folders, through links too, in each real folder once. An image is a file with the
 // extension of one (png, jpg, jpeg, webp, bmp in any case) or with the first bytes of one. Named as skipped:
-// images of other kinds (gif, tiff, …), folders and links that go by an image's name, folders that cannot be
-// listed, names that are not UTF-8. Hidden files and folders (".name") are passed over. Throws Error(kUsage)
-// when `folder` is not a folder.
-FoundImages find_images(const std::filesystem::path& folder);
+// images of other kinds (gif, tiff, …), folders that go by an image's name, links that lead nowhere (they may
+// have led to a picture or to a folder of them), folders that cannot be listed, names that are not UTF-8.
+// Hidden files and folders (".name") are passed over. Throws Error(kUsage) when `folder` is not a folder.
+// `between_files` is called before each entry, and may throw.
+FoundImages find_images(const std::filesystem::path& folder,
+                        const std::function<void()>& between_files = nullptr);
 
 // "source: reason" of each, one per line (common/text_list.h).
 std::string indented_list_of(const std::vector<SkippedImage>& images, size_t most_named = 20);

@@ -28,6 +28,7 @@ constexpr rlim_t kMemoryBytesPerImage = rlim_t{4} << 30;
 constexpr rlim_t kCpuSecondsPerImage = 120;
 constexpr size_t kLongestRequestBytes = 64 << 10;
 constexpr size_t kSha256Characters = 64;
+const std::string kNoSha256(kSha256Characters, '0');  // of a file that could not be read
 constexpr char kUsable = '+';
 constexpr char kUnusable = '-';
 constexpr char kNoProcess = '!';
@@ -110,7 +111,7 @@ void limit_resources() {
   limit_resources();
   cv::setNumThreads(1);
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-  std::string sha256(kSha256Characters, '0');
+  std::string sha256 = kNoSha256;
   std::string result;
   try {
     const std::string bytes = read_image_file(request.file);
@@ -207,6 +208,7 @@ LoadedImage ImageLoader::take() {
     return image;
   }
   image.sha256 = result.substr(1, kSha256Characters);
+  if (image.sha256 == kNoSha256) image.sha256.clear();
   (result[0] == kUsable ? image.rgb : image.unusable_reason) = result.substr(1 + kSha256Characters);
   return image;
 }

@@ -18,7 +18,7 @@ namespace sdlora::data {
 inline constexpr const char* kDecoderDied = "the decoder crashed, or took too much time or memory";
 
 struct LoadedImage {
-  std::string sha256;           // of the file's bytes that were decoded
+  std::string sha256;           // of the file's bytes that were decoded; empty when it could not be read
   std::string rgb;              // height × width × 3 bytes, as decode_cropped; empty for an unusable image
   std::string unusable_reason;  // empty for a usable image
 };

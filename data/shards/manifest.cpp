@@ -26,6 +26,15 @@ constexpr uintmax_t kMostManifestBytes = uintmax_t{256} << 20;
        .advice = "run cache_latents with the same options again: it makes or repairs what is missing"});
 }
 
+[[noreturn]] void fail_for_newer_format(const fs::path& file, int64_t version) {
+  throw Error(ExitCode::kBadData,
+              {.what = "this cache was written by a newer version",
+               .expected = fmt::format("format version {}", kFormatVersion),
+               .seen = fmt::format("format version {}", version),
+               .where = file.string(),
+               .advice = "use the program that made it, or make the cache anew elsewhere"});
+}
+
 OrderedJson to_json(const ManifestFile& file, const char* row_name) {
   return {{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}, {row_name, file.row_count}};
 }
@@ -106,6 +115,7 @@ Manifest read_manifest(const fs::path& cache_directory) {
   if (!json.is_object()) fail(file, "the manifest is damaged", "a JSON object", "something else");
   try {
     const auto version = json.at("format_version").get<int64_t>();
+    if (version > kFormatVersion) fail_for_newer_format(file, version);
     if (version != kFormatVersion)
       fail(file, "this cache was written by another version",
            fmt::format("format version {}", kFormatVersion), fmt::format("format version {}", version));

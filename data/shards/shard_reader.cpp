@@ -16,12 +16,29 @@ void check_length(const std::vector<Value>& values, int64_t expected, const Hdf5
     place.fail(fmt::format("{} rows, as the other columns have", expected), fmt::format("{}", values.size()));
 }
 
-// values [rows, …]
+// values [rows, …]; row by row, since isfinite() needs twice the memory of what it looks at
 void check_finite(const at::Tensor& values, const Hdf5Place& place) {
-  const at::Tensor good_rows = at::isfinite(values).flatten(1).all(1);
-  if (good_rows.all().item<bool>()) return;
-  const int64_t row = good_rows.logical_not().nonzero()[0].item<int64_t>();
-  place.fail("finite values", fmt::format("NaN or infinity in row {}", row));
+  for (int64_t row = 0; row < values.size(0); ++row)
+    if (!at::isfinite(values[row]).all().item<bool>())
+      place.fail("finite values", fmt::format("NaN or infinity in row {}", row));
+}
+
+Hdf5Columns open_text_file(const std::filesystem::path& file) {
+  return {file, {"embedding", "caption"}, {}};
+}
+
+TextContent text_without_embeddings(const Hdf5Columns& columns) {
+  TextContent content;
+  content.text_encoder_sha256 =
+      read_string_attribute(columns.file_id(), "text_encoder_sha256", columns.place());
+  content.tokenizer_sha256 = read_string_attribute(columns.file_id(), "tokenizer_sha256", columns.place());
+  content.inputs_sha256 = read_string_attribute(columns.file_id(), "inputs_sha256", columns.place());
+  const int64_t row_count = columns.shape("embedding", kEmbeddingRank)[0];
+  content.caption = columns.read_strings("caption");
+  check_length(content.caption, row_count, columns.place().in("caption"));
+  if (!content.caption[0].empty())
+    columns.place().in("caption").fail("the empty caption in row 0", "another");
+  return content;
 }
 
 }  // namespace
@@ -106,19 +123,24 @@ ShardContent read_shard(const std::filesystem::path& file) {
 }
 
 TextContent read_text_file(const std::filesystem::path& file) {
-  const Hdf5Columns columns(file, {"embedding", "caption"}, {});
-  TextContent content;
-  content.text_encoder_sha256 =
-      read_string_attribute(columns.file_id(), "text_encoder_sha256", columns.place());
-  content.tokenizer_sha256 = read_string_attribute(columns.file_id(), "tokenizer_sha256", columns.place());
-  content.inputs_sha256 = read_string_attribute(columns.file_id(), "inputs_sha256", columns.place());
+  const Hdf5Columns columns = open_text_file(file);
+  TextContent content = text_without_embeddings(columns);
   content.embedding = columns.read_floats("embedding", kEmbeddingRank);
   check_finite(content.embedding, columns.place().in("embedding"));
-  content.caption = columns.read_strings("caption");
-  check_length(content.caption, content.embedding.size(0), columns.place().in("caption"));
-  if (!content.caption[0].empty())
-    columns.place().in("caption").fail("the empty caption in row 0", "another");
   return content;
+}
+
+TextContent read_text_without_embeddings(const std::filesystem::path& file) {
+  return text_without_embeddings(open_text_file(file));
+}
+
+bool holds_text(const std::filesystem::path& file, const TextContent& content) {
+  const Hdf5Columns columns = open_text_file(file);
+  if (text_without_embeddings(columns).caption != content.caption) return false;
+  for (int64_t row = 0; row < content.embedding.size(0); ++row)
+    if (!at::equal(columns.read_float_row("embedding", kEmbeddingRank, row), content.embedding[row]))
+      return false;
+  return true;
 }
 
 }  // namespace sdlora::data

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <string_view>
 
 #include <ATen/ATen.h>
 
@@ -18,9 +19,23 @@ constexpr size_t kImageGrowthBytes = size_t{1} << 20;
 
 using FillFile = std::function<void(hid_t file)>;
 
-// The bytes of an HDF5 file that `fill` fills. HDF5 itself never writes to the disk: a full disk then is an
-// error of our own write, not of a library that cannot close its file.
-std::string make_file_image(const Hdf5Place& place, const FillFile& fill) {
+// The file in memory is still open, which its superblock says; that of a file on disk must not.
+void write_superblock_and_rest(const std::filesystem::path& output, std::string_view image) {
+  constexpr size_t kVersionPlace = 8, kFlagsPlace = 20, kFlagsBytes = 4, kSuperblockBytes = 24;
+  if (image.size() < kSuperblockBytes || image[kVersionPlace] != 0)
+    throw Error(ExitCode::kInternal,
+                {.what = "this HDF5 library makes files of another version", .where = output.string()});
+  std::string superblock(image.substr(0, kSuperblockBytes));
+  superblock.replace(kFlagsPlace, kFlagsBytes, kFlagsBytes, '\0');
+  PosixFile written = PosixFile::create(output);
+  written.write(superblock);
+  written.write(image.substr(kSuperblockBytes));
+  written.close();
+}
+
+// Writes the bytes of an HDF5 file that `fill` fills. HDF5 itself never writes to the disk: a full disk then
+// is an error of our own write, not of a library that cannot close its file. The bytes are in memory once.
+void write_file_image(const std::filesystem::path& output, const Hdf5Place& place, const FillFile& fill) {
   quieten_hdf5();
   const Hdf5Handle access{place.check(H5Pcreate(H5P_FILE_ACCESS), "prepare a file"), H5Pclose};
   place.check(H5Pset_fapl_core(access.id(), kImageGrowthBytes, false), "prepare a file in memory");
@@ -31,9 +46,10 @@ std::string make_file_image(const Hdf5Place& place, const FillFile& fill) {
   fill(file.id());
   place.check(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flush the file");
   const int64_t byte_count = place.check(H5Fget_file_image(file.id(), nullptr, 0), "measure the file");
-  std::string image(static_cast<size_t>(byte_count), '\0');
-  place.check(H5Fget_file_image(file.id(), image.data(), image.size()), "copy the file");
-  return image;
+  void* memory = nullptr;  // where the file in memory keeps the address of its bytes
+  place.check(H5Fget_vfd_handle(file.id(), access.id(), &memory), "find the file in memory");
+  write_superblock_and_rest(output,
+                            {*static_cast<const char* const*>(memory), static_cast<size_t>(byte_count)});
 }
 
 void write_column(hid_t file, const char* name, hid_t type, const std::vector<hsize_t>& shape,
@@ -78,12 +94,6 @@ void write_integers(hid_t file, const char* name, const std::vector<int64_t>& va
   write_column(file, name, H5T_STD_I64LE, {values.size()}, {values.size()}, values.data(), place);
 }
 
-void write_bytes(const std::filesystem::path& file, const std::string& bytes) {
-  PosixFile output = PosixFile::create(file);
-  output.write(bytes);
-  output.close();
-}
-
 void require_read_back(bool equal, const std::filesystem::path& file) {
   if (equal) return;
   throw Error(ExitCode::kIo, {.what = "a file of the cache did not come back as it was written",
@@ -99,7 +109,7 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
       content.caption_index.size() != count || content.source_sha256.size() != count)
     throw Error(ExitCode::kInternal, {.what = "a shard's columns differ in length", .where = file.string()});
   const Hdf5Place place{ExitCode::kIo, file.string()};
-  const std::string image = make_file_image(place, [&](hid_t id) {
+  const auto fill = [&](hid_t id) {
     write_integer_attribute(id, "format_version", kFormatVersion, place);
     write_integer_attribute(id, "image_size", square_side(content.header.picture_size), place);
     write_float_attribute(id, "vae_scaling_factor", content.header.vae_scaling_factor, place);
@@ -110,9 +120,9 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
     write_integers(id, "caption_index", content.caption_index, place);
     write_strings(id, "source", content.source, place);
     write_strings(id, "source_sha256", content.source_sha256, place);
-  });
+  };
   write_file_atomically(file, [&](const std::filesystem::path& temporary) {
-    write_bytes(temporary, image);
+    write_file_image(temporary, place, fill);
     const ShardContent back = read_shard(temporary);
     require_read_back(at::equal(back.latents, content.latents) &&
                           back.caption_index == content.caption_index && back.source == content.source &&
@@ -123,18 +133,17 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
 
 void write_text_file(const std::filesystem::path& file, const TextContent& content) {
   const Hdf5Place place{ExitCode::kIo, file.string()};
-  const std::string image = make_file_image(place, [&](hid_t id) {
+  const auto fill = [&](hid_t id) {
     write_integer_attribute(id, "format_version", kFormatVersion, place);
     write_string_attribute(id, "text_encoder_sha256", content.text_encoder_sha256, place);
     write_string_attribute(id, "tokenizer_sha256", content.tokenizer_sha256, place);
     write_string_attribute(id, "inputs_sha256", content.inputs_sha256, place);
     write_rows(id, "embedding", content.embedding, place);
     write_strings(id, "caption", content.caption, place);
-  });
+  };
   write_file_atomically(file, [&](const std::filesystem::path& temporary) {
-    write_bytes(temporary, image);
-    const TextContent back = read_text_file(temporary);
-    require_read_back(at::equal(back.embedding, content.embedding) && back.caption == content.caption, file);
+    write_file_image(temporary, place, fill);
+    require_read_back(holds_text(temporary, content), file);
   });
 }
 

@@ -302,10 +302,10 @@ class Increments(CacheCase):
     def test_other_settings_make_everything_anew(self):
         self.update()
         before = stamps(self.output)
-        self.assertIn("18 pictures encoded", self.update("--flip"))
+        self.assertIn("18 pictures encoded", self.update("--flip", "--rebuild"))
         self.assertIn("shard-00000.h5", self.changed_files(before))
         self.assert_as_fresh("--flip")
-        self.assertIn("18 pictures encoded", self.update())
+        self.assertIn("18 pictures encoded", self.update("--rebuild"))
         self.assert_as_fresh()
 
     def test_another_vae_makes_every_latent_anew_and_keeps_the_text(self):
@@ -317,7 +317,7 @@ class Increments(CacheCase):
         data = bytearray(weights.read_bytes())
         data[-2] ^= 0x10
         weights.write_bytes(data)
-        result = cache(self.images, self.output, *self.OPTIONS, model=model)
+        result = cache(self.images, self.output, *self.OPTIONS, "--rebuild", model=model)
         self.assert_exit_code(result)
         self.assertIn("18 pictures encoded", result.output)
         self.assertNotIn("text.h5", self.changed_files(before))
@@ -342,14 +342,14 @@ class Increments(CacheCase):
         self.update()
         self.assertEqual(hashes(self.output), good)
 
-    def test_a_cache_without_a_manifest_is_refused_and_made_anew(self):
+    def test_a_cache_without_a_manifest_is_refused_and_finished_from_its_shards(self):
         self.update()
         good = hashes(self.output)
         (self.output / "manifest.json").unlink()
         result = programs.run("cache_latents", "verify", self.output)
         self.assert_exit_code(result, programs.BAD_DATA)
         self.assertIn("not a finished cache", result.output)
-        self.assertIn("18 pictures encoded", self.update())
+        self.assertIn("18 pictures taken from 5 shards by their own hashes", self.update())
         self.assertEqual(hashes(self.output), good)
 
     def test_a_run_killed_at_any_moment_ends_in_the_same_bytes(self):

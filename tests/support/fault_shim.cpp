@@ -6,6 +6,7 @@
 //   FAULT_WHILE=FILE       as long as this file exists:
 //   FAULT_WRITE=ERRNO      write() fails with this number
 //   FAULT_READ=ERRNO       read() and pread() fail with it; 0: they return at most 1,000 bytes a call
+//   FAULT_READ_MILLISECONDS=N  read() takes this long
 //   FAULT_SYNC_SECONDS=N   fsync() takes this long
 //
 // The signal SIGRTMIN + 1 makes the process leave with exit code 0, as a library might.
@@ -82,6 +83,8 @@ ssize_t write(int descriptor, const void* source, size_t bytes) {
 }
 
 ssize_t read(int descriptor, void* destination, size_t bytes) {
+  const int milliseconds = number_in("FAULT_READ_MILLISECONDS", 0);
+  if (milliseconds > 0 && is_met(descriptor)) ::usleep(static_cast<useconds_t>(milliseconds) * 1000);
   return prepare_read(descriptor, bytes) ? ::syscall(SYS_read, descriptor, destination, bytes) : -1;
 }
 

@@ -29,11 +29,18 @@ TEST(CacheCommandLine, HasTheDefaultsOfTheContract) {
   EXPECT_EQ(command.options.shard_size, 256);
   EXPECT_EQ(command.options.training_caption, std::nullopt);
   EXPECT_FALSE(command.options.flip);
+  EXPECT_FALSE(command.options.may_replace);
+  EXPECT_FALSE(command.options.is_strict);
   EXPECT_EQ(command.device, DeviceKind::kAuto);
 }
 
 TEST(CacheCommandLine, AnEmptyCaptionIsACaption) {
   EXPECT_EQ(parsed({"--training-caption", ""}).options.training_caption, "");
+}
+
+TEST(CacheCommandLine, CareIsAskedForByName) {
+  EXPECT_TRUE(parsed({"--rebuild"}).options.may_replace);
+  EXPECT_TRUE(parsed({"--strict"}).options.is_strict);
 }
 
 TEST(CacheCommandLine, VerifyAndInfoTakeADirectoryAndNothingElse) {

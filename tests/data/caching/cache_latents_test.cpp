@@ -1,7 +1,9 @@
 // The whole job on one rank with the small model: what the Python tests cannot reach from outside.
 #include "data/caching/cache_latents.h"
 
+#include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <stdexcept>
 
 #include <gmock/gmock.h>
@@ -47,6 +49,15 @@ class CacheLatents : public testing::Test {
     return [count](const CacheMark& mark) {
       if (mark.done_count == count) throw std::runtime_error("killed");
     };
+  }
+
+  static ExitCode exit_code_of(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      return error.exit_code();
+    }
+    return ExitCode::kDone;
   }
 
   static std::string manifest_hash(const CacheOptions& options) {
@@ -106,6 +117,74 @@ TEST_F(CacheLatents, AnImageThatChangesMeanwhileIsAnErrorThatNamesIt) {
     EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
     EXPECT_THAT(error.what(), testing::HasSubstr("139.png"));
   }
+}
+
+TEST_F(CacheLatents, AnImageThatChangesMeanwhileDoesNotCostTheOthers) {
+  const auto overwrite = [&](const CacheMark& mark) {
+    if (mark.done_count == 1) write_bytes(folder_ / "images/139.png", "something else");
+  };
+  CacheOptions seldom_saved = options("cache");
+  seldom_saved.save_interval_seconds = 1e9;
+  EXPECT_THROW(run(seldom_saved, overwrite), Error);
+  EXPECT_EQ(read_record(folder_ / "cache").files.at("shard-00000.h5.partial").row_count, 39);
+}
+
+TEST_F(CacheLatents, AnImageThatVanishesMeanwhileIsSkippedAndNamed) {
+  const auto remove = [&](const CacheMark& mark) {
+    if (mark.done_count == 1) std::filesystem::rename(folder_ / "images/139.png", folder_ / "139.png");
+  };
+  const CacheReport report = run(options("cache"), remove);
+  EXPECT_EQ(report.picture_count, 39);
+  EXPECT_EQ(report.skipped,
+            (std::vector<SkippedImage>{{"139.png", "cannot be opened: No such file or directory"}}));
+  EXPECT_EQ(read_manifest(folder_ / "cache").skipped, report.skipped);
+
+  std::filesystem::rename(folder_ / "139.png", folder_ / "images/139.png");
+  const CacheReport with_it = run(options("cache"));
+  EXPECT_EQ(with_it.picture_count, 40);
+  EXPECT_EQ(with_it.pictures_encoded, 1);
+}
+
+TEST_F(CacheLatents, AStopKeepsTheEmbeddingsThatAreThere) {
+  for (int picture = 0; picture < 40; ++picture)
+    write_bytes(folder_ / ("images/" + std::to_string(100 + picture) + ".txt"),
+                "caption " + std::to_string(picture));
+  run(options("fresh"));
+  CacheOptions stopped = options("cache");
+  stopped.stop_requested = [&, calls = std::make_shared<std::atomic<int>>(0)] {
+    std::error_code error;
+    const bool is_text_stage = std::filesystem::exists(folder_ / "cache/shard-00000.h5", error);
+    return is_text_stage && ++*calls > 20;
+  };
+  EXPECT_EQ(exit_code_of([&] { run(stopped); }), ExitCode::kStopped);
+  const CacheRecord record = read_record(folder_ / "cache");
+  EXPECT_TRUE(record.files.contains("shard-00000.h5"));
+  ASSERT_TRUE(record.files.contains("text.h5.partial"));
+  EXPECT_GE(record.files.at("text.h5.partial").row_count, 10);
+  run(options("cache"));
+  EXPECT_EQ(manifest_hash(options("cache")), manifest_hash(options("fresh")));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "cache/text.h5.partial"));
+}
+
+TEST_F(CacheLatents, AStopWhileLatentsAreCopiedIsHeeded) {
+  run(options("cache"));
+  std::filesystem::rename(folder_ / "images/139.png", folder_ / "images/000.png");
+  CacheOptions stopped = options("cache");
+  stopped.stop_requested = [this] {
+    std::error_code error;
+    return std::filesystem::exists(folder_ / "cache" / kJournalName, error);
+  };
+  EXPECT_EQ(exit_code_of([&] { run(stopped); }), ExitCode::kStopped);
+  const CacheReport report = run(options("cache"));
+  EXPECT_EQ(report.picture_count, 40);
+  EXPECT_EQ(report.pictures_encoded, 0);
+}
+
+TEST_F(CacheLatents, AStopWhilePicturesAreLookedAtChangesNothing) {
+  CacheOptions stopped = options("cache");
+  stopped.stop_requested = [calls = std::make_shared<int>(0)] { return ++*calls > 60; };
+  EXPECT_EQ(exit_code_of([&] { run(stopped); }), ExitCode::kStopped);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "cache" / kJournalName));
 }
 
 }  // namespace

@@ -135,5 +135,10 @@ TEST_F(LeftOutPicture, IsTriedAgainWhenItsDecoderDied) {
   EXPECT_TRUE(plan().skipped.empty());
 }
 
+TEST_F(LeftOutPicture, IsTriedAgainWhenItCouldNotBeRead) {
+  write_left_out("cannot be read: Stale file handle");
+  EXPECT_FALSE(plan().shards[0].is_kept);
+}
+
 }  // namespace
 }  // namespace sdlora::data

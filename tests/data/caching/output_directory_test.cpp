@@ -5,7 +5,9 @@
 #include <gmock/gmock.h>
 
 #include "common/error.h"
+#include "data/shards/shard_writer.h"
 #include "tests/data/example_cache.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
@@ -48,7 +50,7 @@ TEST(OutputDirectory, IsCreatedAndHasOneOwnerAtATime) {
 TEST(OutputDirectory, ARebuildPutsAsideWhatIsNotKeptAndReplacesTheManifestByTheJournal) {
   const TemporaryFolder folder;
   write_example_cache(folder.path());
-  write_bytes(folder / "shard-00002.h5", "nobody vouches for this");
+  write_bytes(folder / ".shard-00002.h5.tmp-7", "half a shard");
   write_bytes(folder / "mine.txt", "mine");
   OutputDirectory output(folder.path());
   CachePlan plan;
@@ -115,9 +117,12 @@ TEST(OutputDirectory, FinishingLeavesTheManifestItsFilesAndOtherPeoples) {
   const TemporaryFolder folder;
   const Manifest manifest = write_example_cache(folder.path());
   fs::remove(folder / kManifestName);
-  for (const char* name : {"shard-00002.h5", "shard-00000.h5.previous", "text.h5.previous", "unfinished.json",
-                           ".shard-00000.h5.tmp-12", ".text.h5.tmp-12", ".manifest.json.tmp-12",
-                           ".metrics_targets.json.tmp-12", "mine.h5", ".mine.tmp-3", "shard-list.txt"})
+  for (const char* name : {"shard-00002.h5", "shard-00000.h5.previous"})
+    fs::copy_file(folder / "shard-00000.h5", folder / name);
+  fs::copy_file(folder / "text.h5", folder / "text.h5.previous");
+  for (const char* name :
+       {"unfinished.json", ".shard-00000.h5.tmp-12", ".text.h5.tmp-12", ".manifest.json.tmp-12",
+        ".metrics_targets.json.tmp-12", "mine.h5", ".mine.tmp-3", "shard-list.txt"})
     write_bytes(folder / name, name);
   OutputDirectory output(folder.path());
   EXPECT_TRUE(output.finish(manifest));
@@ -126,6 +131,64 @@ TEST(OutputDirectory, FinishingLeavesTheManifestItsFilesAndOtherPeoples) {
                           "shard-00001.h5", "shard-list.txt", "text.h5"));
   EXPECT_EQ(read_manifest(folder.path()), manifest);
   EXPECT_FALSE(output.finish(manifest));
+}
+
+TEST(OutputDirectory, WithSomebodysFileInTheWayIsRefusedBeforeAnythingIsWritten) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "shard-00002.h5", "mine");
+  const std::string message =
+      message_of_error(ExitCode::kUsage, [&] { const OutputDirectory output(folder.path()); });
+  EXPECT_THAT(message, HasSubstr("shard-00002.h5: not a file of a cache"));
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("shard-00002.h5"));
+}
+
+TEST(OutputDirectory, LeavesAFileThatCameAfterTheSurveyAlone) {
+  const TemporaryFolder folder;
+  const Manifest manifest = write_example_cache(folder.path());
+  OutputDirectory output(folder.path());
+  write_bytes(folder / "shard-00007.h5", "mine");
+  output.finish(manifest);
+  EXPECT_EQ(bytes_of(folder / "shard-00007.h5"), "mine");
+}
+
+TEST(OutputDirectory, TakesWholeFilesThatNoManifestNamesByTheirOwnHashes) {
+  const TemporaryFolder folder;
+  const Manifest manifest = write_example_cache(folder.path());
+  fs::remove(folder / kManifestName);
+  const OutputDirectory output(folder.path());
+  EXPECT_THAT(names_of(output.record()), ElementsAre("shard-00000.h5", "shard-00001.h5", "text.h5"));
+  EXPECT_EQ(output.record().files.at("shard-00001.h5"), manifest.shards[1]);
+}
+
+TEST(OutputDirectory, TakesNothingFromAFileWhoseOwnChecksumsAreWrong) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  fs::remove(folder / kManifestName);
+  const float latent = 77;
+  const std::string bytes(reinterpret_cast<const char*>(&latent), sizeof(latent));
+  flip_bit(folder / "shard-00000.h5", static_cast<int64_t>(bytes_of(folder / "shard-00000.h5").find(bytes)));
+  OutputDirectory output(folder.path());
+  EXPECT_THAT(names_of(output.record()), ElementsAre("shard-00001.h5", "text.h5"));
+  CachePlan plan;
+  plan.shards = {{.file_name = "shard-00000.h5"}, {.file_name = "shard-00001.h5", .is_kept = true}};
+  plan.is_text_kept = true;
+  output.begin_rebuild(plan);
+  EXPECT_FALSE(fs::exists(folder / "shard-00000.h5"));
+}
+
+// Killed between writing a part and noting it down.
+TEST(OutputDirectory, TakesAPartThatIsNewerThanTheJournal) {
+  const TemporaryFolder folder;
+  write_example_cache(folder.path());
+  {
+    OutputDirectory killed(folder.path());
+    killed.begin_rebuild(CachePlan());
+    write_shard(folder / "shard-00000.h5.partial", example_shard(0, 1));
+    killed.add_finished(describe_file(folder / "shard-00000.h5.partial", 1), {});
+    write_shard(folder / "shard-00000.h5.partial", example_shard(0, 2));
+  }
+  const OutputDirectory next(folder.path());
+  EXPECT_EQ(next.record().files.at("shard-00000.h5.partial").row_count, 2);
 }
 
 }  // namespace

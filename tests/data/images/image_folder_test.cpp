@@ -72,6 +72,15 @@ TEST(ImageFolder, NamesWhatLooksLikeAnImageAndIsNone) {
   EXPECT_THAT(reason.at("latin\uFFFD.png"), HasSubstr("UTF-8"));
 }
 
+TEST(ImageFolder, NamesLinksThatLeadNowhereWhateverTheirName) {
+  const TemporaryFolder folder;
+  fs::create_directory_symlink("/nowhere/set", folder / "set");
+  fs::create_directory_symlink("/nowhere/set", folder / "set.v2");
+  const FoundImages found = find_images(folder.path());
+  EXPECT_THAT(reasons(found), testing::ElementsAre(testing::Pair("set", "a broken link"),
+                                                   testing::Pair("set.v2", "a broken link")));
+}
+
 TEST(ImageFolder, FollowsLinksAndVisitsEachFolderOnce) {
   const TemporaryFolder folder;
   write_bytes(folder / "real/a.png", kJpegStart);

@@ -22,7 +22,7 @@ std::string encoded(const char* extension, int width = 40, int height = 30, int 
   return {bytes.begin(), bytes.end()};
 }
 
-std::string refusal(const std::string& bytes) {
+std::string header_refusal(const std::string& bytes) {
   try {
     read_image_header(bytes);
   } catch (const UnusableImage& reason) {
@@ -72,24 +72,25 @@ TEST(ImageHeader, RefusesWhatIsLargerThanTheLimitsWithoutDecodingIt) {
       png[static_cast<size_t>(16 + byte)] = static_cast<char>(width >> 8 * (3 - byte) & 0xFF);
       png[static_cast<size_t>(20 + byte)] = static_cast<char>(height >> 8 * (3 - byte) & 0xFF);
     }
-    EXPECT_THAT(refusal(png), HasSubstr("16384"));
+    EXPECT_THAT(header_refusal(png), HasSubstr("16384"));
   }
 }
 
 TEST(ImageHeader, NamesOtherKinds) {
-  EXPECT_THAT(refusal(""), HasSubstr("empty"));
-  EXPECT_THAT(refusal("GIF89a......"), HasSubstr("a GIF"));
-  EXPECT_THAT(refusal("II*\0........"s), HasSubstr("a TIFF"));
-  EXPECT_THAT(refusal("\0\0\0\x20"s + "ftypavif"), HasSubstr("AVIF"));
-  EXPECT_THAT(refusal("\xFF\x0A......"), HasSubstr("JPEG XL"));
-  EXPECT_THAT(refusal("hello, world"), HasSubstr("not an image"));
+  EXPECT_THAT(header_refusal(""), HasSubstr("empty"));
+  EXPECT_THAT(header_refusal("GIF89a......"), HasSubstr("a GIF"));
+  EXPECT_THAT(header_refusal("II*\0........"s), HasSubstr("a TIFF"));
+  EXPECT_THAT(header_refusal("\0\0\0\x20"s + "ftypavif"), HasSubstr("AVIF"));
+  EXPECT_THAT(header_refusal("\xFF\x0A......"), HasSubstr("JPEG XL"));
+  EXPECT_THAT(header_refusal("hello, world"), HasSubstr("not an image"));
 }
 
 TEST(ImageHeader, AnyJpegThatIsCutOffIsRefused) {
   const std::string jpeg = encoded(".jpg");
-  EXPECT_EQ(refusal(jpeg), "");
-  for (size_t bytes = 1; bytes < jpeg.size(); ++bytes) EXPECT_NE(refusal(jpeg.substr(0, bytes)), "") << bytes;
-  EXPECT_EQ(refusal(jpeg + "trailing bytes"), "");
+  EXPECT_EQ(header_refusal(jpeg), "");
+  for (size_t bytes = 1; bytes < jpeg.size(); ++bytes)
+    EXPECT_NE(header_refusal(jpeg.substr(0, bytes)), "") << bytes;
+  EXPECT_EQ(header_refusal(jpeg + "trailing bytes"), "");
 }
 
 TEST(ImageHeader, NoBytesAtAllMakeItReadOutside) {
@@ -99,8 +100,8 @@ TEST(ImageHeader, NoBytesAtAllMakeItReadOutside) {
       for (const int value : {0x00, 0x7F, 0xFF}) {
         std::string changed = good;
         changed[byte] = static_cast<char>(value);
-        refusal(changed);
-        refusal(changed.substr(0, byte + 1));
+        header_refusal(changed);
+        header_refusal(changed.substr(0, byte + 1));
       }
   }
 }

@@ -161,5 +161,14 @@ TEST(TextFile, IsNotAShardNorTheOtherWayRound) {
               HasSubstr("expected: the dataset"));
 }
 
+// The superblock's "file consistency flags": HDF5 sets them while a file is open for writing.
+TEST(ShardFile, OnDiskIsNotMarkedAsBeingWritten) {
+  const TemporaryFolder folder;
+  write_shard(folder / "shard.h5", example_shard(0, 2));
+  write_text_file(folder / "text.h5", example_text(3));
+  for (const char* name : {"shard.h5", "text.h5"})
+    EXPECT_EQ(bytes_of(folder / name).substr(20, 4), std::string(4, '\0')) << name;
+}
+
 }  // namespace
 }  // namespace sdlora::data

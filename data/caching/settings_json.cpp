@@ -1,0 +1,28 @@
+#include "data/caching/settings_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace sdlora::data {
+
+nlohmann::json to_json(const CacheSettings& settings) {
+  return {{"width", settings.picture_size.width},
+          {"height", settings.picture_size.height},
+          {"flip", settings.flip},
+          {"shard_size", settings.shard_size},
+          {"vae_scaling_factor", settings.vae_scaling_factor},
+          {"vae_sha256", settings.vae_sha256},
+          {"text_encoder_sha256", settings.text_encoder_sha256},
+          {"tokenizer_sha256", settings.tokenizer_sha256}};
+}
+
+CacheSettings settings_from(const nlohmann::json& json) {
+  return {.picture_size = {.width = json.at("width"), .height = json.at("height")},
+          .flip = json.at("flip"),
+          .shard_size = json.at("shard_size"),
+          .vae_scaling_factor = json.at("vae_scaling_factor"),
+          .vae_sha256 = json.at("vae_sha256"),
+          .text_encoder_sha256 = json.at("text_encoder_sha256"),
+          .tokenizer_sha256 = json.at("tokenizer_sha256")};
+}
+
+}  // namespace sdlora::data
