@@ -10,6 +10,7 @@
 #include "common/error_report.h"
 #include "common/log.h"
 #include "common/recycled_memory.h"
+#include "common/standard_files.h"
 
 namespace sdlora::comm {
 namespace {
@@ -37,6 +38,7 @@ int close_after_failure(MpiSession& session, const ErrorReport& report) {
 }  // namespace
 
 int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body) {
+  open_missing_standard_files();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
   recycle_tensor_memory();

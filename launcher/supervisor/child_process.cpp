@@ -17,10 +17,19 @@
 namespace sdlora::launcher {
 namespace {
 
+bool is_ignored(int signal) {
+  struct sigaction present {};
+
+  return ::sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
+}
+
+// An ignored signal that is held back would be handed out all the same.
 sigset_t watched_signals() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int signal : {SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&set, signal);
+  for (const int signal : {SIGUSR1, SIGUSR2, SIGTERM, SIGCHLD}) ::sigaddset(&set, signal);
+  for (const int signal : {SIGINT, SIGQUIT, SIGHUP})
+    if (!is_ignored(signal)) ::sigaddset(&set, signal);
   return set;
 }
 
@@ -50,7 +59,8 @@ std::vector<std::string> with_ours(const std::vector<std::string>& added) {
 
 // In the child, between fork and exec: only calls that are safe there. Reports errno through `report`.
 [[noreturn]] void become(char* const* words, char* const* environment, pid_t parent, int report) {
-  ::setpgid(0, 0);
+  ::setsid();  // and so the leader of a process group
+  std::signal(SIGPIPE, SIG_DFL);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(1);  // it died before we asked
   const sigset_t set = watched_signals();

@@ -1,4 +1,4 @@
-// A program in a process group of its own, and the signals that its parent gets meanwhile.
+// A program in a session of its own, and the signals that its parent gets meanwhile.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,8 @@
 
 namespace sdlora::launcher {
 
-// Collects USR1, USR2, TERM, INT, HUP and CHLD instead of letting them act, from its construction on.
+// Collects USR1, USR2, TERM, INT, QUIT, HUP and CHLD instead of letting them act, from its construction on.
+// HUP, INT and QUIT only where our parent did not have them ignored, as nohup does.
 class SignalInbox {
  public:
   SignalInbox();
@@ -22,7 +23,8 @@ class SignalInbox {
 class ChildProcess {
  public:
   // `words`: program (looked up in PATH) and arguments; `environment`: NAME=value, added to ours. The child
-  // reads from /dev/null and gets TERM when this process dies. Throws Error(kMismatch) when there is no such
+  // reads from /dev/null, has no terminal that could hang up on it or stop it for writing, and gets TERM when
+  // this process dies. Throws Error(kMismatch) when there is no such
   // program, Error(kInternal) when no process can be made.
   ChildProcess(const std::vector<std::string>& words, const std::vector<std::string>& environment);
   ~ChildProcess();  // ends the whole group at once

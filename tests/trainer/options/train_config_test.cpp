@@ -65,7 +65,7 @@ TEST(TrainConfig, RankOptionsAreARanksOwn) {
   EXPECT_EQ(names_of(Scope::kRank),
             (Names{"model", "data", "output", "img-size", "device", "cpu-threads", "resume",
                    "validation-data", "preview-prompts", "metrics-port", "metrics-address", "trace-dir",
-                   "step-timeout", "startup-timeout"}));
+                   "step-timeout", "startup-timeout", "term-saves"}));
 }
 
 TEST(TrainConfig, EveryOptionHasAGroupAHelpAndANameOfItsOwn) {
