@@ -17,7 +17,6 @@
 #include "process/cpu_threads.h"
 #include "process/device_binding.h"
 #include "process/program_start.h"
-#include "process/stop_signals.h"
 
 namespace {
 

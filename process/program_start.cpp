@@ -3,7 +3,6 @@
 #include <csignal>
 
 #include "common/standard_files.h"
-#include "process/stop_signals.h"
 
 namespace sdlora::process {
 

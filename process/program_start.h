@@ -1,6 +1,8 @@
 // What a program does first of all.
 #pragma once
 
+#include "process/stop_signals.h"  // what a program asks after it has begun
+
 namespace sdlora::process {
 
 // Has the three standard files (common/standard_files.h), outlives the reader of its output, and remembers

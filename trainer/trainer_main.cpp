@@ -14,7 +14,6 @@
 #include "process/device_binding.h"
 #include "process/directory_lock.h"
 #include "process/program_start.h"
-#include "process/stop_signals.h"
 #include "trainer/replay.h"
 #include "trainer/run/handshake.h"
 #include "trainer/run/run_directory.h"

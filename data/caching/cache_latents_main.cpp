@@ -18,7 +18,6 @@
 #include "data/caching/cache_monitor.h"
 #include "process/device_binding.h"
 #include "process/program_start.h"
-#include "process/stop_signals.h"
 
 namespace {
 
