@@ -1,12 +1,15 @@
 """`launcher run`: what ends a training from outside is mended by a restart, ends in the same bytes, and leaves nothing behind."""
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -23,9 +26,10 @@ class ARun(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         self.output = self.directory / "run"
 
-    def start(self, *options, launcher=programs.BUILD / "bin/launcher", launcher_options=(), ranks=2, before=()):
+    def start(self, *options, launcher=programs.BUILD / "bin/launcher", launcher_options=(), ranks=2, before=(),
+              output=subprocess.PIPE, **more):
         process = subprocess.Popen([*before, launcher, "run", "--np", str(ranks), "--first-pause", "0.2", *launcher_options, "--", *map(str, options)],
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                   stdout=output, stderr=subprocess.STDOUT, text=True, **more)
         self.addCleanup(runs.end, process, self.output)
         return process
 
@@ -76,8 +80,9 @@ class ATraining(ARun):
 
     def test_ends_everything_at_once_on_int_quit_and_term_that_does_not_save_and_goes_on_when_started_again(self):
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+            shutil.rmtree(self.output, ignore_errors=True)
             process = self.start(*self.options(term_saves="off"))
-            self.wait_for_step(runs.last_step(self.output) + 3, process)
+            self.wait_for_step(3, process)
             process.send_signal(number)
             asked_at = time.monotonic()
             self.finish(process, 128 + number)
@@ -104,6 +109,39 @@ class ATraining(ARun):
         process.send_signal(signal.SIGHUP)
         self.finish(process, 0)
         self.assertEqual(len(self.attempts()), 1)
+        self.assert_equals_the_reference()
+
+    def test_outlives_the_reader_of_its_output(self):
+        """mpirun gives its ranks up at the second line that nobody reads."""
+        process = self.start(*self.options(max_steps=60))
+        process.stdout.readline()
+        self.wait_for_step(3, process)
+        process.stdout.close()
+        process.stdout = None
+        os.kill(runs.processes_of(self.output, "trainer")[1], signal.SIGKILL)
+        self.assertEqual(process.wait(timeout=120), 0)
+        self.assertEqual([attempt["exit_code"] for attempt in self.attempts()], [programs.KILLED, 0])
+
+    def test_goes_on_while_nobody_reads_its_output_or_its_terminal_is_stopped(self):
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        self.addCleanup(os.close, reader)
+        process = self.start(*self.options(max_steps=60, step_timeout=3), output=writer)
+        os.close(writer)
+        self.assertEqual(process.wait(timeout=120), 0)
+        self.assertEqual(runs.last_step(self.output), 60)
+
+    def test_is_not_stopped_for_writing_in_the_background_of_a_terminal(self):
+        """`stty tostop`: a terminal stops who writes to it in the background, and mpirun is no job of the shell."""
+        reader, writer = pty.openpty()
+        self.addCleanup(os.close, reader)
+        settings = termios.tcgetattr(writer)
+        settings[3] |= termios.TOSTOP
+        termios.tcsetattr(writer, termios.TCSANOW, settings)
+        process = self.start(*self.options(), output=writer, preexec_fn=lambda: fcntl.ioctl(writer, termios.TIOCSCTTY, 0),
+                             start_new_session=True)
+        os.close(writer)
+        self.assertEqual(process.wait(timeout=120), 0)
         self.assert_equals_the_reference()
 
     def test_refuses_a_second_launcher_and_a_trainer_on_the_same_directory(self):
