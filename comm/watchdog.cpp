@@ -1,6 +1,7 @@
 #include "comm/watchdog.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -29,18 +30,28 @@ Watchdog::Watchdog(std::string place, CollectiveLog& log, Patience patience,
       record_(std::move(record_file), log.host_ranks().size()),
       clock_(kSignOfLifePeriod),
       last_sign_(clock_.now()),
-      deadline_(last_sign_ + patience.in(log.section())),
-      watcher_([this] { watch(); }),
-      reporter_([this] { report(); }) {}
+      deadline_(last_sign_ + patience.in(log.section())) {
+  try {
+    watcher_ = std::thread([this] { watch(); });
+    reporter_ = std::thread([this] { report(); });
+  } catch (const std::system_error&) {
+    end_threads();  // one may run
+    throw;
+  }
+}
 
 Watchdog::~Watchdog() {
+  end_threads();
+}
+
+void Watchdog::end_threads() {
   {
     const std::lock_guard lock(mutex_);
     is_over_ = true;
   }
   changed_.notify_all();
-  watcher_.join();
-  reporter_.join();
+  for (std::thread* thread : {&watcher_, &reporter_})
+    if (thread->joinable()) thread->join();
 }
 
 void Watchdog::progress(Section section, std::string doing, int64_t timeout_count) {

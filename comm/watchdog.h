@@ -54,6 +54,7 @@ class Watchdog {
   std::chrono::system_clock::time_point last_progress() const { return last_progress_; }
 
  private:
+  void end_threads();
   void watch();   // the thread that ends the process
   void report();  // the thread that may get stuck in a log file or the library
 

@@ -162,6 +162,30 @@ class TERM(ASignal):
         os.kill(process.ranks()[2], signal.SIGTERM)
         self.assert_stopped_without_loss(process)
 
+    def test_to_mpirun_itself_saves_what_it_can_before_open_mpi_kills_the_ranks(self):
+        """Open MPI 4.1 sends its ranks TERM after a second and kills them after another; here a step takes far less."""
+        process = self.start(max_steps=5000)
+        process.wait_for_step(self.output, 2)
+        process.send(signal.SIGTERM)
+        output, _ = process.finish(1)
+        self.assertIn("stopped by a signal after step", output)
+        self.assertTrue((self.output / f"checkpoint-step-{runs.last_step(self.output)}").is_dir(), "no step may be lost")
+
+    def test_while_pictures_are_drawn_keeps_those_that_are_finished(self):
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            with self.subTest(number.name):
+                pictures = self.directory / number.name
+                process = background.Program(self, programs.command(
+                    "generate", "--model", programs.TINY_MODEL, "--prompt", "a red circle", "--num-images", 12, "--steps", 100, "--width", 64,
+                    "--height", 64, "--cpu-threads", 1, "--output", pictures / "picture.png"))
+                process.wait_for(lambda: pictures.exists() and list(pictures.glob("*.png")), "a picture")
+                process.send(number)
+                output, _ = process.finish(programs.STOPPED)
+                self.assertIn("the pictures that were finished are kept", output)
+                finished = list(pictures.glob("*.png"))
+                self.assertTrue(0 < len(finished) < 12, finished)
+                self.assertTrue(all(file.read_bytes().endswith(b"IEND\xaeB`\x82") for file in finished))
+
     def test_during_validation_and_previews_does_not_wait_for_them(self):
         prompts = self.directory / "prompts.txt"
         prompts.write_text("a red circle\n" * 4)
