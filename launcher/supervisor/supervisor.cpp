@@ -171,6 +171,7 @@ int Supervisor::wait_for(ChildProcess& ranks) {
   RunningClock clock(kLookEvery);
   last_change_ = clock.now();
   is_stalled_ = false;
+  kill_at_.reset();  // of an attempt before
   for (;;) {
     if (const auto exit_code = ranks.poll()) return *exit_code;
     const RunningClock::TimePoint now = clock.now();
@@ -204,8 +205,9 @@ void Supervisor::heed(int signal, const ChildProcess& ranks, RunningClock::TimeP
     }
     if (!asked_at_) asked_at_ = now;
   }
-  // The word of one that ends, and else the last one's, is what our caller hears.
-  if (asked_by_ == 0 || asks_to_save(asked_by_)) asked_by_ = signal;
+  // Our caller hears of the one that is hardest to the ranks.
+  if (asked_by_ == 0 || asked_by_ == SIGUSR1 || asked_by_ == SIGUSR2 || !asks_to_save(signal))
+    asked_by_ = signal;
   log::info(fmt::format("signal {}: {}", signal,
                         asks_to_save(signal) ? "the ranks save and leave" : "the ranks are ended"));
   if (!asks_to_save(signal)) return end_ranks(ranks, now);

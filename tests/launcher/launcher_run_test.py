@@ -277,7 +277,7 @@ class AStandIn(ARun):
 
     def test_that_is_stalled_and_saves_as_it_is_ended_is_started_again(self):
         """Nobody asked the run to stop, so its 75 does not end it."""
-        script = "(( SDLORA_RUN_ATTEMPT == 1 )) && { trap 'exit 75' TERM; sleep 600 & wait; }; exit 0"
+        script = "(( SDLORA_RUN_ATTEMPT == 1 )) && { trap 'exit 75' TERM; sleep 600 & wait; }; sleep 1.5; exit 0"
         self.finish(self.start_script(script, "--stall-timeout", "2"), 0)
         self.assertEqual([attempt["exit_code"] for attempt in self.attempts()][-1], 0)
         self.assertEqual(len(self.attempts()), 2)
