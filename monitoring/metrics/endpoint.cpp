@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <system_error>
 #include <thread>
 
 #include <dlfcn.h>
@@ -98,15 +99,19 @@ MetricsEndpoint::~MetricsEndpoint() {
   if (!exposer_) return;
   const int port = exposer_->GetListeningPorts().front();
   std::atomic<bool> has_stopped = false;
-  std::thread visitor([&] {
-    while (!has_stopped) {
-      knock(address_, port);
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-  });
+  std::thread visitor;
+  try {
+    visitor = std::thread([&] {
+      while (!has_stopped) {
+        knock(address_, port);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
+    });
+  } catch (const std::system_error&) {  // no further thread is allowed: it takes the two seconds
+  }
   exposer_.reset();
   has_stopped = true;
-  visitor.join();
+  if (visitor.joinable()) visitor.join();
 }
 
 int port_of_rank(int port, int local_rank) {
