@@ -12,6 +12,7 @@
 #include "common/error_report.h"
 #include "common/log.h"
 #include "common/recycled_memory.h"
+#include "common/standard_files.h"
 
 namespace sdlora::comm {
 namespace {
@@ -45,6 +46,7 @@ int run_program(int* argc, char*** argv, const std::function<void(Communicator& 
 
 int run_program(int* argc, char*** argv, const std::function<Start()>& read_options,
                 const std::function<void(Communicator& world)>& body) {
+  open_missing_standard_files();
   const std::string undone_binding = take_back_thread_binding(*argv);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files

@@ -1,6 +1,7 @@
 #include "comm/watchdog.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -10,8 +11,6 @@
 
 namespace sdlora::comm {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kLastActBudget{5};
 constexpr std::chrono::milliseconds kSignOfLifePeriod{500};
@@ -29,19 +28,30 @@ Watchdog::Watchdog(std::string place, CollectiveLog& log, Patience patience,
       log_(log),
       patience_(patience),
       record_(std::move(record_file), log.host_ranks().size()),
-      last_sign_(Clock::now()),
-      deadline_(last_sign_ + patience.in(log.section())),
-      watcher_([this] { watch(); }),
-      reporter_([this] { report(); }) {}
+      clock_(kSignOfLifePeriod),
+      last_sign_(clock_.now()),
+      deadline_(last_sign_ + patience.in(log.section())) {
+  try {
+    watcher_ = std::thread([this] { watch(); });
+    reporter_ = std::thread([this] { report(); });
+  } catch (const std::system_error&) {
+    end_threads();  // one may run
+    throw;
+  }
+}
 
 Watchdog::~Watchdog() {
+  end_threads();
+}
+
+void Watchdog::end_threads() {
   {
     const std::lock_guard lock(mutex_);
     is_over_ = true;
   }
   changed_.notify_all();
-  watcher_.join();
-  reporter_.join();
+  for (std::thread* thread : {&watcher_, &reporter_})
+    if (thread->joinable()) thread->join();
 }
 
 void Watchdog::progress(Section section, std::string doing, int64_t timeout_count) {
@@ -51,7 +61,7 @@ void Watchdog::progress(Section section, std::string doing, int64_t timeout_coun
   // half a result behind that nobody shall use or write.
   if (is_expired_) changed_.wait(lock, [] { return false; });
   log_.set_section(section);
-  last_sign_ = Clock::now();
+  last_sign_ = clock_.now();
   deadline_ = last_sign_ + patience_.in(section)*timeout_count;
   doing_ = std::move(doing);
 }
@@ -64,9 +74,9 @@ void Watchdog::on_expiry(std::function<void()> last_act) {
 
 void Watchdog::watch() {
   std::unique_lock lock(mutex_);
-  while (!is_over_ && Clock::now() < deadline_) {
+  for (auto now = clock_.now(); !is_over_ && now < deadline_; now = clock_.now()) {
     log_.show_sign_of_life();
-    changed_.wait_until(lock, std::min(deadline_, Clock::now() + kSignOfLifePeriod));
+    changed_.wait_for(lock, std::min<RunningClock::TimePoint::duration>(deadline_ - now, kSignOfLifePeriod));
   }
   if (is_over_) return;
   is_expired_ = true;
@@ -80,8 +90,8 @@ void Watchdog::report() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return is_expired_ || is_over_; });
   if (!is_expired_) return;
+  const std::chrono::duration<double> without_progress = clock_.now() - last_sign_;
   lock.unlock();  // watch() shall get it when time is up, whatever gets stuck here
-  const std::chrono::duration<double> without_progress = Clock::now() - last_sign_;
   const bool is_recorded =
       record_.write({.place = place_, .doing = doing_, .without_progress = without_progress}, log_);
   log::error(

@@ -1,6 +1,7 @@
 // Ends a process that makes no progress. A collective cannot be cancelled when another rank hangs or is gone:
 // the only way out is to leave, so that mpirun or srun ends the job and it can be restarted from its newest
-// checkpoint. Time is CLOCK_MONOTONIC throughout: the wall clock may jump.
+// checkpoint. Time is CLOCK_MONOTONIC throughout, since the wall clock may jump, and of that only what this
+// process could run in: one that was stopped and goes on has as much patience left as before.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 
 #include "comm/collective_log.h"
 #include "comm/flight_record.h"
+#include "common/running_clock.h"
 
 namespace sdlora::comm {
 
@@ -52,6 +54,7 @@ class Watchdog {
   std::chrono::system_clock::time_point last_progress() const { return last_progress_; }
 
  private:
+  void end_threads();
   void watch();   // the thread that ends the process
   void report();  // the thread that may get stuck in a log file or the library
 
@@ -62,8 +65,9 @@ class Watchdog {
   std::condition_variable changed_;
   FlightRecord record_;
   std::function<void()> last_act_;
-  std::chrono::steady_clock::time_point last_sign_;
-  std::chrono::steady_clock::time_point deadline_;
+  RunningClock clock_;  // asked under the mutex
+  RunningClock::TimePoint last_sign_;
+  RunningClock::TimePoint deadline_;
   std::string doing_ = "starting";
   std::atomic<std::chrono::system_clock::time_point> last_progress_ = std::chrono::system_clock::now();
   bool is_over_ = false, is_expired_ = false, is_reported_ = false;

@@ -1,6 +1,7 @@
 #include "common/error_report.h"
 
 #include <new>
+#include <system_error>
 
 #include <c10/util/Exception.h>
 
@@ -20,6 +21,18 @@ ErrorReport memory_failure(const std::string& seen) {
       {.what = "out of memory",
        .seen = seen,
        .advice = "use a smaller micro-batch or image size, fewer ranks on this host, or a larger machine"});
+}
+
+// A limit on processes (a cgroup's pids.max, ulimit -u) counts threads, too.
+ErrorReport thread_failure(const std::string& seen) {
+  return {
+      ExitCode::kMismatch,
+      Error(ExitCode::kMismatch,
+            {.what = "no further thread or process can be started",
+             .seen = seen,
+             .advice = "raise the limit of this job or container on processes (pids.max, ulimit -u), or use "
+                       "fewer --cpu-threads"})
+          .what()};
 }
 
 ErrorReport defect(const std::string& seen) {
@@ -42,6 +55,9 @@ ErrorReport report_of(const std::exception_ptr& exception) {
     std::rethrow_exception(exception);
   } catch (const Error& error) {
     return {error.exit_code(), error.what()};
+  } catch (const std::system_error& error) {
+    const bool is_limit = error.code() == std::errc::resource_unavailable_try_again;
+    return is_limit ? thread_failure(error.what()) : defect(first_line_of(error.what()));
   } catch (const std::bad_alloc&) {
     return memory_failure("the system refused more main memory");
   } catch (const c10::Error& error) {

@@ -16,17 +16,26 @@
 #include "monitoring/terminal/progress_bar.h"
 #include "process/cpu_threads.h"
 #include "process/device_binding.h"
+#include "process/program_start.h"
 
 namespace {
 
 using sdlora::monitoring::ProgressBar;
 
-// A bar from the first step on, for someone who watches.
+// When all steps are done only files are left to write.
+void leave_if_asked(int64_t steps_done, int64_t step_count) {
+  if (steps_done == step_count || !sdlora::process::stop_was_requested()) return;
+  throw sdlora::Error(sdlora::ExitCode::kStopped,
+                      "stopped by a signal; the pictures that were finished are kept");
+}
+
+// A bar from the first step on, for someone who watches; and an ear for signals.
 sdlora::inference::GenerateProgress show_progress(std::optional<ProgressBar>& bar) {
-  if (!::isatty(STDERR_FILENO)) return [](int64_t, int64_t) {};
-  return [&bar](int64_t steps_done, int64_t step_count) {
-    if (!bar) bar.emplace(step_count, "generating", "steps");
-    bar->update(steps_done);
+  const bool is_watched = ::isatty(STDERR_FILENO) == 1;
+  return [&bar, is_watched](int64_t steps_done, int64_t step_count) {
+    if (is_watched && !bar) bar.emplace(step_count, "generating", "steps");
+    if (bar) bar->update(steps_done);
+    leave_if_asked(steps_done, step_count);
   };
 }
 
@@ -40,6 +49,7 @@ void refuse_ranks(const sdlora::comm::Communicator& world) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  sdlora::process::begin_program();
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
     sdlora::inference::GenerateOptions options;
     CLI::App app("Makes pictures with Stable Diffusion 1.5 and a LoRA adapter.", "generate");

@@ -4,13 +4,16 @@
 //   launcher run --np 8 --hosts hosts.txt -- --config run.toml            on several hosts
 //   launcher run -- --config run.toml                                     inside a Slurm job: its tasks, by srun
 //   launcher doctor                                                       what is here, and what is missing
+#include <csignal>
 #include <iostream>
 
 #include "common/command_line.h"
 #include "common/error.h"
 #include "common/error_report.h"
 #include "common/log.h"
+#include "common/standard_files.h"
 #include "launcher/doctor.h"
+#include "launcher/supervisor/child_process.h"
 #include "launcher/supervisor/run_options.h"
 #include "launcher/supervisor/supervisor.h"
 
@@ -41,12 +44,15 @@ int run(int argc, char** argv) {
     return static_cast<int>(launcher::is_anything_missing(findings) ? sdlora::ExitCode::kMismatch
                                                                     : sdlora::ExitCode::kDone);
   }
+  const launcher::SignalInbox inbox;  // what comes before the ranks are started is heard by supervise()
   return launcher::complete(options) ? launcher::supervise(options) : 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  sdlora::open_missing_standard_files();
+  std::signal(SIGPIPE, SIG_IGN);  // a supervisor outlives the reader of its output
   try {
     return run(argc, argv);
   } catch (...) {

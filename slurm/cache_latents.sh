@@ -6,8 +6,8 @@
 #   sbatch --gpus-per-node=4 --ntasks-per-node=4 slurm/cache_latents.sh --model sd15 --images photos --output cache
 #
 # At USR1 or USR2, which Slurm sends ahead of the time limit and `--signal` when it preempts, the ranks keep what they have and
-# the job is queued again; it goes on where it was. TERM ends it (what is encoded since the last shard is lost); with
-# PreemptMode=REQUEUE Slurm queues it again itself. Settings:
+# the job is queued again; it goes on where it was. At TERM (scancel, the time limit itself) they keep it, too, but the job may
+# have been cancelled: whether it runs again is Slurm's decision (PreemptMode=REQUEUE). Settings:
 #   SDLORA_BIN            folder of the programs; build/bin or bin of the folder where sbatch was called
 #   SDLORA_STARTER        auto (srun --mpi=pmix), or mpirun where Slurm has no PMIx
 #   SDLORA_MAX_REQUEUES   20
@@ -31,8 +31,9 @@ bin=${SDLORA_BIN:-$SLURM_SUBMIT_DIR/build/bin}
 restarts=${SLURM_RESTART_COUNT:-0}
 echo "$(date '+%F %T') job $SLURM_JOB_ID, start $((restarts + 1)), on ${SLURM_JOB_NODELIST:-this node}"
 
-interrupted=0
-pass_on() { interrupted=1; kill -s "$1" "$ranks" 2>/dev/null; }
+interrupted=0 cancelled=0
+# srun and mpirun end their ranks at a TERM; at a USR1 the ranks keep what they have.
+pass_on() { interrupted=1; [[ $1 == TERM ]] && cancelled=1 && set -- USR1; kill -s "$1" "$ranks" 2>/dev/null; }
 trap 'pass_on USR1' USR1
 trap 'pass_on USR2' USR2
 trap 'pass_on TERM' TERM
@@ -43,7 +44,7 @@ ranks=$!
 while wait "$ranks"; code=$?; (( interrupted )); do interrupted=0; done
 
 echo "$(date '+%F %T') job $SLURM_JOB_ID: cache_latents left with $code"
-if (( code == stopped && restarts < ${SDLORA_MAX_REQUEUES:-20} )); then
+if (( code == stopped && ! cancelled && restarts < ${SDLORA_MAX_REQUEUES:-20} )); then
   trap '' TERM  # requeueing ends this script
   scontrol requeue "$SLURM_JOB_ID" && sleep 300
 fi

@@ -7,7 +7,9 @@
 #   sbatch --array=0-3 slurm/train_lora.sh --config run.toml --seed %a --output runs/%a                       a sweep
 #
 # A crash is mended inside the job by `launcher run`. Ahead of the time limit, and when preempted, the ranks save and the
-# job is queued again; it goes on where it was and ends in the same bytes. Settings (with sbatch --export=ALL,NAME=value):
+# job is queued again; it goes on where it was and ends in the same bytes. That relies on exit code 75 for USR1 and USR2. At
+# TERM (scancel, the time limit itself, preemption without a signal of the job's) the ranks save, too, but whether the job runs
+# again is Slurm's decision (PreemptMode=REQUEUE), not this script's: it may have been cancelled. Settings (with sbatch --export=ALL,NAME=value):
 #   SDLORA_BIN            folder of the programs; build/bin or bin of the folder where sbatch was called
 #   SDLORA_STARTER        auto (srun --mpi=pmix), or mpirun where Slurm has no PMIx
 #   SDLORA_MAX_REQUEUES   20
@@ -40,8 +42,8 @@ options=(--starter "${SDLORA_STARTER:-auto}")
 [[ -n ${SDLORA_TARGETS_DIR:-} ]] && options+=(--targets-dir "$SDLORA_TARGETS_DIR")
 
 # In the background: bash runs a trap only between foreground commands. A trap interrupts wait, so it waits again.
-interrupted=0
-pass_on() { interrupted=1; kill -s "$1" "$launcher" 2>/dev/null; }
+interrupted=0 cancelled=0
+pass_on() { interrupted=1; [[ $1 == TERM ]] && cancelled=1; kill -s "$1" "$launcher" 2>/dev/null; }
 trap 'pass_on USR1' USR1
 trap 'pass_on USR2' USR2
 trap 'pass_on TERM' TERM
@@ -50,7 +52,9 @@ launcher=$!
 while wait "$launcher"; code=$?; (( interrupted )); do interrupted=0; done
 
 echo "$(date '+%F %T') job $job: the launcher left with $code"
-if (( code == stopped && restarts < ${SDLORA_MAX_REQUEUES:-20} )); then
+if (( code == stopped && cancelled )); then
+  echo "train_lora.sh: ended by TERM with a checkpoint saved; submit it again to go on" >&2
+elif (( code == stopped && restarts < ${SDLORA_MAX_REQUEUES:-20} )); then
   trap '' TERM  # requeueing ends this script
   scontrol requeue "$job" && sleep 300
   echo "train_lora.sh: Slurm did not requeue the job; submit it again: it goes on where it was" >&2

@@ -12,7 +12,7 @@
 #include "process/cpu_threads.h"
 #include "process/device_binding.h"
 #include "process/directory_lock.h"
-#include "process/stop_signals.h"
+#include "process/program_start.h"
 #include "trainer/replay.h"
 #include "trainer/run/handshake.h"
 #include "trainer/run/run_directory.h"
@@ -43,26 +43,26 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device d
 }  // namespace
 
 int main(int argc, char** argv) {
-  process::watch_stop_signals();  // before anything that takes time
+  process::begin_program();
   trainer::TrainConfig config;
   const auto read_options = [&] {
     const auto parsed = trainer::parse_train_config(argc, argv, config);
     return sdlora::comm::Start{parsed, config.process.patience().start_up};
   };
   return sdlora::comm::run_program(&argc, &argv, read_options, [&](sdlora::comm::Communicator& world) {
-    const trainer::ComputeOptions& compute = config.compute;
+    process::let_term_save(config.process.on_term == trainer::OnTerm::kSave);
     sdlora::log::set_format(config.watching.log_format);
     sdlora::comm::Watchdog watchdog(sdlora::comm::place_of(world), world.log(), config.process.patience(),
                                     trainer::flight_record_file(config, world));
     trainer::compare_builds_and_settings(world, config);
     trainer::refuse_a_used_directory(config, world);
     const at::Device device =
-        process::bind_device({.device = compute.device,
-                              .kernels = compute.is_deterministic ? process::GpuKernels::kDeterministic
-                                                                  : process::GpuKernels::kFastest,
-                              .allow_gpu_sharing = compute.allow_gpu_sharing},
+        process::bind_device({.device = config.compute.device,
+                              .kernels = config.compute.is_deterministic ? process::GpuKernels::kDeterministic
+                                                                         : process::GpuKernels::kFastest,
+                              .allow_gpu_sharing = config.compute.allow_gpu_sharing},
                              world);
-    const int cpu_threads = process::set_cpu_threads(compute.cpu_threads, world);
+    const int cpu_threads = process::set_cpu_threads(config.compute.cpu_threads, world);
     config.settings.resolve("cpu-threads", std::to_string(cpu_threads));
     if (!config.process.replay_directory.empty()) return trainer::replay(config, world, device, watchdog);
     std::unique_ptr<process::DirectoryLock> ownership;

@@ -17,7 +17,7 @@
 #include "data/caching/cache_latents.h"
 #include "data/caching/cache_monitor.h"
 #include "process/device_binding.h"
-#include "process/stop_signals.h"
+#include "process/program_start.h"
 
 namespace {
 
@@ -47,7 +47,7 @@ void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader)
 }  // namespace
 
 int main(int argc, char** argv) {
-  sdlora::process::watch_stop_signals();
+  sdlora::process::begin_program();
   ImageLoader loader;  // forks, so it comes before MPI and threads
   return sdlora::comm::run_program(&argc, &argv, [&](Communicator& world) {
     CLI::App app("Makes a cache of latents and text embeddings from a folder of images with captions.",

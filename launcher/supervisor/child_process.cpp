@@ -17,10 +17,19 @@
 namespace sdlora::launcher {
 namespace {
 
+bool is_ignored(int signal) {
+  struct sigaction present {};
+
+  return ::sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
+}
+
+// An ignored signal that is held back would be handed out all the same.
 sigset_t watched_signals() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int signal : {SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&set, signal);
+  for (const int signal : {SIGUSR1, SIGUSR2, SIGTERM, SIGCHLD}) ::sigaddset(&set, signal);
+  for (const int signal : {SIGINT, SIGQUIT, SIGHUP})
+    if (!is_ignored(signal)) ::sigaddset(&set, signal);
   return set;
 }
 
@@ -49,14 +58,18 @@ std::vector<std::string> with_ours(const std::vector<std::string>& added) {
 }
 
 // In the child, between fork and exec: only calls that are safe there. Reports errno through `report`.
-[[noreturn]] void become(char* const* words, char* const* environment, pid_t parent, int report) {
-  ::setpgid(0, 0);
+[[noreturn]] void become(char* const* words, char* const* environment, pid_t parent, int report,
+                         const OutputRelay& relay) {
+  ::setsid();  // and so the leader of a process group
+  std::signal(SIGPIPE, SIG_DFL);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(1);  // it died before we asked
   const sigset_t set = watched_signals();
   ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
   const int nothing = ::open("/dev/null", O_RDONLY);
   ::dup2(nothing, STDIN_FILENO);
+  ::dup2(relay.output_end(), STDOUT_FILENO);
+  ::dup2(relay.error_end(), STDERR_FILENO);
   ::execvpe(words[0], words, environment);
   const int failure = errno;
   [[maybe_unused]] const ssize_t written = ::write(report, &failure, sizeof failure);
@@ -89,7 +102,8 @@ ChildProcess::ChildProcess(const std::vector<std::string>& words,
     throw Error(ExitCode::kInternal, {.what = "cannot make a pipe", .seen = system_error_text()});
   const pid_t parent = ::getpid();
   pid_ = ::fork();
-  if (pid_ == 0) become(argv.data(), envp.data(), parent, report[1]);
+  if (pid_ == 0) become(argv.data(), envp.data(), parent, report[1], relay_);
+  relay_.close_program_ends();
   ::close(report[1]);
   int failure = pid_ < 0 ? errno : 0;
   if (pid_ > 0 && ::read(report[0], &failure, sizeof failure) != sizeof failure) failure = 0;

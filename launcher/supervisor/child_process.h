@@ -1,4 +1,4 @@
-// A program in a process group of its own, and the signals that its parent gets meanwhile.
+// A program in a session of its own, and the signals that its parent gets meanwhile.
 #pragma once
 
 #include <chrono>
@@ -8,9 +8,12 @@
 
 #include <sys/types.h>
 
+#include "launcher/supervisor/output_relay.h"
+
 namespace sdlora::launcher {
 
-// Collects USR1, USR2, TERM, INT, HUP and CHLD instead of letting them act, from its construction on.
+// Collects USR1, USR2, TERM, INT, QUIT, HUP and CHLD instead of letting them act, from its construction on.
+// HUP, INT and QUIT only where our parent did not have them ignored, as nohup does.
 class SignalInbox {
  public:
   SignalInbox();
@@ -22,8 +25,9 @@ class SignalInbox {
 class ChildProcess {
  public:
   // `words`: program (looked up in PATH) and arguments; `environment`: NAME=value, added to ours. The child
-  // reads from /dev/null and gets TERM when this process dies. Throws Error(kMismatch) when there is no such
-  // program, Error(kInternal) when no process can be made.
+  // reads from /dev/null, writes to us (output_relay.h), has no terminal that could hang up on it or stop it
+  // for writing, and gets TERM when this process dies. Throws Error(kMismatch) when there is no such program,
+  // Error(kInternal) when no process can be made.
   ChildProcess(const std::vector<std::string>& words, const std::vector<std::string>& environment);
   ~ChildProcess();  // ends the whole group at once
 
@@ -37,6 +41,7 @@ class ChildProcess {
   void kill_group() const;
 
  private:
+  OutputRelay relay_;
   pid_t pid_ = -1;
   std::optional<int> exit_code_;
 };

@@ -30,6 +30,7 @@ bool read_trainer_options(RunOptions& options) {
     refuse("--dry-run is not for launcher run", "start the trainer itself: trainer … --dry-run");
   options.output = std::filesystem::absolute(config.places.output).lexically_normal();
   options.starts_afresh = config.checkpoints.resume == "none";
+  options.term_saves = config.process.on_term == trainer::OnTerm::kSave;
   return true;
 }
 
@@ -72,6 +73,11 @@ void declare_run_options(CLI::App& command, RunOptions& options) {
       .add("stall-timeout", options.stall_timeout_seconds, Scope::kRun,
            "seconds without a change in the output directory, then it ends the ranks and restarts them; 0: "
            "never, the trainer's --step-timeout does it")
+      .at_least(0);
+  set.group("Signals")
+      .add("grace", options.grace_seconds, Scope::kRun,
+           "seconds that TERM and HUP leave the ranks to save, then it ends them; a second TERM ends them at "
+           "once")
       .at_least(0);
   set.group("Watching")
       .add("targets-dir", options.targets_directory, Scope::kRun,

@@ -17,10 +17,12 @@ struct RunOptions {
   Starter starter = Starter::kAuto;
   RestartLimits limits;
   double stall_timeout_seconds = 0;         // without a sign of life in the output directory; 0: never
+  double grace_seconds = 120;               // that TERM leaves the ranks to save
   std::filesystem::path targets_directory;  // where Prometheus looks for targets; empty: nowhere
   std::vector<std::string> trainer_options;
   std::filesystem::path output;  // the trainer's --output
   bool starts_afresh = false;    // the trainer's --resume is none
+  bool term_saves = true;        // the trainer's --term-saves is on
 };
 
 void declare_run_options(CLI::App& command, RunOptions& options);

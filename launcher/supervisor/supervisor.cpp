@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/running_clock.h"
 #include "launcher/supervisor/attempt_ending.h"
 #include "launcher/supervisor/attempt_log.h"
 #include "launcher/supervisor/child_process.h"
@@ -23,17 +24,14 @@
 namespace sdlora::launcher {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::chrono::milliseconds kLookEvery{500};
 constexpr std::chrono::seconds kPatienceAfterTerm{10};  // mpirun takes two or three to end its ranks
+// A scheduler signals every process of a job, and a script between us passes it on: one request, not two.
+constexpr std::chrono::milliseconds kSameRequest{250};
 
-bool asks_to_save(int signal) {
-  return signal == SIGUSR1 || signal == SIGUSR2;
-}
-
-bool asks_to_end(int signal) {
-  return signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
+// Of a person or a scheduler that waits for our end; a terminal that hangs up may say so several times.
+bool may_be_repeated(int signal) {
+  return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT;
 }
 
 // What mpirun copies to other hosts; srun exports all by itself.
@@ -76,9 +74,12 @@ class Supervisor {
 
   int run_attempt(int64_t attempt, bool is_first);
   Decision decide(AttemptRecord& record);
+  bool asks_to_save(int signal) const;
   int exit_code_when_asked() const;
   int wait_for(ChildProcess& ranks);
-  bool has_stalled();
+  void heed(int signal, const ChildProcess& ranks, RunningClock::TimePoint now);
+  void end_ranks(const ChildProcess& ranks, RunningClock::TimePoint now);
+  bool has_stalled(RunningClock::TimePoint now);
   void clean_up();
   std::vector<std::string> command(bool is_first) const;
   std::vector<std::string> environment(int64_t attempt) const;
@@ -89,14 +90,20 @@ class Supervisor {
   SignalInbox inbox_;
   RestartPolicy policy_;
   std::mt19937 random_{std::random_device{}()};
-  int asked_by_ = 0;  // the signal that asked this launcher to stop; 0: none
+  int asked_by_ = 0;                                 // the signal that asked this launcher to stop; 0: none
+  bool ends_by_force_ = false;                       // it did not stop in time: the ranks are ended
+  bool is_stalled_ = false;                          // in this attempt
+  std::optional<RunningClock::TimePoint> asked_at_;  // the first time by one that may be repeated
+  std::optional<RunningClock::TimePoint> end_at_;    // by TERM to mpirun or srun
+  std::optional<RunningClock::TimePoint> kill_at_;
   std::filesystem::file_time_type sign_of_life_;
-  Clock::time_point last_change_;
+  RunningClock::TimePoint last_change_;
 };
 
 int Supervisor::run() {
   clean_up();
   for (bool is_first = true;; is_first = false) {
+    if (!pause(std::chrono::milliseconds(0))) return exit_code_when_asked();
     AttemptRecord record{.attempt = next_attempt(options_.output),
                          .start = std::chrono::system_clock::now(),
                          .first_checkpoint_step = read_progress(options_.output).checkpoint_step};
@@ -113,13 +120,21 @@ int Supervisor::run() {
 
 // Completes the record with what its end means.
 Supervisor::Decision Supervisor::decide(AttemptRecord& record) {
-  const Ending ending = meaning_of_exit_code(record.exit_code);
+  Ending ending = meaning_of_exit_code(record.exit_code);
   record.reason = ending.reason;
   record.next = "end";
   // mpirun ends with codes of its own when it is told to end, and so does a rank that is not listening yet.
-  if (asked_by_ != 0 && ending.verdict == Verdict::kTryAgain) {
-    record.reason = fmt::format("ended by signal {}", asked_by_);
-    return {exit_code_when_asked(), std::nullopt};
+  // Ranks that were to end may have saved before they did: whoever ended them hears that they were ended.
+  const bool tells_of_the_end = ending.verdict == Verdict::kTryAgain || ending.verdict == Verdict::kStopped;
+  if (asked_by_ != 0 && tells_of_the_end) {
+    const int exit_code = exit_code_when_asked();
+    if (exit_code != record.exit_code) record.reason = fmt::format("ended by signal {}", asked_by_);
+    return {exit_code, std::nullopt};
+  }
+  // A stalled rank that hears the TERM by which it is ended saves and says so, but nobody asked it to stop.
+  if (is_stalled_ && ending.verdict == Verdict::kStopped) {
+    ending = meaning_of_exit_code(static_cast<int>(ExitCode::kInternal));
+    record.reason = ending.reason;
   }
   if (ending.verdict == Verdict::kGiveUp) record.next = "given up: another attempt would end alike";
   if (ending.verdict != Verdict::kTryAgain) return {record.exit_code, std::nullopt};
@@ -133,8 +148,13 @@ Supervisor::Decision Supervisor::decide(AttemptRecord& record) {
   return {record.exit_code, restart.pause};
 }
 
+bool Supervisor::asks_to_save(int signal) const {
+  if (signal == SIGTERM || signal == SIGHUP) return options_.term_saves;
+  return signal == SIGUSR1 || signal == SIGUSR2;
+}
+
 int Supervisor::exit_code_when_asked() const {
-  return asks_to_end(asked_by_) ? 128 + asked_by_ : static_cast<int>(ExitCode::kStopped);
+  return asks_to_save(asked_by_) && !ends_by_force_ ? static_cast<int>(ExitCode::kStopped) : 128 + asked_by_;
 }
 
 int Supervisor::run_attempt(int64_t attempt, bool is_first) {
@@ -148,34 +168,67 @@ int Supervisor::run_attempt(int64_t attempt, bool is_first) {
 }
 
 int Supervisor::wait_for(ChildProcess& ranks) {
-  std::optional<Clock::time_point> kill_at;
-  last_change_ = Clock::now();
+  RunningClock clock(kLookEvery);
+  last_change_ = clock.now();
+  is_stalled_ = false;
+  kill_at_.reset();  // of an attempt before
   for (;;) {
     if (const auto exit_code = ranks.poll()) return *exit_code;
-    if (kill_at && Clock::now() >= *kill_at) ranks.kill_group();
-    if (!kill_at && has_stalled()) {
+    const RunningClock::TimePoint now = clock.now();
+    if (kill_at_ && now >= *kill_at_) ranks.kill_group();
+    if (end_at_ && !kill_at_ && now >= *end_at_) {
+      log::warning(fmt::format("{:.0f} s of grace are over: the ranks are ended", options_.grace_seconds));
+      ends_by_force_ = true;
+      end_ranks(ranks, now);
+    }
+    if (!kill_at_ && has_stalled(now)) {
       log::warning(fmt::format("no change in {} for {:.0f} s: the ranks are ended", options_.output.string(),
                                options_.stall_timeout_seconds));
-      ranks.send(SIGTERM);
-      kill_at = Clock::now() + kPatienceAfterTerm;
+      is_stalled_ = true;
+      end_ranks(ranks, now);
     }
-    const int signal = inbox_.wait(kLookEvery).value_or(SIGCHLD);
-    if (signal == SIGCHLD) continue;
-    if (asks_to_end(signal) && asks_to_end(asked_by_)) kill_at = Clock::now();  // somebody is impatient
-    if (!asks_to_end(asked_by_)) asked_by_ = signal;
-    log::info(fmt::format("signal {}: {}", signal,
-                          asks_to_save(signal) ? "the ranks save and leave" : "the ranks are ended"));
-    ranks.send(asks_to_save(signal) ? signal : SIGTERM);
-    if (asks_to_end(signal) && !kill_at) kill_at = Clock::now() + kPatienceAfterTerm;
+    if (const auto signal = inbox_.wait(kLookEvery); signal && *signal != SIGCHLD)
+      heed(*signal, ranks, clock.now());
   }
 }
 
-bool Supervisor::has_stalled() {
+void Supervisor::heed(int signal, const ChildProcess& ranks, RunningClock::TimePoint now) {
+  if (may_be_repeated(signal)) {
+    const bool is_same_request = signal == SIGTERM && asked_at_ && now - *asked_at_ < kSameRequest;
+    if (asked_at_ && !is_same_request) {  // somebody is impatient
+      log::info(fmt::format("signal {}, a second one: everything is ended at once", signal));
+      ends_by_force_ = true;
+      asked_by_ = signal;
+      ranks.send(SIGTERM);
+      kill_at_ = now;
+      return;
+    }
+    if (!asked_at_) asked_at_ = now;
+  }
+  // Our caller hears of the one that is hardest to the ranks.
+  if (asked_by_ == 0 || asked_by_ == SIGUSR1 || asked_by_ == SIGUSR2 || !asks_to_save(signal))
+    asked_by_ = signal;
+  log::info(fmt::format("signal {}: {}", signal,
+                        asks_to_save(signal) ? "the ranks save and leave" : "the ranks are ended"));
+  if (!asks_to_save(signal)) return end_ranks(ranks, now);
+  const bool has_grace = signal == SIGTERM || signal == SIGHUP;
+  if (has_grace && !end_at_)
+    end_at_ = now + std::chrono::ceil<std::chrono::milliseconds>(
+                        std::chrono::duration<double>(options_.grace_seconds));
+  ranks.send(has_grace ? SIGUSR1 : signal);  // at a TERM mpirun and srun end the ranks themselves
+}
+
+void Supervisor::end_ranks(const ChildProcess& ranks, RunningClock::TimePoint now) {
+  ranks.send(SIGTERM);
+  if (!kill_at_) kill_at_ = now + kPatienceAfterTerm;
+}
+
+bool Supervisor::has_stalled(RunningClock::TimePoint now) {
   if (options_.stall_timeout_seconds == 0) return false;
   const auto sign_of_life = newest_sign_of_life(options_.output);
-  if (sign_of_life != sign_of_life_) last_change_ = Clock::now();
+  if (sign_of_life != sign_of_life_) last_change_ = now;
   sign_of_life_ = sign_of_life;
-  return Clock::now() - last_change_ > std::chrono::duration<double>(options_.stall_timeout_seconds);
+  return now - last_change_ > std::chrono::duration<double>(options_.stall_timeout_seconds);
 }
 
 void Supervisor::clean_up() {
@@ -212,16 +265,16 @@ std::vector<std::string> Supervisor::environment(int64_t attempt) const {
 
 // False: a signal asks to stop.
 bool Supervisor::pause(std::chrono::milliseconds time) {
-  const auto end = Clock::now() + time;
-  for (auto now = Clock::now(); now < end; now = Clock::now()) {
-    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(end - now);
-    const int signal = inbox_.wait(rest).value_or(SIGCHLD);
-    if (signal == SIGCHLD) continue;
-    asked_by_ = signal;
-    log::info(fmt::format("signal {} while waiting for the next attempt: no further one", signal));
+  const auto end = std::chrono::steady_clock::now() + time;
+  for (auto rest = time;;
+       rest = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now())) {
+    const auto signal = inbox_.wait(std::max(rest, std::chrono::milliseconds(0)));
+    if (!signal) return true;
+    if (*signal == SIGCHLD) continue;
+    asked_by_ = *signal;
+    log::info(fmt::format("signal {} while waiting for the next attempt: no further one", *signal));
     return false;
   }
-  return true;
 }
 
 }  // namespace

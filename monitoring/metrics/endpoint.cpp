@@ -1,7 +1,7 @@
 #include "monitoring/metrics/endpoint.h"
 
-#include <algorithm>
-#include <sstream>
+#include <atomic>
+#include <system_error>
 #include <thread>
 
 #include <fmt/format.h>
@@ -93,13 +93,28 @@ struct MetricsEndpoint::Server {
     return http.bind_to_port(address, wanted) ? wanted : -1;
   }
 
-  void start() {
-    thread = std::thread([this] { http.listen_after_bind(); });
-    while (!http.is_running()) std::this_thread::yield();  // stop() has no effect before
+  // False when the system gives it no threads.
+  bool start() {
+    try {
+      thread = std::thread([this] { serve(); });
+    } catch (const std::system_error&) {
+      return false;
+    }
+    while (!http.is_running() && !has_failed) std::this_thread::yield();  // stop() has no effect before
+    return !has_failed;
+  }
+
+  void serve() {
+    try {
+      http.listen_after_bind();
+    } catch (const std::system_error&) {
+      has_failed = true;
+    }
   }
 
   std::shared_ptr<prometheus::Collectable> metrics;
   httplib::Server http;
+  std::atomic<bool> has_failed = false;
   std::thread thread;
 };
 
@@ -122,7 +137,11 @@ MetricsEndpoint::MetricsEndpoint(const MetricsRegistry& registry, const Endpoint
     server_ = nullptr;
     return;
   }
-  server_->start();
+  if (!server_->start()) {
+    log::warning("metrics: the system allows no more threads; going on without");
+    server_ = nullptr;
+    return;
+  }
   target_ = with_port(name_to_reach(address), port);
 }
 

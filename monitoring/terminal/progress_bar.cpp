@@ -85,14 +85,14 @@ void ProgressBar::finish() {
   progress_.units_per_second = progress_.elapsed_seconds > 0 ? units / progress_.elapsed_seconds : 0;
   if (last_line_done_ != progress_.done) write_plain_line(now_seconds);
   if (!has_bar_) return;
-  draw_on_terminal();
+  draw_on_terminal(/*is_last=*/true);
   write("\n");
   is_visible_ = false;
 }
 
-void ProgressBar::draw_on_terminal() {
+void ProgressBar::draw_on_terminal(bool is_last) {
   // The last column stays free: some terminals wrap as soon as it is written.
-  write(kEraseLine + terminal_line(progress_, terminal_columns() - 1));
+  write(kEraseLine + terminal_line(progress_, terminal_columns() - 1), /*may_be_left_out=*/!is_last);
   is_visible_ = true;
 }
 
@@ -114,7 +114,10 @@ void ProgressBar::write_plain_line(double now_seconds) {
   last_line_done_ = progress_.done;
 }
 
-void ProgressBar::write(const std::string& text) const {
+// The log's terminal has a queue, so that training never waits for it; another is a test's.
+void ProgressBar::write(const std::string& text, bool may_be_left_out) const {
+  if (options_.file_descriptor == STDERR_FILENO)
+    return may_be_left_out ? log::draw_on_terminal(text) : log::pass_on_to_terminal(text);
   [[maybe_unused]] const ssize_t written = ::write(options_.file_descriptor, text.data(), text.size());
 }
 

@@ -41,10 +41,10 @@ class ProgressBar {
   void finish();
 
  private:
-  void draw_on_terminal();
+  void draw_on_terminal(bool is_last = false);
   void write_plain_line_if_due(double now_seconds);
   void write_plain_line(double now_seconds);
-  void write(const std::string& text) const;
+  void write(const std::string& text, bool may_be_left_out = false) const;
   int terminal_columns() const;
 
   const bool has_bar_;

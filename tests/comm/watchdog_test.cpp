@@ -1,11 +1,14 @@
 #include "comm/watchdog.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/error.h"
 
@@ -124,6 +127,38 @@ TEST_F(AWatchdog, LeavesAProcessAloneThatGoesOn) {
     std::this_thread::sleep_for(100ms);
     watchdog.progress(Section::kStep, "sample 0");
   }
+}
+
+// By a process that is forked off: a stopped one cannot continue itself.
+void be_stopped_for(std::chrono::seconds time) {
+  const pid_t own = ::getpid();
+  const pid_t other = ::fork();
+  if (other == 0) {
+    ::kill(own, SIGSTOP);
+    ::sleep(static_cast<unsigned>(time.count()));
+    ::kill(own, SIGCONT);
+    ::_exit(0);
+  }
+  ::waitpid(other, nullptr, 0);
+}
+
+TEST_F(AWatchdog, IsAsPatientAsBeforeWithAProcessThatWasStopped) {
+  Watchdog watchdog("rank 0 of 1", log_, {.start_up = 2s, .step = 2s}, {});
+  for (int i = 0; i < 2; ++i) {
+    be_stopped_for(4s);
+    std::this_thread::sleep_for(200ms);  // for a watchdog that takes the stop for a hang to end us
+    watchdog.progress(Section::kStep, "sample 0");
+  }
+}
+
+TEST_F(AWatchdogDeathTest, EndsAProcessThatMakesNoProgressAfterItWasStopped) {
+  EXPECT_EXIT(
+      {
+        Watchdog watchdog("rank 0 of 1", log_, kOneSecond, {});
+        be_stopped_for(3s);
+        std::this_thread::sleep_for(10s);
+      },
+      testing::ExitedWithCode(70), "no progress");
 }
 
 TEST_F(AWatchdog, HasPatienceBySection) {

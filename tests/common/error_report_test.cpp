@@ -2,6 +2,7 @@
 
 #include <new>
 #include <stdexcept>
+#include <system_error>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -50,6 +51,16 @@ TEST(ErrorReport, LackOfMemoryIsSaidAsSuch) {
     EXPECT_THAT(failure.message, testing::StartsWith("out of memory"));
     EXPECT_THAT(failure.message, Not(HasSubstr("defect")));
   }
+}
+
+TEST(ErrorReport, ALimitOnThreadsIsNoDefect) {
+  const auto failure = failure_of(
+      [] { throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again)); });
+  EXPECT_EQ(failure.exit_code, ExitCode::kMismatch);
+  EXPECT_THAT(failure.message, HasSubstr("pids.max"));
+  const auto other =
+      failure_of([] { throw std::system_error(std::make_error_code(std::errc::invalid_argument)); });
+  EXPECT_EQ(other.exit_code, ExitCode::kInternal);
 }
 
 TEST(ErrorReport, EvenAThrownNumberHasAMessage) {

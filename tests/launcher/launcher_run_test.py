@@ -1,12 +1,15 @@
 """`launcher run`: what ends a training from outside is mended by a restart, ends in the same bytes, and leaves nothing behind."""
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -23,9 +26,10 @@ class ARun(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         self.output = self.directory / "run"
 
-    def start(self, *options, launcher=programs.BUILD / "bin/launcher", launcher_options=(), ranks=2):
-        process = subprocess.Popen([launcher, "run", "--np", str(ranks), "--first-pause", "0.2", *launcher_options, "--", *map(str, options)],
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def start(self, *options, launcher=programs.BUILD / "bin/launcher", launcher_options=(), ranks=2, before=(),
+              output=subprocess.PIPE, **more):
+        process = subprocess.Popen([*before, launcher, "run", "--np", str(ranks), "--first-pause", "0.2", *launcher_options, "--", *map(str, options)],
+                                   stdout=output, stderr=subprocess.STDOUT, text=True, **more)
         self.addCleanup(runs.end, process, self.output)
         return process
 
@@ -74,24 +78,70 @@ class ATraining(ARun):
         print(f"a killed rank ended the job after {runs.seconds_since(killed_at, first['end']):.1f} s; the next attempt started after "
               f"{runs.seconds_since(killed_at, second['start']):.1f} s and lost {first['step'] - second['first_step']} steps")
 
-    def test_ends_everything_at_once_on_term_and_goes_on_when_started_again(self):
-        process = self.start(*self.options())
-        self.wait_for_step(3, process)
-        process.send_signal(signal.SIGTERM)
-        asked_at = time.monotonic()
-        self.finish(process, 128 + signal.SIGTERM)
-        self.assertLess(time.monotonic() - asked_at, 15)
+    def test_ends_everything_at_once_on_int_quit_and_term_that_does_not_save_and_goes_on_when_started_again(self):
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+            shutil.rmtree(self.output, ignore_errors=True)
+            process = self.start(*self.options(term_saves="off"))
+            self.wait_for_step(3, process)
+            process.send_signal(number)
+            asked_at = time.monotonic()
+            self.finish(process, 128 + number)
+            self.assertLess(time.monotonic() - asked_at, 15)
         self.finish(self.start(*self.options(), ranks=1), 0)
         self.assert_equals_the_reference()
 
-    def test_saves_and_leaves_on_usr1_without_losing_a_step(self):
-        process = self.start(*self.options())
-        self.wait_for_step(3, process)
-        process.send_signal(signal.SIGUSR1)
-        self.finish(process, programs.STOPPED)
-        [attempt] = self.attempts()
-        self.assertEqual(attempt["step"], attempt["checkpoint_step"], "no step may be lost")
+    def test_saves_and_leaves_on_usr1_term_and_hup_without_losing_a_step(self):
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP):
+            process = self.start(*self.options())
+            self.wait_for_step(runs.last_step(self.output) + 3, process)
+            process.send_signal(number)
+            asked_at = time.monotonic()
+            self.finish(process, programs.STOPPED)
+            self.assertLess(time.monotonic() - asked_at, 15)
+            attempt = self.attempts()[-1]
+            self.assertEqual(attempt["step"], attempt["checkpoint_step"], "no step may be lost")
         self.finish(self.start(*self.options()), 0)
+        self.assert_equals_the_reference()
+
+    def test_is_not_ended_by_a_hangup_under_nohup(self):
+        process = self.start(*self.options(), before=["nohup"])
+        self.wait_for_step(3, process)
+        process.send_signal(signal.SIGHUP)
+        self.finish(process, 0)
+        self.assertEqual(len(self.attempts()), 1)
+        self.assert_equals_the_reference()
+
+    def test_outlives_the_reader_of_its_output(self):
+        """mpirun gives its ranks up at the second line that nobody reads."""
+        process = self.start(*self.options(max_steps=60))
+        process.stdout.readline()
+        self.wait_for_step(3, process)
+        process.stdout.close()
+        process.stdout = None
+        os.kill(runs.processes_of(self.output, "trainer")[1], signal.SIGKILL)
+        self.assertEqual(process.wait(timeout=120), 0)
+        self.assertEqual([attempt["exit_code"] for attempt in self.attempts()], [programs.KILLED, 0])
+
+    def test_goes_on_while_nobody_reads_its_output_or_its_terminal_is_stopped(self):
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        self.addCleanup(os.close, reader)
+        process = self.start(*self.options(max_steps=60, step_timeout=3), output=writer)
+        os.close(writer)
+        self.assertEqual(process.wait(timeout=120), 0)
+        self.assertEqual(runs.last_step(self.output), 60)
+
+    def test_is_not_stopped_for_writing_in_the_background_of_a_terminal(self):
+        """`stty tostop`: a terminal stops who writes to it in the background, and mpirun is no job of the shell."""
+        reader, writer = pty.openpty()
+        self.addCleanup(os.close, reader)
+        settings = termios.tcgetattr(writer)
+        settings[3] |= termios.TOSTOP
+        termios.tcsetattr(writer, termios.TCSANOW, settings)
+        process = self.start(*self.options(), output=writer, preexec_fn=lambda: fcntl.ioctl(writer, termios.TIOCSCTTY, 0),
+                             start_new_session=True)
+        os.close(writer)
+        self.assertEqual(process.wait(timeout=120), 0)
         self.assert_equals_the_reference()
 
     def test_refuses_a_second_launcher_and_a_trainer_on_the_same_directory(self):
@@ -211,6 +261,44 @@ class AStandIn(ARun):
         self.finish(process, 128 + signal.SIGINT)
         self.assertLess(time.monotonic() - asked_at, 5)
         print(f"a second interrupt ended everything after {time.monotonic() - asked_at:.1f} s")
+
+    def test_that_does_not_save_at_a_term_is_ended_when_the_grace_is_over_or_at_a_second_one(self):
+        script = "trap '' TERM USR1; echo on > $output/log.txt; sleep 600 & wait; sleep 600"
+        for grace, terms in ((1, 1), (600, 2)):
+            with self.subTest(grace=grace, terms=terms):
+                shutil.rmtree(self.directory / "bin", ignore_errors=True)
+                shutil.rmtree(self.output, ignore_errors=True)
+                process = self.start_script(script, "--grace", str(grace))
+                runs.wait_for(lambda: (self.output / "log.txt").exists(), "a start")
+                for _ in range(terms):
+                    process.send_signal(signal.SIGTERM)
+                    time.sleep(0.3)  # what follows sooner counts as the same request
+                self.finish(process, 128 + signal.SIGTERM, timeout_seconds=20)
+
+    def test_that_is_stalled_and_saves_as_it_is_ended_is_started_again(self):
+        """Nobody asked the run to stop, so its 75 does not end it."""
+        script = "(( SDLORA_RUN_ATTEMPT == 1 )) && { trap 'exit 75' TERM; sleep 600 & wait; }; sleep 1.5; exit 0"
+        self.finish(self.start_script(script, "--stall-timeout", "2"), 0)
+        self.assertEqual([attempt["exit_code"] for attempt in self.attempts()][-1], 0)
+        self.assertEqual(len(self.attempts()), 2)
+
+    def test_is_stopped_together_with_its_ranks_and_is_not_stalled(self):
+        """As Slurm's gang scheduling and a frozen container do."""
+        process = self.start_script("for (( i = 0; i < 30; ++i )); do echo $i > $output/log.txt; sleep 0.1; done; exit 0",
+                                    "--stall-timeout", "2")
+        runs.wait_for(lambda: (self.output / "log.txt").exists(), "a start")
+        everything = [*runs.processes_of(self.output), process.pid]
+        for pid in everything:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(3)  # more than the stall timeout
+        for pid in everything:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass  # a `sleep` whose end was due
+        output = self.finish(process, 0)
+        self.assertNotIn("no change in", output)
+        self.assertEqual(len(self.attempts()), 1)
 
     def test_is_not_started_again_when_a_signal_comes_during_the_pause(self):
         process = self.start_script("exit 74")  # a pause of five to ten seconds

@@ -67,6 +67,30 @@ class AHangingRank(unittest.TestCase):
         self.assertIn(f"collective {last['sequence']} ({last['operation']}", output)
         self.assertIn(f"behind: rank 1 (collective {entered[1]}, last sign of life", output)
 
+    def test_that_was_stopped_for_longer_than_the_step_timeout_goes_on_when_all_ranks_were(self):
+        """Slurm's gang scheduling, a frozen container, Ctrl-Z: time in which a rank could not run is not time without progress."""
+        with tempfile.TemporaryDirectory() as directory:
+            run = pathlib.Path(directory) / "run"
+            for ranks in (None, 2):
+                options = programs.train_options(run, max_steps=400, step_timeout=TIMEOUT_SECONDS)
+                process = subprocess.Popen(programs.command("trainer", *options, ranks=ranks), env=programs.ENVIRONMENT,
+                                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                self.addCleanup(process.kill)
+                step = runs.last_step(run)
+                runs.wait_for(lambda: runs.last_step(run) > step + 1, "a step")
+                pids = trainer_processes(process.pid) if ranks else [process.pid]
+                for number in (signal.SIGSTOP, signal.SIGTSTP):
+                    for pid in pids:
+                        os.kill(pid, number)
+                    time.sleep(TIMEOUT_SECONDS + 1)
+                    for pid in pids:
+                        os.kill(pid, signal.SIGCONT)
+                    step = runs.last_step(run)
+                    runs.wait_for(lambda: runs.last_step(run) > step + 1 or process.poll() is not None, "another step")
+                process.send_signal(signal.SIGUSR1)
+                output, _ = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, programs.STOPPED, output)
+
     def test_while_starting_ends_the_job_within_the_startup_timeout_and_five_seconds(self):
         with tempfile.TemporaryDirectory() as directory:
             run = pathlib.Path(directory) / "run"

@@ -89,12 +89,26 @@ class AJob(unittest.TestCase):
         job = self.train()
         self.wait_for_step(5, job)
         os.kill(runs.processes_of(self.output, "trainer")[1], signal.SIGKILL)
+        killed_at = time.time()
         end = self.finish(job)
         self.assertEqual(len(self.attempts()), 2, self.text())
         first, second = self.attempts()
         self.assertIn(first["exit_code"], (programs.KILLED, 128 + signal.SIGTERM), self.text())  # srun tells the highest of its tasks
         self.assertEqual(second["exit_code"], 0)
         self.assertEqual(end["Restarts"], "0")
+        runs.assert_equal_results(self, self.output, self.reference, STEPS)
+        print(f"a killed rank ended the attempt after {runs.seconds_since(killed_at, first['end']):.1f} s")
+
+    def test_that_is_cancelled_saves_and_is_not_queued_again(self):
+        job = self.train()
+        self.wait_for_step(3, job)
+        self.cluster.run("scancel", job)
+        end = self.finish(job, "CANCELLED")
+        self.assertEqual(end["Restarts"], "0")
+        [attempt] = self.attempts()
+        self.assertEqual((attempt["exit_code"], attempt["checkpoint_step"]), (programs.STOPPED, attempt["step"]), "no step may be lost")
+        self.assertIn("submit it again to go on", self.text())
+        self.finish(self.train())
         runs.assert_equal_results(self, self.output, self.reference, STEPS)
 
     def test_that_uses_mpirun_and_is_requeued_by_the_administrator_goes_on(self):

@@ -6,15 +6,18 @@ import pathlib
 import pty
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import programs
+import runs
 
 LINE = re.compile(r"\d\d:\d\d:\d\d [IWE] ")
 
@@ -79,6 +82,92 @@ class OnATerminal(TestOfARun):
     def test_the_log_file_has_plain_lines(self):
         self.contents(100)
         self.assertIn("training: 6/6 step (100 %)", (self.run_directory / "log.txt").read_text())
+
+
+class ThatTakesNothing(TestOfARun):
+    """Ctrl-S, an unread `| less`, a reader that is gone: the training goes on, and log.txt has every line first."""
+    STEPS = 400
+    STEP_TIMEOUT = 3
+
+    def start(self, terminal, **more):
+        options = programs.train_options(self.run_directory, max_steps=self.STEPS, step_timeout=self.STEP_TIMEOUT, **more)
+        process = subprocess.Popen(programs.command("trainer", *options), env=programs.ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=terminal)
+        self.addCleanup(process.kill)
+        os.close(terminal)
+        return process
+
+    def log(self):
+        return (self.run_directory / "log.txt").read_text()
+
+    def read_all(self, reader):
+        content = b""
+        try:
+            while chunk := os.read(reader, 65536):
+                content += chunk
+        except OSError:  # the terminal's last writer has left
+            pass
+        return content.decode()
+
+    def test_stands_still_for_longer_than_the_step_timeout_and_goes_on(self):
+        reader, writer = pty.openpty()
+        self.addCleanup(os.close, reader)
+        process = self.start(os.dup(writer))
+        runs.wait_for(lambda: runs.last_step(self.run_directory) > 5, "steps")
+        termios.tcflow(writer, termios.TCOOFF)  # as Ctrl-S
+        stopped_at = runs.last_step(self.run_directory)
+        time.sleep(self.STEP_TIMEOUT + 2)
+        self.assertIsNone(process.poll(), self.log())
+        self.assertGreater(runs.last_step(self.run_directory), stopped_at + 10)
+        termios.tcflow(writer, termios.TCOON)
+        os.close(writer)
+        seen = self.read_all(reader)
+        self.assertEqual(process.wait(timeout=60), 0, seen)
+        self.assertIn(f"training: {self.STEPS}/{self.STEPS} step (100 %)", self.log())
+        self.assertIn(f"{self.STEPS}/{self.STEPS} step", seen)
+
+    def test_stays_stopped_and_the_run_ends_all_the_same(self):
+        reader, writer = pty.openpty()
+        self.addCleanup(os.close, reader)
+        self.addCleanup(os.close, writer)
+        process = self.start(os.dup(writer))
+        runs.wait_for(lambda: runs.last_step(self.run_directory) > 5, "steps")
+        termios.tcflow(writer, termios.TCOOFF)
+        process.send_signal(signal.SIGUSR1)
+        asked_at = time.monotonic()
+        self.assertEqual(process.wait(timeout=60), programs.STOPPED)
+        self.assertLess(time.monotonic() - asked_at, 15)
+        self.assertIn("stopped by a signal after step", self.log())
+
+    def test_is_a_full_pipe_that_is_read_in_the_end(self):
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        self.addCleanup(os.close, reader)
+        process = self.start(writer, log_format="json")
+        runs.wait_for(lambda: runs.last_step(self.run_directory) >= 50, "steps that nobody reads of")
+        process.send_signal(signal.SIGUSR1)
+        seen = self.read_all(reader)
+        self.assertEqual(process.wait(timeout=60), programs.STOPPED, seen)
+        for line in self.log().splitlines():
+            self.assertIn(json.loads(line)["message"], [json.loads(seen_line)["message"] for seen_line in seen.splitlines()])
+
+    def test_is_a_pipe_whose_reader_is_gone(self):
+        reader, writer = os.pipe()
+        process = self.start(writer)
+        os.read(reader, 10)
+        os.close(reader)
+        self.assertEqual(process.wait(timeout=60), 0)
+        self.assertIn(f"training: {self.STEPS}/{self.STEPS} step (100 %)", self.log())
+
+    def test_is_closed_and_no_file_of_the_run_takes_its_place(self):
+        words = programs.command("trainer", *programs.train_options(self.run_directory))
+        for closing in ("2>&-", "0<&- 1>&- 2>&-"):
+            with self.subTest(closing):
+                result = subprocess.run(["bash", "-c", f'"$@" {closing}', "_", *words], env=programs.ENVIRONMENT)
+                self.assertEqual(result.returncode, 0)
+                for file in self.run_directory.glob("**/*"):
+                    if file.name != "log.txt" and file.is_file():
+                        self.assertNotIn(b" I model  ", file.read_bytes(), file)
+                shutil.rmtree(self.run_directory)
 
 
 class InAPipe(TestOfARun):

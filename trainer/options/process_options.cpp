@@ -16,6 +16,11 @@ void ProcessOptions::declare(OptionGroup group) {
            "the same while it starts and loads the model")
       .positive();
   group
+      .add("term-saves", on_term, Scope::kRank,
+           "whether TERM and HUP make it save after the current step and leave with 75; off: they end it at "
+           "once")
+      .one_of({{"on", OnTerm::kSave}, {"off", OnTerm::kEnd}});
+  group
       .add("replay", replay_directory, Scope::kRun,
            "OUTPUT/nonfinite-step-N: compute that step's samples again and compare, train nothing; the "
            "model is the recorded one unless --model is given")

@@ -64,8 +64,8 @@ TEST(TrainConfig, RunOptionsAreAlikeOnAllRanks) {
 TEST(TrainConfig, RankOptionsAreARanksOwn) {
   EXPECT_EQ(names_of(Scope::kRank),
             (Names{"model", "data", "output", "img-size", "init-adapter", "device", "cpu-threads", "resume",
-                   "validation-data", "preview-prompts", "metrics-port", "metrics-address", "metrics-advertise", "trace-dir",
-                   "step-timeout", "startup-timeout"}));
+                   "validation-data", "preview-prompts", "metrics-port", "metrics-address",
+                   "metrics-advertise", "trace-dir", "step-timeout", "startup-timeout", "term-saves"}));
 }
 
 TEST(TrainConfig, EveryOptionHasAGroupAHelpAndANameOfItsOwn) {
