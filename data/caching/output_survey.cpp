@@ -129,7 +129,7 @@ class Surveyor {
       case NameKind::kJournal:
         return is_our_journal(text, has_our_data_);
       case NameKind::kTargets:
-        return is_our_target_list(text);
+        return is_our_target_list(text) && (text.starts_with("[]") || !is_run_directory());
       case NameKind::kLock:
         return is_our_lock(text);
       default:
