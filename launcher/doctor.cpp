@@ -18,6 +18,7 @@
 #include "common/network_interfaces.h"
 #include "common/version.h"
 #include "launcher/build_info.h"
+#include "launcher/supervisor/command_output.h"
 #include "launcher/supervisor/slurm_job.h"
 #include "monitoring/memory/host_memory.h"
 
@@ -31,20 +32,6 @@ constexpr double kSparseMemoryGib = 8;  // one rank of the full-size model on th
 constexpr double kSparseDiskGib = 5;
 constexpr double kSparseSharedMemoryMib = 32;  // Open MPI takes 4 MiB for each rank
 constexpr rlim_t kFewFiles = 1024;             // shards, sockets between ranks, NCCL
-
-// What a command prints, its lines joined by "; "; empty when it cannot be run or fails.
-std::string output_of(const std::string& command) {
-  std::FILE* pipe = ::popen(("(" + command + ") 2>/dev/null </dev/null").c_str(), "r");
-  if (pipe == nullptr) return "";
-  std::string text;
-  std::array<char, 256> part{};
-  while (std::fgets(part.data(), part.size(), pipe) != nullptr) text += part.data();
-  if (::pclose(pipe) != 0) return "";
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  for (size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', end))
-    text.replace(end, 1, "; ");
-  return text;
-}
 
 Finding processor() {
   const std::vector<int> cores = cores_of();

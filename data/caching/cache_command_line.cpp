@@ -1,9 +1,9 @@
 #include "data/caching/cache_command_line.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "common/command_line.h"
+#include "common/cpu_cores.h"
 #include "common/error.h"
 #include "monitoring/memory/host_memory.h"
 
@@ -48,7 +48,7 @@ void declare_options(CLI::App& app, CacheCommand& command) {
   computing
       .add("cpu-threads", command.cpu_threads, Scope::kRank,
            "images each rank encodes at a time on the CPU; 0: cores / local ranks")
-      .at_least(0);
+      .between(0, 1024);
   OptionGroup watching = set.group("Watching");
   command.metrics.declare(watching);
 
@@ -77,7 +77,7 @@ int encoder_threads(const CacheCommand& command, int local_rank_count) {
   if (command.cpu_threads > 0) return command.cpu_threads;
   const int64_t picture_bytes =
       command.options.image_size * command.options.image_size * kEncoderBytesPerPixel;
-  const int64_t cores = std::thread::hardware_concurrency() / static_cast<unsigned>(local_rank_count);
+  const int64_t cores = usable_core_count() / local_rank_count;
   const int64_t memory_bytes = monitoring::host_memory().limit_bytes;
   const int64_t fitting =
       memory_bytes == 0 ? cores : memory_bytes / 2 / local_rank_count / std::max<int64_t>(1, picture_bytes);

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "comm/fail_together.h"
+#include "common/cpu_cores.h"
 #include "common/error.h"
 #include "data/caching/picture_view.h"
 #include "data/caching/stop_request.h"
@@ -26,7 +27,7 @@ constexpr size_t kPicturesPerGpuAndRound = 64;
 constexpr int64_t kMostUnreadInARow = 8;
 
 int64_t decoder_count(const comm::Communicator& world) {
-  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+  const int64_t cores = usable_core_count();
   return std::clamp<int64_t>(cores / world.local_size(), 1, kMostDecoders);
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/command_line.h"
 #include "common/error.h"
+#include "common/log.h"
 #include "launcher/supervisor/slurm_job.h"
 #include "trainer/options/train_config.h"
 
@@ -30,6 +31,7 @@ bool read_trainer_options(RunOptions& options) {
     refuse("--dry-run is not for launcher run", "start the trainer itself: trainer … --dry-run");
   options.output = std::filesystem::absolute(config.places.output).lexically_normal();
   options.starts_afresh = config.checkpoints.resume == "none";
+  options.startup_timeout_seconds = config.process.startup_timeout_seconds;
   options.term_saves = config.process.on_term == trainer::OnTerm::kSave;
   return true;
 }
@@ -101,7 +103,12 @@ bool complete(RunOptions& options) {
     refuse("there are no options for the trainer",
            "write them after --: launcher run --np 2 -- --config run.toml");
   if (!read_trainer_options(options)) return false;
-  const std::optional<SlurmJob> job = slurm_job();
+  std::optional<SlurmJob> job = slurm_job();
+  if (job && options.starter == Starter::kAuto && options.hosts.empty())
+    if (const std::string reason = reason_against(*job); !reason.empty()) {
+      log::warning(fmt::format("SLURM_JOB_ID={} is not heeded: {}", job->id, reason));
+      job.reset();
+    }
   decide_starter(options, job);
   if (options.rank_count == 0 && job) options.rank_count = job->task_count;
   if (options.rank_count == 0) refuse("--np is missing", "say how many ranks to start: --np 2");

@@ -20,9 +20,10 @@ struct RunOptions {
   double grace_seconds = 120;               // that TERM leaves the ranks to save
   std::filesystem::path targets_directory;  // where Prometheus looks for targets; empty: nowhere
   std::vector<std::string> trainer_options;
-  std::filesystem::path output;  // the trainer's --output
-  bool starts_afresh = false;    // the trainer's --resume is none
-  bool term_saves = true;        // the trainer's --term-saves is on
+  std::filesystem::path output;         // the trainer's --output
+  bool starts_afresh = false;           // the trainer's --resume is none
+  bool term_saves = true;               // the trainer's --term-saves is on
+  int64_t startup_timeout_seconds = 0;  // the trainer's --startup-timeout
 };
 
 void declare_run_options(CLI::App& command, RunOptions& options);

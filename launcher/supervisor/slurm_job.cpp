@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "launcher/supervisor/command_output.h"
+
 namespace sdlora::launcher {
 namespace {
 
@@ -27,6 +29,15 @@ std::optional<SlurmJob> slurm_job() {
   const std::string array = text_of("SLURM_ARRAY_JOB_ID");
   if (!array.empty()) job.id = array + "_" + text_of("SLURM_ARRAY_TASK_ID");
   return job;
+}
+
+std::string reason_against(const SlurmJob& job) {
+  const bool is_number = job.id.find_first_not_of("0123456789_") == std::string::npos;
+  if (!is_number) return "that is no job's number";
+  if (output_of("srun --version").empty()) return "there is no srun here";
+  const std::string answer = output_of("squeue --noheader --jobs=" + job.id +
+                                       " --format=%T 2>&1 || true");  // which fails for no such job
+  return answer.find("Invalid job id") != std::string::npos ? "that job is over" : "";
 }
 
 }  // namespace sdlora::launcher

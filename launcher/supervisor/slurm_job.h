@@ -15,4 +15,9 @@ struct SlurmJob {
 
 std::optional<SlurmJob> slurm_job();
 
+// Why srun cannot start ranks in it: the variables are left over, as in a shell that was started from a job
+// that is over, or in a container without Slurm. Empty where it can, or where Slurm cannot be asked for the
+// moment.
+std::string reason_against(const SlurmJob& job);
+
 }  // namespace sdlora::launcher

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "common/cpu_cores.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/running_clock.h"
@@ -25,6 +26,7 @@ namespace sdlora::launcher {
 namespace {
 
 constexpr std::chrono::milliseconds kLookEvery{500};
+constexpr double kSecondsForTheStarter = 20;            // beside what the ranks' own start may take
 constexpr std::chrono::seconds kPatienceAfterTerm{10};  // mpirun takes two or three to end its ranks
 // A scheduler signals every process of a job, and a script between us passes it on: one request, not two.
 constexpr std::chrono::milliseconds kSameRequest{250};
@@ -79,6 +81,7 @@ class Supervisor {
   int wait_for(ChildProcess& ranks);
   void heed(int signal, const ChildProcess& ranks, RunningClock::TimePoint now);
   void end_ranks(const ChildProcess& ranks, RunningClock::TimePoint now);
+  double start_timeout_seconds() const;
   bool has_stalled(RunningClock::TimePoint now);
   void clean_up();
   std::vector<std::string> command(bool is_first) const;
@@ -97,6 +100,7 @@ class Supervisor {
   std::optional<RunningClock::TimePoint> end_at_;    // by TERM to mpirun or srun
   std::optional<RunningClock::TimePoint> kill_at_;
   std::filesystem::file_time_type sign_of_life_;
+  bool has_shown_life_ = false;  // in this attempt
   RunningClock::TimePoint last_change_;
 };
 
@@ -170,6 +174,8 @@ int Supervisor::run_attempt(int64_t attempt, bool is_first) {
 int Supervisor::wait_for(ChildProcess& ranks) {
   RunningClock clock(kLookEvery);
   last_change_ = clock.now();
+  sign_of_life_ = newest_sign_of_life(options_.output);
+  has_shown_life_ = false;
   is_stalled_ = false;
   kill_at_.reset();  // of an attempt before
   for (;;) {
@@ -182,8 +188,14 @@ int Supervisor::wait_for(ChildProcess& ranks) {
       end_ranks(ranks, now);
     }
     if (!kill_at_ && has_stalled(now)) {
-      log::warning(fmt::format("no change in {} for {:.0f} s: the ranks are ended", options_.output.string(),
-                               options_.stall_timeout_seconds));
+      log::warning(
+          has_shown_life_
+              ? fmt::format("no change in {} for {:.0f} s: the ranks are ended", options_.output.string(),
+                            options_.stall_timeout_seconds)
+              : fmt::format("no sign of life from the ranks for {:.0f} s (--startup-timeout and {:.0f} s "
+                            "for {}): they are ended. Does it reach every host, without a password?",
+                            start_timeout_seconds(), kSecondsForTheStarter,
+                            word_of(options_.starter, starter_words())));
       is_stalled_ = true;
       end_ranks(ranks, now);
     }
@@ -223,12 +235,22 @@ void Supervisor::end_ranks(const ChildProcess& ranks, RunningClock::TimePoint no
   if (!kill_at_) kill_at_ = now + kPatienceAfterTerm;
 }
 
+double Supervisor::start_timeout_seconds() const {
+  return static_cast<double>(options_.startup_timeout_seconds) + kSecondsForTheStarter;
+}
+
+// Until their first sign of life the ranks are not watched by themselves: MPI may not start, or nobody starts
+// them.
 bool Supervisor::has_stalled(RunningClock::TimePoint now) {
-  if (options_.stall_timeout_seconds == 0) return false;
+  if (has_shown_life_ && options_.stall_timeout_seconds == 0) return false;
   const auto sign_of_life = newest_sign_of_life(options_.output);
-  if (sign_of_life != sign_of_life_) last_change_ = now;
+  if (sign_of_life != sign_of_life_) {
+    last_change_ = now;
+    has_shown_life_ = true;
+  }
   sign_of_life_ = sign_of_life;
-  return now - last_change_ > std::chrono::duration<double>(options_.stall_timeout_seconds);
+  const double most = has_shown_life_ ? options_.stall_timeout_seconds : start_timeout_seconds();
+  return most > 0 && now - last_change_ > std::chrono::duration<double>(most);
 }
 
 void Supervisor::clean_up() {
@@ -239,7 +261,7 @@ void Supervisor::clean_up() {
 std::vector<std::string> Supervisor::command(bool is_first) const {
   RankCommand command{.starter = options_.starter,
                       .rank_count = options_.rank_count,
-                      .core_count = static_cast<int>(std::thread::hardware_concurrency()),
+                      .core_count = usable_core_count(),
                       .hosts = options_.hosts,
                       .cpus_per_rank = slurm_job().value_or(SlurmJob{}).cpus_per_task,
                       .trainer = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "trainer",

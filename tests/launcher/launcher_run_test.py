@@ -315,6 +315,28 @@ class AStandIn(ARun):
         self.assertIn("--resume auto", second)
 
 
+class AStart(ARun):
+    def test_of_which_the_ranks_show_no_life_is_ended_and_given_up_in_time(self):
+        never = self.directory / "agent.sh"  # as ssh that waits for a password
+        never.write_text("#!/bin/bash\nsleep 1000\n")
+        never.chmod(0o755)
+        hosts = self.directory / "hosts.txt"
+        hosts.write_text("192.0.2.7 slots=2\n")
+        environment = dict(os.environ, OMPI_MCA_plm="rsh", OMPI_MCA_plm_rsh_agent=str(never))
+        process = self.start(*programs.train_options(self.output, startup_timeout=2), env=environment,
+                             launcher_options=("--hosts", hosts, "--max-restarts", "0"))
+        output = self.finish(process, process.wait(timeout=90))
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn("no sign of life from the ranks for 22 s", output)
+
+    def test_with_the_variables_of_a_slurm_job_that_is_none_is_made_by_mpirun(self):
+        environment = dict(os.environ, SLURM_JOB_ID="99999999", SLURM_NTASKS="2")
+        process = self.start(*programs.train_options(self.output, max_steps=2), env=environment)
+        output = self.finish(process, 0)
+        self.assertIn("SLURM_JOB_ID=99999999 is not heeded", output)
+        self.assertIn("by mpirun", output)
+
+
 class Doctor(unittest.TestCase):
     def test_tells_what_is_here(self):
         result = programs.run("launcher", "doctor", "--output", tempfile.gettempdir())

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "common/command_line.h"
+#include "common/cpu_cores.h"
 #include "common/error.h"
 
 namespace sdlora::data {
@@ -63,7 +64,7 @@ TEST(CacheCommandLine, APathThatIsMissingIsNamed) {
 }
 
 TEST(CacheCommandLine, ThreadsAreAShareOfTheCoresThatFitsTheMemory) {
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int cores = usable_core_count();
   CacheCommand command = parsed({});
   command.options.image_size = 8;
   EXPECT_EQ(encoder_threads(command, 1), cores);
