@@ -43,7 +43,7 @@ at::Tensor tensor_of(FuzzedDataProvider& input) {
   const double value =
       input.ConsumeBool() ? input.ConsumeIntegralInRange(-3, 3) : input.ConsumeFloatingPoint<float>();
   const at::ScalarType type = input.PickValueInArray(kTypes);
-  return at::full(shape, type == at::kLong ? static_cast<double>(input.ConsumeIntegral<int>()) : value, type);
+  return at::full(shape, type == at::kLong ? input.ConsumeIntegral<int>() : value, at::kDouble).to(type);
 }
 
 bool is_utf8(const std::string& text) {
@@ -82,10 +82,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       fuzz::remove_file(name);
   }
   const std::filesystem::path file = fuzz::folder() / (is_torch ? "input.pt" : "input.safetensors");
-  if (is_torch)
-    checkpoint::write_torch_zip(file, tensors);
-  else
-    checkpoint::write_safetensors(file, tensors, metadata);
-  fuzz::expect_orderly([&] { use(lora::read_adapter(file)); });
+  fuzz::expect_orderly([&] {
+    if (is_torch)
+      checkpoint::write_torch_zip(file, tensors);
+    else
+      checkpoint::write_safetensors(file, tensors, metadata);
+    use(lora::read_adapter(file));
+  });
   return 0;
 }

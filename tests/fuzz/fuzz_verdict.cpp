@@ -2,19 +2,33 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
+#include <typeinfo>
 
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace sdlora::fuzz {
 namespace {
 
 constexpr size_t kLongestMessage = 10'000;
 
-[[noreturn]] void finding(const char* what, std::string_view message) {
-  std::fprintf(stderr, "FINDING: %s: %.*s\n", what, static_cast<int>(message.size()), message.data());
+// Standard error as it was at first: run.sh lets libFuzzer close it, for what the readers log.
+const int report = ::dup(STDERR_FILENO);
+
+[[noreturn]] void say_what_was_thrown() {
+  try {
+    std::rethrow_exception(std::current_exception());
+  } catch (const std::exception& exception) {
+    ::dprintf(report, "FINDING: an exception that is no Error: %s: %s\n", typeid(exception).name(),
+              exception.what());
+  } catch (...) {
+  }
   std::abort();
 }
+
+const std::terminate_handler previous_handler = std::set_terminate(say_what_was_thrown);
 
 bool is_utf8(std::string_view text) {
   try {
@@ -31,6 +45,11 @@ bool is_control(char letter) {
 }
 
 }  // namespace
+
+[[noreturn]] void finding(const char* what, std::string_view detail) {
+  ::dprintf(report, "FINDING: %s: %.*s\n", what, static_cast<int>(detail.size()), detail.data());
+  std::abort();
+}
 
 void judge_message(std::string_view message) {
   if (message.empty()) finding("a message without a word", message);

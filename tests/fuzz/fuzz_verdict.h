@@ -16,6 +16,9 @@ void judge(const Error& error);
 // The same for a message that is shown, but not thrown.
 void judge_message(std::string_view message);
 
+// Ends the process: what is wrong, and with what.
+[[noreturn]] void finding(const char* what, std::string_view detail);
+
 template <typename Read>
 void expect_orderly(Read&& read) {
   try {

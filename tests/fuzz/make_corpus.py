@@ -91,7 +91,7 @@ def manifests():
 
 
 def shards():
-    """A byte for the file, then changes: place (2 bytes), length (1 byte), bytes (shard_fuzz.cpp)."""
+    """A byte for the file, then changes: place (2 bytes), length (1 byte), bytes (shard_bytes_fuzz.cpp)."""
     for which in range(3):
         yield f"unchanged{which}", bytes([which])
         yield f"cut{which}", bytes([which, 0x00, 0x08, 0])
@@ -157,15 +157,15 @@ def regexes():
     yield "slow", b"(a*)*b(?<x>y{1,3}|(?=c))\\1" + BORDER + b"aaaaaaaaaaaaaaaaaaaaaaaac"
 
 
-def adapter_files():
-    """Choices of a FuzzedDataProvider, which takes numbers from the end: what it makes of these is some adapter."""
+def choices():
+    """Choices of a FuzzedDataProvider, which takes numbers from the end: what a target makes of these is some file."""
     rng = np.random.default_rng(1)
     for number in range(6):
         yield f"choices{number}", rng.integers(0, 256, 200 * (number + 1), np.uint8).tobytes()
 
 
-MAKERS = {"safetensors": safetensors_files, "torch_file": torch_files, "adapter_file": adapter_files, "adapter_names": adapter_names,
-          "model_config": model_configs, "tokenizer": tokenizers, "manifest": manifests, "shard": shards, "checkpoint": checkpoints,
+MAKERS = {"safetensors": safetensors_files, "torch_file": torch_files, "adapter_file": choices, "adapter_names": adapter_names,
+          "model_config": model_configs, "tokenizer": tokenizers, "manifest": manifests, "shard": choices, "shard_bytes": shards, "checkpoint": checkpoints,
           "captions": captions, "config_file": config_files, "prompt_file": prompt_files, "picture": pictures,
           "metrics_request": requests, "regex": regexes}
 
