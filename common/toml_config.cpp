@@ -14,10 +14,14 @@ namespace {
 // toml++ 3.3 asserts what the file decides, "[= 1]" for one. That is no TOML, and no reason to die.
 class FailedAssertion : public std::exception {};
 
+[[noreturn]] void give_up() {
+  throw FailedAssertion();
+}
+
 }  // namespace
 }  // namespace sdlora
 
-#define TOML_ASSERT(expression) ((expression) ? static_cast<void>(0) : throw sdlora::FailedAssertion())
+#define TOML_ASSERT(expression) ((expression) ? static_cast<void>(0) : sdlora::give_up())
 // Its tables of white space and letters call "unreachable" what is every other character: here it is neither.
 #include <toml++/impl/preprocessor.h>
 #undef TOML_UNREACHABLE
