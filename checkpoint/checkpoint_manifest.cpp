@@ -7,6 +7,7 @@
 #include "checkpoint/sha256.h"
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 #include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
@@ -33,7 +34,7 @@ nlohmann::json read_manifest(const std::filesystem::path& file) {
     refuse("the checkpoint's manifest is damaged", "at most 1 MiB", fmt::format("{} bytes", bytes_of(file)),
            file);
   }
-  auto manifest = nlohmann::json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
+  auto manifest = parse_json_or_discard(read_text(file));
   if (!manifest.is_object())
     refuse("the checkpoint's manifest is damaged", "a JSON object", "something else", file);
   return manifest;
@@ -41,8 +42,8 @@ nlohmann::json read_manifest(const std::filesystem::path& file) {
 
 void verify_file(const std::filesystem::path& file, const nlohmann::json& record) {
   if (!std::filesystem::exists(file)) refuse("the checkpoint lacks a file", "the file", "no such file", file);
-  const auto expected_bytes = record.at("bytes").get<uint64_t>();
-  const uint64_t seen_bytes = bytes_of(file);
+  const auto expected_bytes = whole_number(record.at("bytes"));
+  const auto seen_bytes = static_cast<int64_t>(bytes_of(file));
   if (seen_bytes != expected_bytes) {
     refuse(seen_bytes < expected_bytes ? "a file of the checkpoint is cut off"
                                        : "a file of the checkpoint has grown",
@@ -82,7 +83,7 @@ int64_t verify_manifest(const std::filesystem::path& directory, const std::vecto
              manifest_file);
     }
     for (const std::string& name : file_names) verify_file(directory / name, files.at(name));
-    return manifest.at("step").get<int64_t>();
+    return whole_number(manifest.at("step"));
   } catch (const nlohmann::json::exception& error) {  // an entry is missing or of the wrong kind
     refuse("the checkpoint's manifest is damaged", "format_version, step, files with bytes and sha256",
            error.what(), manifest_file);

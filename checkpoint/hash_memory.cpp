@@ -9,6 +9,7 @@
 #include "checkpoint/file_identity.h"
 #include "checkpoint/sha256.h"
 #include "common/atomic_file.h"
+#include "common/json_text.h"
 
 namespace sdlora::checkpoint {
 namespace {
@@ -32,7 +33,7 @@ fs::path folder_from(const char* variable) {
 std::optional<std::string> remembered_in(const fs::path& note, const std::string& identity) {
   try {
     if (!fs::exists(note)) return std::nullopt;
-    const auto json = nlohmann::json::parse(read_text(note));
+    const auto json = parse_json(read_text(note));
     const auto hash = json.at("sha256").get<std::string>();
     if (json.at("identity") == identity && is_sha256(hash)) return hash;
   } catch (const std::exception&) {  // as good as no note

@@ -7,7 +7,7 @@
 
 namespace sdlora::checkpoint {
 
-// Control characters as \x07, and at most 100 bytes of it all.
+// shown_line() of at most 100 bytes.
 std::string printable(std::string_view text_of_a_file);
 
 }  // namespace sdlora::checkpoint

@@ -6,10 +6,14 @@
 namespace sdlora {
 namespace {
 
+// Of a part of a message, in bytes; what was seen may be a list.
+constexpr size_t kLongestPart = 1'000, kLongestSeen = 5'000;
+
 std::string message_of(const Problem& problem) {
-  std::string text = problem.what;
-  const auto line = [&text](const char* label, const std::string& value) {
-    if (!value.empty()) text += std::string("\n  ") + label + value;
+  std::string text = shown_lines(problem.what, kLongestPart);
+  const auto line = [&](const char* label, const std::string& value) {
+    const size_t longest = &value == &problem.seen ? kLongestSeen : kLongestPart;
+    if (!value.empty()) text += std::string("\n  ") + label + shown_lines(value, longest);
   };
   line("expected: ", problem.expected);
   line("seen:     ", problem.seen);

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "common/shown_text.h"
+
 namespace sdlora {
 
 // Exit codes of every program (sysexits.h where it has one).
@@ -29,14 +31,19 @@ struct Problem {
   std::string advice;  // what the user can do
 };
 
+// The message is UTF-8, without control characters and of bounded length, whatever its parts are
+// (shown_text.h).
 class Error : public std::runtime_error {
  public:
+  static constexpr size_t kLongestMessage = 9'000;  // bytes
+
   Error(ExitCode exit_code, const Problem& problem);
 
   // A message that is already whole, for example one that another rank sent. A template, so that braces make
   // a Problem and never a string.
   template <std::convertible_to<std::string> Text>
-  Error(ExitCode exit_code, const Text& message) : std::runtime_error(message), exit_code_(exit_code) {}
+  Error(ExitCode exit_code, const Text& message)
+      : std::runtime_error(shown_lines(message, kLongestMessage)), exit_code_(exit_code) {}
 
   ExitCode exit_code() const { return exit_code_; }
 

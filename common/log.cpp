@@ -14,9 +14,13 @@
 
 #include "common/error.h"
 #include "common/output_queue.h"
+#include "common/shown_text.h"
 
 namespace sdlora::log {
 namespace {
+
+// Bytes. What a file or a person wrote gets into warnings, too.
+constexpr size_t kLongestEntry = 64 << 10;
 
 class JsonFormatter final : public spdlog::formatter {
  public:
@@ -189,19 +193,19 @@ void draw_on_terminal(std::string_view text) {
 }
 
 void info(std::string_view text) {
-  state().logger->info(text);
+  state().logger->info(shown_lines(text, kLongestEntry));
 }
 
 void warning(std::string_view text) {
-  state().logger->warn(text);
+  state().logger->warn(shown_lines(text, kLongestEntry));
 }
 
 void error(std::string_view text) {
-  state().logger->error(text);
+  state().logger->error(shown_lines(text, kLongestEntry));
 }
 
 void info_to_files(std::string_view text) {
-  state().files->info(text);
+  state().files->info(shown_lines(text, kLongestEntry));
 }
 
 }  // namespace sdlora::log

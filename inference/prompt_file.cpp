@@ -8,6 +8,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 
 namespace sdlora::inference {
 namespace {
@@ -30,7 +31,7 @@ fs::path output_name(const std::string& text) {
 }
 
 PromptLine parse_object(const std::string& text, const fs::path& folder) {
-  const auto json = nlohmann::json::parse(text);
+  const auto json = parse_json(text);
   PromptLine line{.prompt = json.at("prompt").get<std::string>()};
   for (const auto& [key, value] : json.items()) {
     if (key == "negative_prompt")

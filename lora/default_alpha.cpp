@@ -7,6 +7,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 #include "common/log.h"
 #include "common/option_values.h"
 
@@ -25,7 +26,7 @@ using nlohmann::json;
 
 double read_sdlora_alpha(const fs::path& file) {
   try {
-    return json::parse(read_text(file)).at("alpha").get<double>();
+    return parse_json(read_text(file)).at("alpha").get<double>();
   } catch (const json::exception& failure) {
     refuse_description(file.string(), "JSON with a number alpha", failure.what());
   }
@@ -34,7 +35,7 @@ double read_sdlora_alpha(const fs::path& file) {
 // Of a checkpoint, whose settings stand beside its adapter.
 double read_checkpoint_alpha(const fs::path& file) {
   try {
-    const auto alpha = json::parse(read_text(file)).at("settings").at("lora-alpha").get<std::string>();
+    const auto alpha = parse_json(read_text(file)).at("settings").at("lora-alpha").get<std::string>();
     double value = 0;
     if (read_value(alpha, value)) return value;
     refuse_description(file.string(), "a number lora-alpha", alpha);
@@ -111,7 +112,7 @@ std::optional<DefaultAlpha::PeftConfig> DefaultAlpha::read_peft_config(const Ada
     return std::nullopt;
   }
   try {
-    const json values = json::parse(text);
+    const json values = parse_json(text);
     if (!values.contains(prefix + "lora_alpha")) return std::nullopt;
     PeftConfig config{.alpha = values.at(prefix + "lora_alpha").get<double>(),
                       .is_rank_stabilised = values.value(prefix + "use_rslora", false)};

@@ -7,6 +7,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 #include "common/log.h"
 #include "data/caching/settings_json.h"
 
@@ -46,7 +47,7 @@ void add_journal(const Json& journal, CacheRecord& record) {
 int64_t format_version_in(const fs::path& file) {
   std::error_code error;
   if (!fs::is_regular_file(file, error)) return 0;
-  const Json json = Json::parse(read_text(file), nullptr, false);
+  const Json json = parse_json_or_discard<Json>(read_text(file));
   const bool has_version =
       json.is_object() && json.contains("format_version") && json["format_version"].is_number_integer();
   return has_version ? json["format_version"].get<int64_t>() : 0;
@@ -80,7 +81,7 @@ CacheRecord read_record(const fs::path& cache_directory) {
   if (!fs::is_regular_file(journal, error)) return record;
   CacheRecord with_journal = record;
   try {
-    add_journal(Json::parse(read_text(journal)), with_journal);
+    add_journal(parse_json<Json>(read_text(journal)), with_journal);
     return with_journal;
   } catch (const Json::exception&) {
     return record;

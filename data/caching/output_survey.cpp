@@ -9,6 +9,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 #include "common/text_list.h"
 #include "data/shards/file_probe.h"
 
@@ -34,20 +35,20 @@ bool is_rubbish_beside_our_data(const std::string& text, bool has_our_data) {
 }
 
 bool is_our_manifest(const std::string& text, bool has_our_data) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = parse_json_or_discard<Json>(text);
   if (json.is_discarded())
     return text.find(kManifestMark) != std::string::npos || is_rubbish_beside_our_data(text, has_our_data);
   return json.is_object() && json.value("format", Json()) == "sdlora latent cache";
 }
 
 bool is_our_journal(const std::string& text, bool has_our_data) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = parse_json_or_discard<Json>(text);
   if (json.is_discarded()) return is_rubbish_beside_our_data(text, has_our_data);
   return json.is_object() && json.contains("files") && json.contains("left_out");
 }
 
 bool is_our_target_list(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = parse_json_or_discard<Json>(text);
   return json.is_array() && std::all_of(json.begin(), json.end(), [](const Json& group) {
            return group.is_object() && group.contains("labels") && group["labels"].is_object() &&
                   group["labels"].value("job", Json()) == "sdlora";

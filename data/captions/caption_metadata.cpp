@@ -7,6 +7,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 
 namespace sdlora::data {
 namespace {
@@ -54,7 +55,7 @@ const CaptionMetadata::Texts& CaptionMetadata::texts_in(const fs::path& folder) 
   for (std::string line; std::getline(lines, line);) {
     ++line_number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json object = parse_json_or_discard(line);
     if (!object.is_object()) fail(file, line_number, "not a JSON object");
     const std::string name =
         fs::path(text_member(object, "file_name", file, line_number)).lexically_normal().string();

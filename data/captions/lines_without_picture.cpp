@@ -8,6 +8,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 
 namespace sdlora::data {
 
@@ -24,7 +25,7 @@ std::vector<std::string> lines_without_picture(const std::filesystem::path& fold
       lost.push_back(list + ": cannot be read");
     }
     for (std::string line; std::getline(lines, line);) {
-      const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+      const nlohmann::json object = parse_json_or_discard(line);
       if (!object.is_object() || !object.contains("file_name") || !object["file_name"].is_string()) continue;
       const auto name = object["file_name"].get<std::string>();
       const std::filesystem::path source = std::filesystem::path(list).parent_path() / name;

@@ -77,7 +77,7 @@ std::string still_webp(std::string_view file_bytes) {
   for (const Chunk& frame : chunks) {
     if (frame.type != "ANMF"sv) continue;
     const ImageBytes frame_bytes(frame.data);
-    const std::string_view canvas = chunks[0].data.substr(4, 6);  // width - 1, height - 1
+    const std::string_view canvas = ImageBytes(chunks[0].data).slice(4, 6);  // width - 1, height - 1
     if (frame_bytes.slice(6, 6) != canvas)
       throw UnusableImage("an animated WebP whose first frame is not a whole picture");
     std::string content;

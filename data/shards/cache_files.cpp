@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/error.h"
+#include "common/text_list.h"
 #include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
@@ -60,22 +61,20 @@ TextContent load_text(const fs::path& cache_directory, const Manifest& manifest)
 
 Manifest verify_cache(const fs::path& cache_directory) {
   Manifest manifest = read_manifest(cache_directory);
-  std::string flaws;
-  size_t flaw_count = 0;
+  std::vector<std::string> flaws;
   const auto collect = [&](const auto& load) {
     try {
       load();
     } catch (const Error& flaw) {
-      ++flaw_count;
-      flaws += fmt::format("{}{}", flaws.empty() ? "" : "\n", flaw.what());
+      flaws.emplace_back(flaw.what());
     }
   };
   for (size_t shard = 0; shard < manifest.shards.size(); ++shard)
     collect([&] { load_shard(cache_directory, manifest, shard); });
   collect([&] { load_text(cache_directory, manifest); });
-  if (flaw_count > 0)
-    throw Error(ExitCode::kBadData, fmt::format("{} of {} files of the cache are bad\n{}", flaw_count,
-                                                manifest.shards.size() + 1, flaws));
+  if (!flaws.empty())
+    throw Error(ExitCode::kBadData, fmt::format("{} of {} files of the cache are bad{}", flaws.size(),
+                                                manifest.shards.size() + 1, indented_list(flaws)));
   return manifest;
 }
 

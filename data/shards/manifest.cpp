@@ -6,6 +6,8 @@
 #include "checkpoint/sha256.h"
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
+#include "data/images/image_header.h"
 
 namespace sdlora::data {
 namespace {
@@ -42,22 +44,26 @@ OrderedJson to_json(const ManifestFile& file, const char* row_name) {
 // at() and get() throw OrderedJson::exception, which the caller turns into an Error.
 ManifestFile file_from(const OrderedJson& json, const char* row_name) {
   ManifestFile file{.name = json.at("name").get<std::string>(),
-                    .bytes = json.at("bytes").get<int64_t>(),
+                    .bytes = whole_number(json.at("bytes")),
                     .sha256 = json.at("sha256").get<std::string>(),
-                    .row_count = json.at(row_name).get<int64_t>()};
+                    .row_count = whole_number(json.at(row_name))};
   if (file.name.empty() || file.name.starts_with('.') || file.name.find('/') != std::string::npos)
     throw OrderedJson::other_error::create(501, "a file name that leaves the folder: " + file.name, &json);
   if (file.bytes < 1 || file.row_count < 1)
     throw OrderedJson::other_error::create(501, "an empty file: " + file.name, &json);
+  if (file.row_count > file.bytes || file.row_count > INT32_MAX)  // so that no sum overflows
+    throw OrderedJson::other_error::create(501, "more rows than bytes: " + file.name, &json);
   return file;
 }
 
 Manifest manifest_from(const OrderedJson& json) {
   Manifest manifest;
   CacheSettings& settings = manifest.settings;
-  settings.picture_size = square(json.at("image_size").get<int64_t>());
+  settings.picture_size = square(whole_number(json.at("image_size")));
+  if (settings.picture_size.width < 1 || settings.picture_size.width > kMaxSidePixels)
+    throw OrderedJson::other_error::create(501, "an impossible image_size", &json);
   settings.flip = json.at("flip").get<bool>();
-  settings.shard_size = json.at("shard_size").get<int64_t>();
+  settings.shard_size = whole_number(json.at("shard_size"));
   settings.vae_scaling_factor = json.at("vae_scaling_factor").get<double>();
   settings.vae_sha256 = json.at("vae_sha256").get<std::string>();
   settings.text_encoder_sha256 = json.at("text_encoder_sha256").get<std::string>();
@@ -68,7 +74,7 @@ Manifest manifest_from(const OrderedJson& json) {
     manifest.skipped.push_back(
         {image.at("source").get<std::string>(), image.at("reason").get<std::string>()});
   if (manifest.shards.empty()) throw OrderedJson::other_error::create(501, "no shards", &json);
-  if (json.at("sample_count").get<int64_t>() != manifest.picture_count())
+  if (whole_number(json.at("sample_count")) != manifest.picture_count())
     throw OrderedJson::other_error::create(501, "sample_count is not the sum over the shards", &json);
   return manifest;
 }
@@ -111,10 +117,10 @@ Manifest read_manifest(const fs::path& cache_directory) {
          error.message());
   if (bytes > kMostManifestBytes)
     fail(file, "the manifest is damaged", "less than 256 MiB", fmt::format("{}", bytes));
-  const OrderedJson json = OrderedJson::parse(read_text(file), nullptr, false);
+  const OrderedJson json = parse_json_or_discard<OrderedJson>(read_text(file));
   if (!json.is_object()) fail(file, "the manifest is damaged", "a JSON object", "something else");
   try {
-    const auto version = json.at("format_version").get<int64_t>();
+    const auto version = whole_number(json.at("format_version"));
     if (version > kFormatVersion) fail_for_newer_format(file, version);
     if (version != kFormatVersion)
       fail(file, "this cache was written by another version",

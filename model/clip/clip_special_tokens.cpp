@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+#include "common/json_text.h"
+
 namespace sdlora::model {
 namespace {
 
@@ -29,12 +31,12 @@ std::vector<AddedToken> numbered_tokens(const SpecialTokenFiles& files,
   std::map<int64_t, AddedToken> tokens;
   if (files.config.contains("added_tokens_decoder")) {
     for (const auto& [id, token] : files.config.at("added_tokens_decoder").items())
-      tokens.insert_or_assign(Json::parse(id).get<int64_t>(), parse_token(token, false));
+      tokens.insert_or_assign(whole_number(parse_json(id)), parse_token(token, false));
   } else {
     for (const auto& [content, id] : files.added_tokens.items())
-      tokens.insert_or_assign(id.get<int64_t>(), parse_token(content, contains(named, content)));
+      tokens.insert_or_assign(whole_number(id), parse_token(content, contains(named, content)));
     for (const Json& token : files.tokenizer.value("added_tokens", Json::array()))
-      tokens.insert_or_assign(token.at("id").get<int64_t>(), parse_token(token, false));
+      tokens.insert_or_assign(whole_number(token.at("id")), parse_token(token, false));
   }
   std::vector<AddedToken> ordered;
   ordered.reserve(tokens.size());

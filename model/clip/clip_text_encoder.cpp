@@ -12,22 +12,6 @@ at::Tensor quick_gelu(const at::Tensor& x) {
 
 }  // namespace
 
-ClipTextConfig ClipTextConfig::read(const ModelConfig& config) {
-  ClipTextConfig clip{.vocabulary_size = config.integer("vocab_size", 49408),
-                      .hidden_size = config.integer("hidden_size", 512),
-                      .intermediate_size = config.integer("intermediate_size", 2048),
-                      .layer_count = config.integer("num_hidden_layers", 12),
-                      .head_count = config.integer("num_attention_heads", 8),
-                      .max_positions = config.integer("max_position_embeddings", 77),
-                      .layer_norm_eps = config.number("layer_norm_eps", 1e-5),
-                      .activation = config.text("hidden_act", "quick_gelu")};
-  if (clip.activation != "quick_gelu" && clip.activation != "gelu")
-    config.refuse("hidden_act", "\"quick_gelu\" or \"gelu\"");
-  if (clip.head_count < 1 || clip.hidden_size % clip.head_count != 0)
-    config.refuse("num_attention_heads", "a divisor of hidden_size");
-  return clip;
-}
-
 ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config, const WeightSource& weights)
     : config_(config) {
   const int64_t hidden = config.hidden_size;

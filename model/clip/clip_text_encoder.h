@@ -3,25 +3,12 @@
 
 #include <vector>
 
+#include "model/clip/clip_text_config.h"
 #include "model/layers/linear.h"
 #include "model/layers/normalization.h"
-#include "model/loading/model_config.h"
 #include "model/loading/weight_source.h"
 
 namespace sdlora::model {
-
-struct ClipTextConfig {
-  int64_t vocabulary_size;
-  int64_t hidden_size;
-  int64_t intermediate_size;
-  int64_t layer_count;
-  int64_t head_count;
-  int64_t max_positions;  // 77
-  double layer_norm_eps;
-  std::string activation;  // quick_gelu or gelu
-
-  static ClipTextConfig read(const ModelConfig& config);
-};
 
 class ClipTextEncoder {
  public:

@@ -8,6 +8,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 #include "model/clip/clip_special_tokens.h"
 
 namespace sdlora::model {
@@ -29,7 +30,7 @@ constexpr int64_t kMinLength = 3, kMaxLength = 1024;  // else model_max_length i
 // An empty object where the file is not there.
 Json read_optional_object(const Path& file) {
   if (!std::filesystem::exists(file)) return Json::object();
-  Json values = Json::parse(read_text(file), nullptr, false);
+  Json values = parse_json_or_discard(read_text(file));
   if (values.is_discarded()) refuse(file, "JSON", "something else");
   if (!values.is_object()) refuse(file, "a JSON object", values.type_name());
   return values;

@@ -4,12 +4,24 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 
 namespace sdlora::model {
+namespace {
+
+// No count, width or number of steps of a model is larger, and the product of two overflows nowhere.
+constexpr int64_t kLargestInteger = 100'000'000;
+
+bool is_integer(const nlohmann::json& value) {
+  if (value.is_number_unsigned()) return value.get<uint64_t>() <= kLargestInteger;
+  return value.is_number_integer() && value.get<int64_t>() >= -kLargestInteger;
+}
+
+}  // namespace
 
 ModelConfig::ModelConfig(std::filesystem::path file) : file_(std::move(file)) {
   try {
-    values_ = std::make_shared<const nlohmann::json>(nlohmann::json::parse(read_text(file_)));
+    values_ = std::make_shared<const nlohmann::json>(parse_json(read_text(file_)));
   } catch (const nlohmann::json::exception& failure) {
     throw Error(ExitCode::kBadData, {.what = "cannot read a model's config",
                                      .expected = "JSON",
@@ -41,7 +53,7 @@ void ModelConfig::refuse(const std::string& key, const std::string& expected) co
 int64_t ModelConfig::integer(const std::string& key, std::optional<int64_t> fallback) const {
   const nlohmann::json* value = find(key);
   if (!value && fallback) return *fallback;
-  if (!value || !value->is_number_integer()) refuse(key, "an integer");
+  if (!value || !is_integer(*value)) refuse(key, "an integer");
   return value->get<int64_t>();
 }
 
@@ -78,7 +90,7 @@ std::vector<int64_t> ModelConfig::integers(const std::string& key) const {
   const nlohmann::json* value = find(key);
   if (!value || !value->is_array() || value->empty()) refuse(key, "a list of integers");
   for (const nlohmann::json& item : *value)
-    if (!item.is_number_integer()) refuse(key, "a list of integers");
+    if (!is_integer(item)) refuse(key, "a list of integers");
   return value->get<std::vector<int64_t>>();
 }
 

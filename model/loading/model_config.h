@@ -19,7 +19,8 @@ class ModelConfig {
 
   const std::filesystem::path& file() const { return file_; }
 
-  // Each throws Error(kBadData) naming file and key: absent without a default, or of another type.
+  // Each throws Error(kBadData) naming file and key: absent without a default, of another type, or an integer
+  // beyond 100 million.
   int64_t integer(const std::string& key, std::optional<int64_t> fallback = {}) const;
   double number(const std::string& key, std::optional<double> fallback = {}) const;
   bool boolean(const std::string& key, bool fallback) const;

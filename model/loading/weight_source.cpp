@@ -10,6 +10,7 @@
 #include "checkpoint/safetensors.h"
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 #include "common/text_list.h"
 
 namespace sdlora::model {
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 std::vector<fs::path> shards_of(const fs::path& index_file) {
   std::set<std::string> names;
   try {
-    const auto index = nlohmann::json::parse(read_text(index_file));
+    const auto index = parse_json(read_text(index_file));
     for (const auto& [tensor, file] : index.at("weight_map").items()) names.insert(file.get<std::string>());
   } catch (const nlohmann::json::exception& failure) {
     throw Error(ExitCode::kBadData, {.what = "cannot read the index of a sharded model",

@@ -8,11 +8,16 @@
 namespace sdlora::model {
 namespace {
 
+constexpr int64_t kMostTimesteps = 1'000'000;  // models have 1,000
+
 at::Tensor betas_of(const ModelConfig& config) {  // [T] f32
   const int64_t step_count = config.integer("num_train_timesteps", 1000);
   const double first = config.number("beta_start", 0.0001), last = config.number("beta_end", 0.02);
   const std::string kind = config.text("beta_schedule", "linear");
-  if (step_count < 1) config.refuse("num_train_timesteps", "a positive number");
+  if (step_count < 1 || step_count > kMostTimesteps)
+    config.refuse("num_train_timesteps", "1 to " + std::to_string(kMostTimesteps));
+  if (first < 0 || first >= 1) config.refuse("beta_start", "0 or more, and less than 1");
+  if (last < 0 || last >= 1) config.refuse("beta_end", "0 or more, and less than 1");
   config.require("trained_betas", "null");
   config.require("rescale_betas_zero_snr", "false");
   if (kind == "linear") return at::linspace(first, last, step_count, at::kFloat);

@@ -3,6 +3,13 @@
 namespace sdlora::model {
 namespace {
 
+// Bounds for what a damaged file may ask for; Stable Diffusion's UNet has 4 levels of 2 layers.
+constexpr int64_t kMostLevels = 16, kMostLayers = 1'000;
+
+std::string at_most(int64_t count) {
+  return "at most " + std::to_string(count);
+}
+
 // Features of UNet2DConditionModel that Stable Diffusion 1.x and 2.x do not use.
 void refuse_unknown_features(const ModelConfig& config) {
   for (const char* key :
@@ -33,6 +40,10 @@ void check_divisible(const ModelConfig& config, const UNetConfig& unet) {
   for (const UNetConfig::Level& level : unet.levels) {
     if (level.channels < 1 || level.resnet_count < 1 || level.head_count < 1 || level.transformer_depth < 1)
       config.refuse("block_out_channels", "positive counts of channels, layers and heads on every level");
+    if (level.resnet_count > kMostLayers) config.refuse("layers_per_block", at_most(kMostLayers));
+    if (level.transformer_depth > kMostLayers)
+      config.refuse("transformer_layers_per_block", at_most(kMostLayers));
+    if (level.context_channels < 1) config.refuse("cross_attention_dim", "positive numbers");
     if (level.channels % unet.norm_group_count != 0)
       config.refuse("block_out_channels", "multiples of norm_num_groups on every level");
     if ((level.has_attention_down || level.has_attention_up) && level.channels % level.head_count != 0)
@@ -48,6 +59,7 @@ UNetConfig UNetConfig::read(const ModelConfig& config) {
   const auto down_types = config.texts("down_block_types");
   const auto up_types = config.texts("up_block_types");
   const size_t count = channels.size();
+  if (count > kMostLevels) config.refuse("block_out_channels", at_most(kMostLevels) + " levels");
   if (down_types.size() != count) config.refuse("down_block_types", "as many as block_out_channels");
   if (up_types.size() != count) config.refuse("up_block_types", "as many as block_out_channels");
   const auto resnet_counts = config.integers("layers_per_block", count, 2);
@@ -66,6 +78,7 @@ UNetConfig UNetConfig::read(const ModelConfig& config) {
                   .freq_shift = config.number("freq_shift", 0),
                   .centers_input = config.boolean("center_input_sample", false)};
   config.require("mid_block_type", "\"UNetMidBlock2DCrossAttn\"");
+  if (unet.in_channels < 1 || unet.out_channels < 1) config.refuse("in_channels", "positive numbers");
   if (unet.norm_group_count < 1) config.refuse("norm_num_groups", "a positive number");
   for (size_t i = 0; i < count; ++i)
     unet.levels.push_back(

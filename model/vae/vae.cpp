@@ -4,29 +4,6 @@
 
 namespace sdlora::model {
 
-VaeConfig VaeConfig::read(const ModelConfig& config) {
-  for (const std::string& type : config.texts("down_block_types"))
-    if (type != "DownEncoderBlock2D") config.refuse("down_block_types", "only DownEncoderBlock2D");
-  for (const std::string& type : config.texts("up_block_types"))
-    if (type != "UpDecoderBlock2D") config.refuse("up_block_types", "only UpDecoderBlock2D");
-  config.require("act_fn", "\"silu\"");
-  for (const char* key : {"shift_factor", "latents_mean", "latents_std"}) config.require(key, "null");
-  VaeConfig vae{.in_channels = config.integer("in_channels", 3),
-                .out_channels = config.integer("out_channels", 3),
-                .latent_channels = config.integer("latent_channels", 4),
-                .block_out_channels = config.integers("block_out_channels"),
-                .layers_per_block = config.integer("layers_per_block", 1),
-                .norm_group_count = config.integer("norm_num_groups", 32),
-                .scaling_factor = config.number("scaling_factor", 0.18215),
-                .has_quant_conv = config.boolean("use_quant_conv", true),
-                .has_post_quant_conv = config.boolean("use_post_quant_conv", true),
-                .has_mid_attention = config.boolean("mid_block_add_attention", true)};
-  for (const int64_t channels : vae.block_out_channels)
-    if (vae.norm_group_count < 1 || channels < 1 || channels % vae.norm_group_count != 0)
-      config.refuse("block_out_channels", "multiples of norm_num_groups");
-  return vae;
-}
-
 Vae::Vae(const VaeConfig& config, const WeightSource& weights)
     : config_(config), encoder_(weights.at("encoder"), config), decoder_(weights.at("decoder"), config) {
   const int64_t channels = config.latent_channels;

@@ -10,6 +10,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 #include "common/log.h"
 
 namespace sdlora::monitoring {
@@ -49,7 +50,7 @@ SplitLog split_last_record(const std::filesystem::path& file) {
   std::string text{std::istreambuf_iterator<char>(stream), {}};
   if (text.empty()) return {};
   const size_t end_of_earlier = text.rfind('\n', text.size() - 2);  // npos + 1 is 0
-  OrderedJson last = OrderedJson::parse(text.substr(end_of_earlier + 1), nullptr, /*allow_exceptions=*/false);
+  OrderedJson last = parse_json_or_discard<OrderedJson>(text.substr(end_of_earlier + 1));
   text.resize(end_of_earlier + 1);
   return {std::move(text), std::move(last)};
 }
@@ -60,7 +61,7 @@ bool is_of_step(const OrderedJson& record, int64_t step) {
 
 // The step of a record, or -1 for a line that is none.
 int64_t step_of(const std::string& line) {
-  const auto record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const auto record = parse_json_or_discard(line);
   if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) return -1;
   return record["step"].get<int64_t>();
 }

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/json_text.h"
+
 namespace sdlora::monitoring {
 namespace {
 
@@ -49,7 +51,7 @@ MetricsHistory read_metrics_history(const std::filesystem::path& file) {
   MetricsHistory history;
   std::ifstream stream(file);
   for (std::string line; std::getline(stream, line);) {
-    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const Json record = parse_json_or_discard(line);
     if (record.is_object() && record.contains("step") && record["step"].is_number_integer())
       append(history, record);
   }

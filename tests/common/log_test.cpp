@@ -67,6 +67,12 @@ TEST_F(LogTest, AJsonLineHasThemAsFields) {
               MatchesRegex("[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+[.][0-9]+Z"));
 }
 
+TEST_F(LogTest, ALineDoesNotSteerTheTerminal) {
+  const auto file = add_file();
+  warning("a caption \x1b]0;title\x07 and \xFF");
+  EXPECT_THAT(text_of(file), HasSubstr("a caption \\x1b]0;title\\x07 and \\xff"));
+}
+
 TEST_F(LogTest, OtherRanksLeaveTheTerminalToRankZero) {
   start(1, 2);
   testing::internal::CaptureStderr();

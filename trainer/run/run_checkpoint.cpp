@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
+#include "common/json_text.h"
 #include "model/kernels/cpu_kernels.h"
 
 namespace sdlora::trainer {
@@ -62,14 +63,14 @@ std::string to_json(const RunState& state) {
 
 RunState run_state_from_json(const std::string& json, const std::string& where) {
   try {
-    const auto values = nlohmann::json::parse(json);
+    const auto values = parse_json(json);
     RunState state{
-        .step = values.at("step").get<int64_t>(),
-        .consecutive_nonfinite = values.at("consecutive_nonfinite").get<int64_t>(),
+        .step = whole_number(values.at("step")),
+        .consecutive_nonfinite = whole_number(values.at("consecutive_nonfinite")),
         .loss_scaler = {.scale = values.at("loss_scale").get<double>(),
-                        .steps_since_change = values.at("loss_scale_steps_since_change").get<int64_t>()},
-        .micro_batch_size = values.at("micro_batch_size").get<int64_t>(),
-        .cpu_threads = values.at("cpu_threads").get<int64_t>(),
+                        .steps_since_change = whole_number(values.at("loss_scale_steps_since_change"))},
+        .micro_batch_size = whole_number(values.at("micro_batch_size")),
+        .cpu_threads = whole_number(values.at("cpu_threads")),
         // A checkpoint that does not say was written when ATen computed everything.
         .cpu_kernels = values.value("cpu_kernels", describe(model::kernels::CpuKernels{})),
         .data_hash = values.at("data_sha256").get<std::string>(),

@@ -10,6 +10,7 @@
 #include "checkpoint/safetensors.h"
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_text.h"
 #include "common/log.h"
 #include "trainer/batches/sample_file.h"
 
@@ -171,7 +172,7 @@ void write_nonfinite_record(const std::filesystem::path& directory, NonfiniteRec
   try {
     for (const std::string& lines : all)
       for (size_t begin = 0, end; (end = lines.find('\n', begin)) != std::string::npos; begin = end + 1)
-        record.samples.push_back(sample_from(Json::parse(lines.substr(begin, end - begin))));
+        record.samples.push_back(sample_from(parse_json<Json>(lines.substr(begin, end - begin))));
     if (record.samples.empty()) return;
     checkpoint::write_safetensors(directory / "adapter.safetensors", adapter.named_tensors());
     write_text_atomically(directory / "step.json", to_json(record).dump(2) + "\n");
@@ -190,7 +191,7 @@ NonfiniteRecord read_nonfinite_record(const std::filesystem::path& directory) {
                                    .where = directory.string(),
                                    .advice = "check --replay"});
   try {
-    return record_from(Json::parse(read_text(file)));
+    return record_from(parse_json<Json>(read_text(file)));
   } catch (const Json::exception& failure) {
     throw Error(ExitCode::kBadData, {.what = "cannot read the record of a non-finite step",
                                      .expected = kFormat,

@@ -79,5 +79,11 @@ TEST(NoiseSchedule, RefusesWhatItDoesNotKnow) {
   EXPECT_THROW(schedule_of(R"({"beta_schedule": "squaredcos_cap_v2"})"), Error);
 }
 
+TEST(NoiseSchedule, RefusesNumbersThatMakeNoSchedule) {
+  for (const char* json : {R"({"num_train_timesteps": 99999999})", R"({"beta_start": -0.1})",
+                           R"({"beta_end": 1})", R"({"beta_end": 1e300})"})
+    EXPECT_THROW(schedule_of(json), Error) << json;
+}
+
 }  // namespace
 }  // namespace sdlora::model

@@ -62,5 +62,14 @@ TEST(UNetConfig, NamesTheKeyItCannotUse) {
   EXPECT_THAT(refusal("layers_per_block", "two"), HasSubstr("layers_per_block"));
 }
 
+TEST(UNetConfig, RefusesNumbersThatOverflowOrNeverEnd) {
+  using testing::HasSubstr;
+  EXPECT_THAT(refusal("in_channels", int64_t{1} << 62), HasSubstr("in_channels"));
+  EXPECT_THAT(refusal("in_channels", UINT64_MAX), HasSubstr("in_channels"));
+  EXPECT_THAT(refusal("layers_per_block", 1'000'000), HasSubstr("layers_per_block"));
+  EXPECT_THAT(refusal("transformer_layers_per_block", 1'000'000), HasSubstr("transformer_layers_per_block"));
+  EXPECT_THAT(refusal("cross_attention_dim", -1), HasSubstr("cross_attention_dim"));
+}
+
 }  // namespace
 }  // namespace sdlora::model

@@ -1,0 +1,18 @@
+// Captions of a folder: the parts of the input are a.txt, metadata.jsonl in the folder and metadata.jsonl in
+// a folder below it.
+#include "data/captions/captions.h"
+#include "tests/fuzz/fuzz_file.h"
+#include "tests/fuzz/fuzz_verdict.h"
+
+using namespace sdlora;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::string_view rest = fuzz::text_of(data, size);
+  for (const std::string name : {"images/a.txt", "images/metadata.jsonl", "images/sub/metadata.jsonl"})
+    fuzz::write_file(name, fuzz::take_part(rest));
+  const std::filesystem::path folder = fuzz::folder() / "images";
+  fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"a.png"}, {}); });
+  fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"b.png", "sub/c.png", "sub/d.png"}, {}); });
+  fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"a.png", "sub/c.png", "e.png"}, "one"); });
+  return 0;
+}

@@ -1,0 +1,185 @@
+"""Small valid inputs of every fuzz target, as the programs of others write them: tests/fuzz/corpus/TARGET/.
+
+    python tests/fuzz/make_corpus.py [DIRECTORY]      with the Python of launcher/setup.sh
+"""
+import io
+import json
+import pathlib
+import sys
+
+import numpy as np
+import safetensors.numpy
+import torch
+from PIL import Image
+
+BORDER = b"\n====\n"  # between the files of one input (fuzz_verdict.h)
+SHA = "ab" * 32
+
+
+def safetensors_files():
+    ones = np.ones((2, 3), np.float32)
+    yield "empty", safetensors.numpy.save({})
+    yield "types", safetensors.numpy.save({"a": ones, "b": ones.astype(np.float16), "c": np.arange(3), "d": np.array(True)},
+                                          metadata={"format": "pt", "ключ": "значение"})
+    yield "lora", safetensors.numpy.save({"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": ones,
+                                          "lora_unet_mid_block_attentions_0_proj_in.alpha": np.array(2, np.float32)})
+
+
+def torch_files():
+    shared = torch.arange(12.0)
+    values = {"plain": {"a": torch.ones(2, 3), "b": torch.ones(4, dtype=torch.bfloat16)},
+              "views": {"a": shared[:6].view(2, 3).t(), "b": shared[3:]},
+              "state_dict": torch.nn.Linear(2, 2).state_dict(),
+              "parameters": dict(torch.nn.Linear(2, 2).named_parameters())}
+    for name, value in values.items():
+        buffer = io.BytesIO()
+        torch.save(value, buffer)
+        yield name, buffer.getvalue()
+        import zipfile
+        with zipfile.ZipFile(buffer) as archive:
+            yield name + "_pickle", archive.read(next(n for n in archive.namelist() if n.endswith("data.pkl")))
+
+
+def adapter_names():
+    path = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    for number, name in enumerate((
+            f"{path}.lora_A", f"lora_unet_{path.replace('.', '_')}.lora_down.weight", f"unet.{path}.lora_B.weight",
+            f"unet.{path}.lora.up.weight", "down_blocks.0.attn1.processor.to_out_lora.down.weight",
+            f"base_model.model.{path}.lora_A.default.weight", "lora_te_text_model_encoder_layers_0_mlp_fc1.alpha",
+            "lora_unet_mid_block_attentions_0_proj_in.hada_w1_a", "unet:12:down", "<word>", "lora_te2_x.alpha",
+            f"{path}.lora_magnitude_vector.default.weight")):
+        yield f"name{number:02}", name.encode()
+
+
+def model_configs():
+    yield "unet", {"_class_name": "UNet2DConditionModel", "sample_size": 8, "in_channels": 4, "out_channels": 4,
+                   "block_out_channels": [32, 64], "layers_per_block": 2, "cross_attention_dim": 32, "attention_head_dim": 8,
+                   "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+                   "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"], "norm_num_groups": 32, "norm_eps": 1e-5,
+                   "act_fn": "silu", "flip_sin_to_cos": True, "freq_shift": 0, "center_input_sample": False}
+    yield "vae", {"down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2,
+                  "block_out_channels": [32, 64], "layers_per_block": 1, "latent_channels": 4, "norm_num_groups": 32,
+                  "scaling_factor": 0.18215, "act_fn": "silu"}
+    yield "text", {"vocab_size": 1000, "hidden_size": 32, "intermediate_size": 37, "num_hidden_layers": 2,
+                   "num_attention_heads": 4, "max_position_embeddings": 77, "layer_norm_eps": 1e-5, "hidden_act": "quick_gelu"}
+    yield "scheduler", {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+                        "prediction_type": "epsilon", "trained_betas": None, "rescale_betas_zero_snr": False}
+    yield "scheduler_betas", {"trained_betas": [0.1, 0.2], "num_train_timesteps": 2, "prediction_type": "v_prediction"}
+
+
+def tokenizers():
+    vocabulary = {"a": 0, "b": 1, "b</w>": 2, "a</w>": 3, "ab</w>": 4, "<|startoftext|>": 5, "<|endoftext|>": 6}
+    merges = "#version: 0.2\na b</w>\n"
+    config = {"model_max_length": 77, "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
+              "pad_token": {"content": "<|endoftext|>", "normalized": True, "lstrip": False}}
+    whole = {"model": {"vocab": vocabulary, "merges": ["a b</w>"]},
+             "added_tokens": [{"id": 7, "content": "<new>", "special": False, "normalized": True, "single_word": True, "rstrip": True}]}
+    text = "An ab, a  B 12's Ünïcode \u0345 <new> \U0001f98a"
+    for name, parts in (("files", [vocabulary, merges, config, {"bos_token": "<|startoftext|>"}, {"<more>": 7}, "", text]),
+                        ("one_file", ["", "", config, "", "", whole, text]),
+                        ("decoder", [vocabulary, merges, {**config, "added_tokens_decoder": {"7": {"content": "<x>", "lstrip": True}}},
+                                     "", "", "", "ab <x> ab " * 40])):
+        yield name, BORDER.join(part.encode() if isinstance(part, str) else json.dumps(part).encode() for part in parts)
+
+
+def manifests():
+    file = {"name": "shard-00000.h5", "bytes": 100, "sha256": SHA, "samples": 2}
+    yield "plain", {"format_version": 1, "image_size": 64, "flip": False, "shard_size": 256, "sample_count": 2, "vae_scaling_factor": 0.18215,
+                    "vae_sha256": SHA, "text_encoder_sha256": SHA, "tokenizer_sha256": SHA, "shards": [file],
+                    "text": {"name": "text.h5", "bytes": 10, "sha256": SHA, "captions": 2},
+                    "skipped": [{"source": "x.gif", "reason": "gif files are not read"}]}
+
+
+def shards():
+    """A byte for the file, then changes: place (2 bytes), length (1 byte), bytes (shard_bytes_fuzz.cpp)."""
+    for which in range(3):
+        yield f"unchanged{which}", bytes([which])
+        yield f"cut{which}", bytes([which, 0x00, 0x08, 0])
+        yield f"changed{which}", bytes([which]) + b"\x60\x00\x02\x01\x02" + b"\x20\x03\x01\xff"
+
+
+def checkpoints():
+    empty = safetensors.numpy.save({})
+    import hashlib
+    entry = {"bytes": len(empty), "sha256": hashlib.sha256(empty).hexdigest()}
+    state_file = {"bytes": 3, "sha256": hashlib.sha256(b"{}\n").hexdigest()}
+    manifest = {"format_version": 1, "step": 3, "files": {"adapter.safetensors": entry, "optimizer.safetensors": entry,
+                                                          "state.json": state_file}}
+    state = {"format": "sdlora run state 1", "step": 3, "consecutive_nonfinite": 0, "loss_scale": 1.0,
+             "loss_scale_steps_since_change": 0, "micro_batch_size": 1, "cpu_threads": 1, "cpu_kernels": "aten",
+             "data_sha256": SHA, "model_sha256": SHA, "settings": {"seed": "7", "max-steps": "100"}}
+    yield "plain", json.dumps(manifest).encode() + BORDER + json.dumps(state).encode()
+
+
+def captions():
+    lines = "\n".join(json.dumps({"file_name": name, "text": f"a picture of {name}"}) for name in ("b.png", "sub/c.png", "./e.png"))
+    yield "plain", "\ufeffa fox \n".encode() + BORDER + lines.encode() + BORDER + b'{"file_name": "d.png", "text": "deep"}\n'
+
+
+def config_files():
+    yield "all", (b'flag = true\nsmall = 3\nwhole = -4\nseed = 0xff\nnumber = 1.10\ntext = "a \\" b"\npath = \'C:\\x\'\n'
+                  b'maybe = "m"\nlist = ["a", "b"]\ncolour = "blue"\n')
+    yield "headings", b'[Options]\nsmall = 1_000\nnumber = 1e-5\ntext = 2026-01-31\n# remark\n[More.deep]\nwhole = 0o17\n'
+
+
+def prompt_files():
+    yield "lines", b"a lighthouse at night\n\n" + json.dumps(
+        {"prompt": "a fox", "negative_prompt": "blurry", "seed": 7, "init_image": "fox.jpg", "output": "sub/fox.png"}).encode() + b"\r\n"
+
+
+def pictures():
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, image, kind, options in (
+            ("png", noise, "PNG", {}), ("png_alpha", noise.convert("RGBA"), "PNG", {}), ("png_palette", noise.convert("P"), "PNG", {}),
+            ("png_16", Image.fromarray(np.arange(48, dtype=np.uint16).reshape(6, 8)), "PNG", {}),
+            ("png_exif", noise, "PNG", {"exif": exif}), ("jpeg", noise, "JPEG", {"exif": exif}),
+            ("jpeg_progressive", noise.convert("L"), "JPEG", {"progressive": True}), ("jpeg_cmyk", noise.convert("CMYK"), "JPEG", {}),
+            ("webp", noise, "WEBP", {"exif": exif}), ("webp_lossless", noise.convert("RGBA"), "WEBP", {"lossless": True}),
+            ("webp_animated", noise, "WEBP", {"save_all": True, "append_images": [noise.transpose(0)], "quality": 20}),
+            ("bmp", noise, "BMP", {}), ("bmp_palette", noise.convert("P").quantize(4), "BMP", {}), ("exif", None, None, {})):
+        buffer = io.BytesIO()
+        if image:
+            image.save(buffer, kind, **options)
+        yield name, buffer.getvalue() if image else exif.tobytes()
+
+
+def requests():
+    yield "get", b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
+    yield "two", b"GET /metrics HTTP/1.1\r\n\r\nHEAD /metrics?a=%20 HTTP/1.1\r\nRange: bytes=0-1\r\n\r\n"
+    yield "post", b"POST /metrics HTTP/1.1\r\nContent-Length: 3\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\nabc"
+    yield "chunked", b"PUT /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+
+
+def regexes():
+    yield "targets", rb"(to_[qkv]|to_out\.0)$" + BORDER + b"mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    yield "slow", b"(a*)*b(?<x>y{1,3}|(?=c))\\1" + BORDER + b"aaaaaaaaaaaaaaaaaaaaaaaac"
+
+
+def choices():
+    """Choices of a FuzzedDataProvider, which takes numbers from the end: what a target makes of these is some file."""
+    rng = np.random.default_rng(1)
+    for number in range(6):
+        yield f"choices{number}", rng.integers(0, 256, 200 * (number + 1), np.uint8).tobytes()
+
+
+MAKERS = {"safetensors": safetensors_files, "torch_file": torch_files, "adapter_file": choices, "adapter_names": adapter_names,
+          "model_config": model_configs, "tokenizer": tokenizers, "manifest": manifests, "shard": choices, "shard_bytes": shards, "checkpoint": checkpoints,
+          "captions": captions, "config_file": config_files, "prompt_file": prompt_files, "picture": pictures,
+          "metrics_request": requests, "regex": regexes}
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "corpus")
+    for target, maker in MAKERS.items():
+        folder = root / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in maker():
+            content = json.dumps(content).encode() if isinstance(content, dict) else content
+            assert len(content) <= 4096, (target, name, len(content))
+            (folder / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
