@@ -45,10 +45,10 @@ TEST(Pattern, ThatIsNoneIsRefusedWithThePlace) {
 
 TEST(Pattern, ThatWouldTakeForEverIsRefusedWithinSeconds) {
   const auto start = std::chrono::steady_clock::now();
+  std::string subject(201, 'a');
+  subject.back() = '!';
   for (const std::string text : {"(a|aa)+$", "(a|a)*$", "(a+)+$", "^(([a-z])+.)+[A-Z]([a-z])+$"})
-    EXPECT_THAT(refusal_of([&] { pattern(text).is_found_in(std::string(200, 'a') + "!"); }),
-                HasSubstr("takes too long"))
-        << text;
+    EXPECT_THAT(refusal_of([&] { pattern(text).is_found_in(subject); }), HasSubstr("takes too long")) << text;
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
