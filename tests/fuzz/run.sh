@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 if ! command -v clang++ > /dev/null; then
   echo "clang++ is not installed: apt-get install clang" >&2
-  exit 64
+  exit 77
 fi
 all_targets=$(grep -v ON_REQUEST tests/fuzz/CMakeLists.txt | sed -n 's/^sdlora_fuzz_target(\([a-z_]*\).*/\1/p')
 seconds=60
