@@ -79,7 +79,7 @@ TEST(Hdf5Columns, RefusesAShapeLargerThanTheFileBeforeItAllocates) {
 
 TEST(Hdf5Columns, RefusesAChunkLargerThanItsColumn) {
   const auto one_chunk = [](hid_t creation) {
-    const hsize_t chunk[] = {1, 1 << 30};
+    const hsize_t chunk[] = {1, 1 << 20};
     H5Pset_chunk(creation, 2, chunk);
   };
   EXPECT_THAT(refusal_of_columns({.can_grow = true, .change_storage = one_chunk}),
