@@ -1,7 +1,6 @@
 #include "data/shards/hdf5_columns.h"
 
 #include <algorithm>
-#include <functional>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -46,16 +45,17 @@ void check_storage(hid_t dataset, const Hdf5Place& place) {
     place.fail("the Fletcher32 checksum and no other filter", "other filters");
 }
 
-// HDF5 takes memory for a whole chunk, however little of it the column fills.
+// As shard_format.h has it. HDF5 takes memory for a whole chunk, however little of it the column fills, and
+// reads beyond one whose shape does not suit the column's.
 void check_chunks(hid_t dataset, const std::vector<hsize_t>& dims, const Hdf5Place& place) {
   const Hdf5Handle creation{place.check(H5Dget_create_plist(dataset), "read how it is stored"), H5Pclose};
   std::vector<hsize_t> chunk(dims.size());
   const int rank = static_cast<int>(dims.size());
-  const bool is_inside = H5Pget_chunk(creation.id(), rank, chunk.data()) == rank &&
-                         std::equal(dims.begin(), dims.end(), chunk.begin(), std::greater_equal<>());
-  if (!is_inside)
-    place.fail(fmt::format("chunks within the shape [{}]", fmt::join(dims, ", ")),
-               fmt::format("[{}]", fmt::join(chunk, ", ")));
+  const bool has_rank = H5Pget_chunk(creation.id(), rank, chunk.data()) == rank;
+  if (!has_rank || (chunk[0] != 1 && chunk[0] != dims[0]) ||
+      !std::equal(dims.begin() + 1, dims.end(), chunk.begin() + 1))
+    place.fail(fmt::format("a chunk for each row, or one for all, of [{}]", fmt::join(dims, ", ")),
+               fmt::format("chunks of [{}]", fmt::join(chunk, ", ")));
 }
 
 }  // namespace

@@ -77,13 +77,13 @@ TEST(Hdf5Columns, RefusesAShapeLargerThanTheFileBeforeItAllocates) {
               HasSubstr("fits in the file"));  // overflows 64 bits
 }
 
-TEST(Hdf5Columns, RefusesAChunkLargerThanItsColumn) {
+TEST(Hdf5Columns, RefusesChunksThatAreNotTheFormats) {
   const auto one_chunk = [](hid_t creation) {
     const hsize_t chunk[] = {1, 1 << 20};
     H5Pset_chunk(creation, 2, chunk);
   };
   EXPECT_THAT(refusal_of_columns({.can_grow = true, .change_storage = one_chunk}),
-              HasSubstr("chunks within"));
+              HasSubstr("a chunk for each row"));
 }
 
 TEST(Hdf5Columns, RefusesOtherRanksAndTypes) {
