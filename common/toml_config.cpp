@@ -36,12 +36,23 @@ namespace {
 
 constexpr const char* kAdvice = "write texts in quotes; in \"…\" a backslash is written twice, in '…' once";
 
+// Columns count characters, from 1.
+size_t byte_of(std::string_view line, toml::source_index column) {
+  size_t byte = 0;
+  for (toml::source_index at = 1; at < column && byte < line.size(); ++at) do {
+      ++byte;
+    } while (byte < line.size() && (static_cast<uint8_t>(line[byte]) & 0xC0) == 0x80);
+  return byte;
+}
+
 class TomlConfig : public CLI::Config {
  public:
   explicit TomlConfig(const CLI::App& app) : app_(app) {}
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-    const std::string text{std::istreambuf_iterator<char>(input), {}};
+    std::string text{std::istreambuf_iterator<char>(input), {}};
+    if (text.starts_with("\xEF\xBB\xBF"))
+      text.erase(0, 3);  // byte-order mark, of which toml++ counts no column
     std::vector<CLI::ConfigItem> read;
     try {
       read_table(toml::parse(text), text, read);
@@ -135,7 +146,8 @@ class TomlConfig : public CLI::Config {
     std::istringstream lines(text);
     std::string line;
     for (toml::source_index i = 0; i < region.begin.line; ++i) std::getline(lines, line);
-    return line.substr(region.begin.column - 1, region.end.column - region.begin.column);
+    const size_t begin = byte_of(line, region.begin.column);
+    return line.substr(begin, byte_of(line, region.end.column) - begin);
   }
 
   const CLI::App& app_;

@@ -1,5 +1,7 @@
 #include "data/shards/hdf5_columns.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -41,6 +43,19 @@ void check_storage(hid_t dataset, const Hdf5Place& place) {
   if (H5Pget_nfilters(creation.id()) != 1 || H5Pget_filter2(creation.id(), 0, &flags, &value_count, nullptr,
                                                             0, nullptr, &config) != H5Z_FILTER_FLETCHER32)
     place.fail("the Fletcher32 checksum and no other filter", "other filters");
+}
+
+// As shard_format.h has it. HDF5 takes memory for a whole chunk, however little of it the column fills, and
+// reads beyond one whose shape does not suit the column's.
+void check_chunks(hid_t dataset, const std::vector<hsize_t>& dims, const Hdf5Place& place) {
+  const Hdf5Handle creation{place.check(H5Dget_create_plist(dataset), "read how it is stored"), H5Pclose};
+  std::vector<hsize_t> chunk(dims.size());
+  const int rank = static_cast<int>(dims.size());
+  const bool has_rank = H5Pget_chunk(creation.id(), rank, chunk.data()) == rank;
+  if (!has_rank || (chunk[0] != 1 && chunk[0] != dims[0]) ||
+      !std::equal(dims.begin() + 1, dims.end(), chunk.begin() + 1))
+    place.fail(fmt::format("a chunk for each row, or one for all, of [{}]", fmt::join(dims, ", ")),
+               fmt::format("chunks of [{}]", fmt::join(chunk, ", ")));
 }
 
 }  // namespace
@@ -89,6 +104,7 @@ Hdf5Columns::Column Hdf5Columns::open(const std::string& name, int rank, H5T_cla
       place.fail(fmt::format("a shape that fits in the file's {} bytes", file_bytes_),
                  fmt::format("[{}]", fmt::join(column.dims, ", ")));
   }
+  check_chunks(column.dataset.id(), column.dims, place);
   return column;
 }
 

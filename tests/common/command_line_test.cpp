@@ -64,6 +64,29 @@ TEST(CommandLine, ReadsAConfigFileAndLetsFlagsWin) {
   EXPECT_EQ(options.device, "cpu");
 }
 
+// A number keeps its digits; where they stand is counted in characters by the TOML library.
+TEST(CommandLine, ReadsNumbersBehindLettersOfSeveralBytesAndAByteOrderMark) {
+  for (const char* text : {"\xEF\xBB\xBF"
+                           "ratio = 1.25\n",
+                           "x = {device = \"\", note = \"\xC3\xBC\xC3\xBC\", ratio = 1.25}\n"}) {
+    double ratio = 0;
+    std::string note, device;
+    CLI::App app("test", "prog");
+    app.add_option("--ratio", ratio);
+    app.add_option("--note", note);
+    app.add_option("--device", device);
+    const std::string file = config_file(text);
+    const char* const words[] = {"prog", "--config", file.c_str()};
+    parse_command_line(app, 3, words);
+    EXPECT_EQ(ratio, 1.25) << text;
+  }
+}
+
+TEST(CommandLine, RefusesWhatTheTomlLibraryAsserts) {
+  EXPECT_THAT(usage_error({"--config", config_file("[= 1]\n").c_str()}), HasSubstr("is not TOML"));
+  EXPECT_THAT(usage_error({"--config", config_file("\xC3\xBC = 1\n").c_str()}), HasSubstr("TOML"));
+}
+
 TEST(CommandLine, SuggestsTheNearestNameForAMisspeltConfigKey) {
   const std::string file = config_file("bacth-size = 2\n");
   EXPECT_THAT(usage_error({"--config", file.c_str()}), HasSubstr("did you mean --batch-size?"));

@@ -1,5 +1,6 @@
 // What somebody sends to the port of the metrics, over a real connection. After each such client a scrape
 // must succeed.
+#include <cerrno>
 #include <cstdlib>
 #include <string>
 
@@ -27,12 +28,21 @@ std::string answer_to(int port, std::string_view request, const timeval& patienc
   address.sin_port = htons(static_cast<uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  if (::connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) std::abort();
+  while (::connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    if (errno == EISCONN)
+      break;  // it went on while libFuzzer's clock ticked
+    else if (errno != EINTR && errno != EALREADY)
+      std::abort();
   (void)::send(connection, request.data(), request.size(), MSG_NOSIGNAL);
   std::string answer;
   char buffer[4096];
-  for (ssize_t got = 0; (got = ::recv(connection, buffer, sizeof buffer, 0)) > 0;)
-    answer.append(buffer, static_cast<size_t>(got));
+  while (true) {
+    const ssize_t got = ::recv(connection, buffer, sizeof buffer, 0);
+    if (got > 0)
+      answer.append(buffer, static_cast<size_t>(got));
+    else if (got == 0 || errno != EINTR)  // libFuzzer's clock ticks with a signal
+      break;
+  }
   ::close(connection);
   return answer;
 }

@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 if ! command -v clang++ > /dev/null; then
   echo "clang++ is not installed: apt-get install clang" >&2
-  exit 64
+  exit 77
 fi
 all_targets=$(grep -v ON_REQUEST tests/fuzz/CMakeLists.txt | sed -n 's/^sdlora_fuzz_target(\([a-z_]*\).*/\1/p')
 seconds=60
@@ -31,14 +31,17 @@ export UBSAN_OPTIONS=print_stacktrace=1
 export OMP_NUM_THREADS=1
 
 # fuzz_one TARGET: replays, then fuzzes; leaves build-fuzz/artifacts/TARGET.log and .rc
+# shellcheck disable=SC2317  # xargs calls it
 fuzz_one() {
-  local target=$1 rc=0
+  local target=$1 rc=0 known=()
   local work=build-fuzz/corpus/$target artifacts=build-fuzz/artifacts/$target
-  mkdir -p "$work" "$artifacts" "tests/fuzz/findings/$target"
+  mkdir -p "$work" "$artifacts"
+  for folder in tests/fuzz/corpus/"$target" tests/fuzz/findings/"$target"; do
+    [ ! -d "$folder" ] || known+=("$folder")
+  done
   build-fuzz/fuzz/"${target}_fuzz" -timeout=5 -rss_limit_mb=2048 -max_len=8192 -max_total_time="$seconds" -close_fd_mask=3 \
-    -print_final_stats=1 -artifact_prefix="$artifacts/" "$work" "tests/fuzz/corpus/$target" "tests/fuzz/findings/$target" \
-    > "$artifacts.log" 2>&1 || rc=$?
-  echo $rc > "$artifacts.rc"
+    -print_final_stats=1 -artifact_prefix="$artifacts/" "$work" "${known[@]}" > "$artifacts.log" 2>&1 || rc=$?
+  echo "$rc" > "$artifacts.rc"
 }
 export -f fuzz_one
 export seconds
@@ -57,7 +60,7 @@ for target in $targets; do
   finding=none
   if [ "$(cat "build-fuzz/artifacts/$target.rc")" != 0 ]; then
     failed=1
-    finding=$(grep -aom1 -E 'FINDING: [^:]*|SUMMARY: .*|ERROR: .*|runtime error: .*' "$log" || echo "see $log")
+    finding=$(grep -aom1 -E 'FINDING: .*|runtime error: .*|SUMMARY: .*' "$log" | cut -c1-200 || echo "see $log")
   fi
   printf '%-16s %12s %8s  %s\n' "$target" "${executions:-?}" "${edges:-?}" "$finding"
 done

@@ -76,11 +76,16 @@ void add_column(FuzzedDataProvider& input, hid_t file, const char* name, int usu
     dims[i] = mostly<hsize_t>(input, i == 0 ? 2 : 4, input.ConsumeIntegralInRange<hsize_t>(0, 5));
     value_count *= dims[i];
   }
-  const Hdf5Handle space{H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), H5Sclose};
+  const bool can_grow = mostly(input, false, true);  // then a chunk may be larger than the column
+  const std::vector<hsize_t> most(dims.size(), H5S_UNLIMITED);
+  const Hdf5Handle space{
+      H5Screate_simple(static_cast<int>(dims.size()), dims.data(), can_grow ? most.data() : nullptr),
+      H5Sclose};
   const Hdf5Handle creation{H5Pcreate(H5P_DATASET_CREATE), H5Pclose};
   if (!dims.empty() && mostly(input, true, false)) {
     std::vector<hsize_t> chunk = dims;
-    for (hsize_t& side : chunk) side = std::max<hsize_t>(side, 1);
+    for (hsize_t& side : chunk)
+      side = can_grow ? input.ConsumeIntegralInRange<hsize_t>(1, 1 << 28) : std::max<hsize_t>(side, 1);
     H5Pset_chunk(creation.id(), static_cast<int>(chunk.size()), chunk.data());
     if (mostly(input, true, false)) H5Pset_fletcher32(creation.id());
     if (mostly(input, false, true)) H5Pset_deflate(creation.id(), 1);
@@ -92,7 +97,7 @@ void add_column(FuzzedDataProvider& input, hid_t file, const char* name, int usu
   const Hdf5Handle column{
       H5Dcreate2(file, name, type.id(), space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), H5Dclose};
   const std::string values = values_for(input, type.id(), value_count);
-  if (column.id() >= 0 && !values.empty() && mostly(input, true, false))
+  if (column.id() >= 0 && !values.empty() && !can_grow && mostly(input, true, false))
     H5Dwrite(column.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
 }
 

@@ -23,6 +23,7 @@ struct HostileFile {
   int64_t version = kFormatVersion;
   bool is_chunked = true;
   bool has_checksum = true;
+  bool can_grow = false;
   std::function<void(hid_t creation)> change_storage = [](hid_t) {};
   std::function<void(hid_t file)> add = [](hid_t) {};
 };
@@ -37,7 +38,9 @@ void write(const std::filesystem::path& path, const HostileFile& content) {
   const Hdf5Handle file = create(path);
   write_integer_attribute(file.id(), "format_version", content.version, kPlace);
   const int rank = static_cast<int>(content.shape.size());
-  const Hdf5Handle space{H5Screate_simple(rank, content.shape.data(), nullptr), H5Sclose};
+  const std::vector<hsize_t> most =
+      content.can_grow ? std::vector<hsize_t>(content.shape.size(), H5S_UNLIMITED) : content.shape;
+  const Hdf5Handle space{H5Screate_simple(rank, content.shape.data(), most.data()), H5Sclose};
   const Hdf5Handle creation{H5Pcreate(H5P_DATASET_CREATE), H5Pclose};
   std::vector<hsize_t> chunk = content.shape;
   chunk[0] = 1;
@@ -72,6 +75,15 @@ TEST(Hdf5Columns, RefusesAShapeLargerThanTheFileBeforeItAllocates) {
   EXPECT_THAT(refusal_of_columns({.shape = {hsize_t{1} << 40, 4}}), HasSubstr("fits in the file"));
   EXPECT_THAT(refusal_of_columns({.shape = {hsize_t{1} << 62, 1 << 20}}),
               HasSubstr("fits in the file"));  // overflows 64 bits
+}
+
+TEST(Hdf5Columns, RefusesChunksThatAreNotTheFormats) {
+  const auto one_chunk = [](hid_t creation) {
+    const hsize_t chunk[] = {1, 1 << 20};
+    H5Pset_chunk(creation, 2, chunk);
+  };
+  EXPECT_THAT(refusal_of_columns({.can_grow = true, .change_storage = one_chunk}),
+              HasSubstr("a chunk for each row"));
 }
 
 TEST(Hdf5Columns, RefusesOtherRanksAndTypes) {
