@@ -47,7 +47,8 @@ int run_program(int* argc, char*** argv, const std::function<void(Communicator& 
 int run_program(int* argc, char*** argv, const std::function<Start()>& read_options,
                 const std::function<void(Communicator& world)>& body) {
   open_missing_standard_files();
-  const std::string undone_binding = take_back_thread_binding(*argv);
+  take_back_thread_binding(*argv);
+  const std::string undone_binding = undone_thread_binding();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
   recycle_tensor_memory();
@@ -73,7 +74,7 @@ int run_program(int* argc, char*** argv, const std::function<Start()>& read_opti
     log::start(world->rank(), world->size());
     refuse_ranks_without_mpi(world->size());
     if (!undone_binding.empty() && world->rank() == 0)
-      log::info(fmt::format("{} is not obeyed: ranks share a host's cores by --cpu-threads", undone_binding));
+      log::info(undone_binding + " is not obeyed: the ranks share the cores by --cpu-threads");
     if (refusal) std::rethrow_exception(refusal);
     body(*world);
     return static_cast<int>(ExitCode::kDone);

@@ -29,18 +29,14 @@ cpu_set_t cores_of_places() {
 
 }  // namespace
 
-std::string take_back_thread_binding(char** argv) {
-  if (const char* undone = std::getenv(kTakenBack)) {
-    const std::string text = undone;
-    ::unsetenv(kTakenBack);
-    return text;
-  }
-  if (omp_get_proc_bind() == omp_proc_bind_false || omp_get_num_places() == 0) return "";
+void take_back_thread_binding(char** argv) {
+  if (std::getenv(kTakenBack) != nullptr) return;
+  if (omp_get_proc_bind() == omp_proc_bind_false || omp_get_num_places() == 0) return;
   const cpu_set_t cores = cores_of_places();
   std::array<char, PATH_MAX> program{};
   if (::readlink("/proc/self/exe", program.data(), program.size() - 1) < 0 ||
       ::sched_setaffinity(0, sizeof cores, &cores) != 0)
-    return "";
+    return;
   std::string undone;
   for (const char* variable : kVariables)
     if (const char* value = std::getenv(variable)) {
@@ -50,7 +46,13 @@ std::string take_back_thread_binding(char** argv) {
   ::setenv(kTakenBack, undone.c_str(), /*overwrite=*/1);
   ::execv(program.data(), argv);
   ::unsetenv(kTakenBack);  // not started again: bound as before, which set_cpu_threads() sees
-  return "";
+}
+
+std::string undone_thread_binding() {
+  const char* undone = std::getenv(kTakenBack);
+  const std::string text = undone == nullptr ? "" : undone;
+  ::unsetenv(kTakenBack);
+  return text;
 }
 
 }  // namespace sdlora::comm

@@ -7,9 +7,13 @@ namespace sdlora::comm {
 
 // Where OMP_PROC_BIND or GOMP_CPU_AFFINITY is set, libgomp has bound the main thread of every rank to the
 // first of its cores before main() begins, and binds the others behind it: ranks that share cores meet on the
-// same ones. Starts this program again without these variables, on all the cores that they name. Returns
-// where there is nothing to undo, and what was undone by the start before: "OMP_PROC_BIND=true"; else empty.
-// Call before threads, children and MPI.
-std::string take_back_thread_binding(char** argv);
+// same ones, and so does all that a process starts. Starts this program again without these variables, on all
+// the cores that they name; returns where there is nothing to undo. Call before files, children, threads and
+// MPI.
+void take_back_thread_binding(char** argv);
+
+// What take_back_thread_binding() undid before it started this program again: "OMP_PROC_BIND=true"; else
+// empty. Only the first call tells.
+std::string undone_thread_binding();
 
 }  // namespace sdlora::comm

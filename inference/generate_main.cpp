@@ -49,7 +49,7 @@ void refuse_ranks(const sdlora::comm::Communicator& world) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  sdlora::process::begin_program();
+  sdlora::process::begin_program(argv);
   return sdlora::comm::run_program(&argc, &argv, [&](sdlora::comm::Communicator& world) {
     sdlora::inference::GenerateOptions options;
     CLI::App app("Makes pictures with Stable Diffusion 1.5 and a LoRA adapter.", "generate");

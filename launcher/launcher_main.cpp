@@ -7,6 +7,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "comm/thread_binding.h"
 #include "common/command_line.h"
 #include "common/error.h"
 #include "common/error_report.h"
@@ -51,9 +52,13 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  sdlora::comm::take_back_thread_binding(argv);
   sdlora::open_missing_standard_files();
   std::signal(SIGPIPE, SIG_IGN);  // a supervisor outlives the reader of its output
   try {
+    const std::string undone = sdlora::comm::undone_thread_binding();
+    if (!undone.empty())
+      sdlora::log::info(undone + " is not obeyed: the ranks share the cores by --cpu-threads");
     return run(argc, argv);
   } catch (...) {
     const sdlora::ErrorReport report = sdlora::report_of(std::current_exception());

@@ -43,7 +43,7 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device d
 }  // namespace
 
 int main(int argc, char** argv) {
-  process::begin_program();
+  process::begin_program(argv);
   trainer::TrainConfig config;
   const auto read_options = [&] {
     const auto parsed = trainer::parse_train_config(argc, argv, config);

@@ -47,7 +47,7 @@ void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader)
 }  // namespace
 
 int main(int argc, char** argv) {
-  sdlora::process::begin_program();
+  sdlora::process::begin_program(argv);
   ImageLoader loader;  // forks, so it comes before MPI and threads
   return sdlora::comm::run_program(&argc, &argv, [&](Communicator& world) {
     CLI::App app("Makes a cache of latents and text embeddings from a folder of images with captions.",

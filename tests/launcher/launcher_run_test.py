@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -328,6 +329,19 @@ class AStart(ARun):
         output = self.finish(process, process.wait(timeout=90))
         self.assertNotEqual(process.returncode, 0)
         self.assertIn("no sign of life from the ranks for 22 s", output)
+
+    def test_where_openmp_binds_threads_gives_every_rank_all_cores(self):
+        cores = sorted(os.sched_getaffinity(0))
+        for variable in ("OMP_PROC_BIND=true", f"GOMP_CPU_AFFINITY={cores[0]}-{cores[-1]}"):
+            with self.subTest(variable=variable):
+                name, value = variable.split("=")
+                process = self.start(*programs.train_options(self.output, max_steps=2), env=dict(os.environ, **{name: value}))
+                output = self.finish(process, 0)
+                self.assertIn(f"{variable} is not obeyed", output)
+                hosts = re.search(r"hosts +.*2 ranks: 1 thread on cores? ([-,\d]+)", output)
+                self.assertTrue(hosts, output)
+                self.assertEqual(len(re.findall(r"\d+", hosts[1])), min(2, len(cores)), hosts[0])
+                shutil.rmtree(self.output)
 
     def test_with_the_variables_of_a_slurm_job_that_is_none_is_made_by_mpirun(self):
         environment = dict(os.environ, SLURM_JOB_ID="99999999", SLURM_NTASKS="2")
