@@ -59,6 +59,7 @@ std::vector<HostRank> MpiHostProgress::ranks_of(const MpiGroup& world) const {
   const int own = world.rank();
   check_mpi(MPI_Allgather(&own, 1, MPI_INT, world_ranks.data(), 1, MPI_INT, host_.get()), "MPI_Allgather");
   std::vector<HostRank> ranks;
+  ranks.reserve(world_ranks.size());
   for (int local = 0; local < host_.size(); ++local)
     ranks.push_back({world_ranks[static_cast<size_t>(local)], of(local)});
   return ranks;

@@ -50,7 +50,7 @@ void take_back_thread_binding(char** argv) {
 
 std::string undone_thread_binding() {
   const char* undone = std::getenv(kTakenBack);
-  const std::string text = undone == nullptr ? "" : undone;
+  std::string text = undone == nullptr ? "" : undone;
   ::unsetenv(kTakenBack);
   return text;
 }

@@ -72,6 +72,7 @@ std::string interfaces_to_exclude(const std::vector<NetworkInterface>& interface
 
 std::string describe(const std::vector<NetworkInterface>& interfaces) {
   std::vector<std::string> texts;
+  texts.reserve(interfaces.size());
   for (const NetworkInterface& interface : interfaces)
     texts.push_back(interface.name + " " + interface.address);
   return texts.empty() ? "none" : fmt::format("{}", fmt::join(texts, ", "));

@@ -55,7 +55,9 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
 }  // namespace
 
 CacheInputs gather_cache_inputs(const CacheOptions& options, comm::Communicator& world) {
-  auto [found, inspected] = scan_pictures(options, world);
+  ScannedPictures scanned = scan_pictures(options, world);
+  auto& found = scanned.found;
+  auto& inspected = scanned.inspected;
   CacheInputs inputs;
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;

@@ -24,8 +24,7 @@ std::string with_names(const std::string& sentence, const std::vector<std::strin
 }
 
 std::string sentence_of_empty_captions(const Shrinkage& shrinkage) {
-  const std::string sentence =
-      counted(shrinkage.empty_captions.size(), "caption is empty", "captions are empty");
+  std::string sentence = counted(shrinkage.empty_captions.size(), "caption is empty", "captions are empty");
   if (shrinkage.emptied_count == 0) return sentence;
   return fmt::format("{} ({} had words in the last run)", sentence, shrinkage.emptied_count);
 }

@@ -52,7 +52,7 @@ std::string address_of_this_host() {
 
 std::string name_to_reach(const EndpointAddress& address) {
   if (!address.advertised.empty()) return without_brackets(address.advertised);
-  const std::string listening = without_brackets(address.listen);
+  std::string listening = without_brackets(address.listen);
   if (listening != "0.0.0.0" && listening != "::") return listening;
   return is_resolved(host_name()) ? host_name() : address_of_this_host();
 }

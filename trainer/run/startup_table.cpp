@@ -100,6 +100,7 @@ std::string describe_hosts(comm::Communicator& world) {
       host->threads.push_back(threads);
   }
   std::vector<std::string> texts;
+  texts.reserve(hosts.size());
   for (const Host& host : hosts)
     texts.push_back(fmt::format("{} ({} rank{}: {}{})", host.name, host.rank_count,
                                 host.rank_count == 1 ? "" : "s", fmt::join(host.threads, "; "),
