@@ -118,7 +118,7 @@ class TheTrainerRefuses(unittest.TestCase):
     def test_a_used_output_when_a_fresh_run_is_asked_for(self):
         self.assertEqual(programs.train(self.directory / "run").exit_code, 0)
         log = (self.directory / "run/log.txt").read_text()
-        self.expect(programs.USAGE, "--resume", "a metrics.jsonl", resume="none")
+        self.expect(programs.USAGE, "--resume", "metrics.jsonl, lora_weights.pt", resume="none")
         self.assertEqual((self.directory / "run/log.txt").read_text(), log, "nothing of a run that is refused")
 
     def test_to_go_on_with_other_settings(self):
