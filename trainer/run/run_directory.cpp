@@ -61,7 +61,7 @@ void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& worl
     if (fs::exists(output / monitoring::kLockFileName)) return;  // ours, from before its first checkpoint
     refuse("the output directory holds files of others that this run would replace",
            files_in_the_way(output, {"config.toml", "lora_weights.json", "log.txt", "report.html",
-                                     monitoring::kMetricsFileName, monitoring::kPreviewsFolderName}),
+                                     monitoring::kMetricsFileName}),
            "choose another --output");
   });
 }

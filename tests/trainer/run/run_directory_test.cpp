@@ -43,12 +43,12 @@ TEST_F(RunDirectory, ThatHoldsARunIsRefusedOnlyWhereNothingMayBeResumed) {
 }
 
 TEST_F(RunDirectory, IsRefusedWhereARunWouldReplaceWhatIsNotItsOwn) {
-  for (const char* name : {"config.toml", "report.html", "log.txt", "metrics.jsonl", "lora_weights.json",
-                           "lora_weights.pt", "previews/holiday.png"}) {
+  for (const char* name :
+       {"config.toml", "report.html", "log.txt", "metrics.jsonl", "lora_weights.json", "lora_weights.pt"}) {
     std::filesystem::remove_all(config_.places.output);
     write_bytes(config_.places.output / name, "mine");
     EXPECT_THAT(error_of([&] { refuse_a_used_directory(config_, *world_); }),
-                AllOf(StartsWith("64 "), HasSubstr(std::filesystem::path(name).begin()->string())))
+                AllOf(StartsWith("64 "), HasSubstr(name)))
         << name;
   }
 }
