@@ -82,6 +82,7 @@ class Supervisor {
   void heed(int signal, const ChildProcess& ranks, RunningClock::TimePoint now);
   void end_ranks(const ChildProcess& ranks, RunningClock::TimePoint now);
   double start_timeout_seconds() const;
+  bool waits_for_first_sign() const;
   bool has_stalled(RunningClock::TimePoint now);
   void clean_up();
   std::vector<std::string> command(bool is_first) const;
@@ -189,13 +190,13 @@ int Supervisor::wait_for(ChildProcess& ranks) {
     }
     if (!kill_at_ && has_stalled(now)) {
       log::warning(
-          has_shown_life_
-              ? fmt::format("no change in {} for {:.0f} s: the ranks are ended", options_.output.string(),
-                            options_.stall_timeout_seconds)
-              : fmt::format("no sign of life from the ranks for {:.0f} s (--startup-timeout and {:.0f} s "
+          waits_for_first_sign()
+              ? fmt::format("no sign of life from the ranks for {:.0f} s (--startup-timeout and {:.0f} s "
                             "for {}): they are ended. Does it reach every host, without a password?",
                             start_timeout_seconds(), kSecondsForTheStarter,
-                            word_of(options_.starter, starter_words())));
+                            word_of(options_.starter, starter_words()))
+              : fmt::format("no change in {} for {:.0f} s: the ranks are ended", options_.output.string(),
+                            options_.stall_timeout_seconds));
       is_stalled_ = true;
       end_ranks(ranks, now);
     }
@@ -240,7 +241,12 @@ double Supervisor::start_timeout_seconds() const {
 }
 
 // Until their first sign of life the ranks are not watched by themselves: MPI may not start, or nobody starts
-// them.
+// them. A --stall-timeout that is shorter holds from the beginning.
+bool Supervisor::waits_for_first_sign() const {
+  const double stall = options_.stall_timeout_seconds;
+  return !has_shown_life_ && (stall == 0 || stall > start_timeout_seconds());
+}
+
 bool Supervisor::has_stalled(RunningClock::TimePoint now) {
   if (has_shown_life_ && options_.stall_timeout_seconds == 0) return false;
   const auto sign_of_life = newest_sign_of_life(options_.output);
@@ -249,7 +255,7 @@ bool Supervisor::has_stalled(RunningClock::TimePoint now) {
     has_shown_life_ = true;
   }
   sign_of_life_ = sign_of_life;
-  const double most = has_shown_life_ ? options_.stall_timeout_seconds : start_timeout_seconds();
+  const double most = waits_for_first_sign() ? start_timeout_seconds() : options_.stall_timeout_seconds;
   return most > 0 && now - last_change_ > std::chrono::duration<double>(most);
 }
 
