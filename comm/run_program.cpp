@@ -39,6 +39,12 @@ int close_after_failure(MpiSession& session, const ErrorReport& report) {
 
 }  // namespace
 
+void prepare_process(char** argv) {
+  take_back_thread_binding(argv);
+  open_missing_standard_files();
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
+}
+
 int run_program(int* argc, char*** argv, const std::function<void(Communicator& world)>& body) {
   return run_program(
       argc, argv, [] { return Start{}; }, body);
@@ -46,11 +52,9 @@ int run_program(int* argc, char*** argv, const std::function<void(Communicator& 
 
 int run_program(int* argc, char*** argv, const std::function<Start()>& read_options,
                 const std::function<void(Communicator& world)>& body) {
-  open_missing_standard_files();
-  take_back_thread_binding(*argv);
+  prepare_process(*argv);
   const std::string undone_binding = undone_thread_binding();
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of its write, not our end
-  std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of its write, not our end
   recycle_tensor_memory();
   Start start;
   std::exception_ptr refusal;  // thrown again once the ranks can speak of it together
@@ -73,8 +77,7 @@ int run_program(int* argc, char*** argv, const std::function<Start()>& read_opti
     }
     log::start(world->rank(), world->size());
     refuse_ranks_without_mpi(world->size());
-    if (!undone_binding.empty() && world->rank() == 0)
-      log::info(undone_binding + " is not obeyed: the ranks share the cores by --cpu-threads");
+    if (!undone_binding.empty() && world->rank() == 0) log::info(undone_binding);
     if (refusal) std::rethrow_exception(refusal);
     body(*world);
     return static_cast<int>(ExitCode::kDone);

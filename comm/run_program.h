@@ -10,6 +10,11 @@
 
 namespace sdlora::comm {
 
+// What every program needs first of all, before it opens files, forks or starts threads: threads that OpenMP
+// has not bound to cores (thread_binding.h), the three standard files (common/standard_files.h), and no end
+// with the reader of its output. A second call changes nothing.
+void prepare_process(char** argv);
+
 // Runs `body` with the world's communicator and returns the exit code. MPI is initialised when mpirun or srun
 // started this process (mpi_session.h); otherwise there is one rank. An Error is logged as one message; any
 // other exception is reported as a defect of ours (70), or as a lack of memory. A failing rank waits one

@@ -62,11 +62,10 @@ void StartWatch::watch() {
                     .where = fmt::format("rank {} on host {}", rank, host_name()),
                     .advice = fmt::format(
                         "where an interface has the same address on several hosts, or does not lead "
-                        "to the others, leave it out: export OMPI_MCA_btl_tcp_if_exclude={} "
-                        "OMPI_MCA_oob_tcp_if_exclude={}; where /dev/shm is small, full or not the "
+                        "to the others, leave it out: {}; where /dev/shm is small, full or not the "
                         "same for all ranks of a host: export OMPI_MCA_btl=self,tcp; a large job may "
                         "need a longer --startup-timeout",
-                        interfaces_to_exclude(interfaces), interfaces_to_exclude(interfaces))})
+                        command_to_exclude(interfaces))})
                  .what());
   // No destructors: the main thread is stuck in the library.
   _exit(static_cast<int>(ExitCode::kInternal));

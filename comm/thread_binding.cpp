@@ -50,9 +50,10 @@ void take_back_thread_binding(char** argv) {
 
 std::string undone_thread_binding() {
   const char* undone = std::getenv(kTakenBack);
-  std::string text = undone == nullptr ? "" : undone;
+  if (undone == nullptr) return "";
+  std::string sentence = undone + std::string(" is not obeyed: the ranks share the cores by --cpu-threads");
   ::unsetenv(kTakenBack);
-  return text;
+  return sentence;
 }
 
 }  // namespace sdlora::comm

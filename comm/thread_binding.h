@@ -12,8 +12,8 @@ namespace sdlora::comm {
 // MPI.
 void take_back_thread_binding(char** argv);
 
-// What take_back_thread_binding() undid before it started this program again: "OMP_PROC_BIND=true"; else
-// empty. Only the first call tells.
+// A sentence for the log about what take_back_thread_binding() undid before it started this program again,
+// "OMP_PROC_BIND=true is not obeyed …"; else empty. Only the first call tells.
 std::string undone_thread_binding();
 
 }  // namespace sdlora::comm

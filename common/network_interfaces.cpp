@@ -70,6 +70,11 @@ std::string interfaces_to_exclude(const std::vector<NetworkInterface>& interface
   return fmt::format("{}", fmt::join(names, ","));
 }
 
+std::string command_to_exclude(const std::vector<NetworkInterface>& interfaces) {
+  const std::string names = interfaces_to_exclude(interfaces);
+  return fmt::format("export OMPI_MCA_btl_tcp_if_exclude={} OMPI_MCA_oob_tcp_if_exclude={}", names, names);
+}
+
 std::string describe(const std::vector<NetworkInterface>& interfaces) {
   std::vector<std::string> texts;
   texts.reserve(interfaces.size());

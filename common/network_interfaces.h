@@ -19,6 +19,9 @@ std::vector<NetworkInterface> network_interfaces();
 // "lo,docker0": what MPI should not connect by; "lo" where there is no such interface.
 std::string interfaces_to_exclude(const std::vector<NetworkInterface>& interfaces);
 
+// The line for a shell that leaves them out, for the ranks' messages and for those of mpirun.
+std::string command_to_exclude(const std::vector<NetworkInterface>& interfaces);
+
 // "eth0 10.1.0.7/24, docker0 172.17.0.1/16"; "none".
 std::string describe(const std::vector<NetworkInterface>& interfaces);
 

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "common/utf8.h"
+
 namespace sdlora {
 namespace {
 
@@ -40,26 +42,6 @@ std::string without_padding(std::string scientific) {
   while (sign + 1 < scientific.size() - 1 && scientific[sign + 1] == '0') scientific.erase(sign + 1, 1);
   if (scientific[sign] == '+') scientific.erase(sign, 1);
   return scientific;
-}
-
-// The bytes of the code point that begins at `at`; 0 when they are not UTF-8.
-size_t utf8_length(const std::string& text, size_t at) {
-  const auto byte = [&](size_t i) {
-    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
-  };
-  const unsigned first = byte(0), second = byte(1);
-  const auto continues = [&](size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first < 0xE0) return continues(1) ? 2 : 0;
-  if (first >= 0xE0 && first < 0xF0) {
-    const bool is_overlong = first == 0xE0 && second < 0xA0, is_surrogate = first == 0xED && second >= 0xA0;
-    return continues(1) && continues(2) && !is_overlong && !is_surrogate ? 3 : 0;
-  }
-  if (first >= 0xF0 && first < 0xF5) {
-    const bool is_overlong = first == 0xF0 && second < 0x90, is_too_large = first == 0xF4 && second >= 0x90;
-    return continues(1) && continues(2) && continues(3) && !is_overlong && !is_too_large ? 4 : 0;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -209,7 +191,7 @@ std::string canonical_text(ValueKind kind, const std::string& text) {
 std::optional<std::string> toml_string(const std::string& text) {
   std::string quoted = "\"";
   for (size_t at = 0, length = 0; at < text.size(); at += length) {
-    length = utf8_length(text, at);
+    length = utf8_character_bytes(std::string_view(text).substr(at));
     if (length == 0) return std::nullopt;
     const char letter = text[at];
     if (letter == '"' || letter == '\\')

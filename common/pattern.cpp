@@ -26,8 +26,8 @@ std::string message_of(int code) {
 }  // namespace
 
 struct Pattern::Compiled {
-  Compiled(std::string_view text, uint32_t options, int& failure, size_t& at)
-      : code(pcre2_compile(bytes_of(text), text.size(), options, &failure, &at, nullptr)) {}
+  Compiled(std::string_view text, int& failure, size_t& at)
+      : code(pcre2_compile(bytes_of(text), text.size(), PCRE2_DOLLAR_ENDONLY, &failure, &at, nullptr)) {}
 
   ~Compiled() { pcre2_code_free(code); }
 
@@ -46,18 +46,13 @@ Pattern::Pattern(std::string text, std::string where, ExitCode malformed)
                              .where = where_});
   };
   if (text_.size() > kLongestPattern) refuse(fmt::format("{} bytes", text_.size()));
-  const auto compile = [&](uint32_t options) {
-    int failure = 0;
-    size_t at = 0;
-    auto compiled = std::make_shared<Compiled>(text_, options | PCRE2_DOLLAR_ENDONLY, failure, at);
-    if (compiled->code == nullptr) refuse(fmt::format("{} ({} at byte {})", text_, message_of(failure), at));
-    return compiled;
-  };
-  anywhere_ = compile(0);
-  whole_ = compile(PCRE2_ANCHORED | PCRE2_ENDANCHORED);
+  int failure = 0;
+  size_t at = 0;
+  compiled_ = std::make_shared<Compiled>(text_, failure, at);
+  if (compiled_->code == nullptr) refuse(fmt::format("{} ({} at byte {})", text_, message_of(failure), at));
 }
 
-bool Pattern::match(const Compiled& compiled, std::string_view subject) const {
+bool Pattern::match(std::string_view subject, uint32_t options) const {
   using Context = std::unique_ptr<pcre2_match_context, decltype(&pcre2_match_context_free)>;
   using Data = std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)>;
   const Context context(pcre2_match_context_create(nullptr), pcre2_match_context_free);
@@ -65,7 +60,7 @@ bool Pattern::match(const Compiled& compiled, std::string_view subject) const {
   pcre2_set_match_limit(context.get(), kMostSteps);
   pcre2_set_heap_limit(context.get(), kMostKibibytes);
   const int result =
-      pcre2_match(compiled.code, bytes_of(subject), subject.size(), 0, 0, data.get(), context.get());
+      pcre2_match(compiled_->code, bytes_of(subject), subject.size(), 0, options, data.get(), context.get());
   if (result >= 0) return true;
   if (result == PCRE2_ERROR_NOMATCH) return false;
   throw Error(malformed_,
@@ -77,11 +72,11 @@ bool Pattern::match(const Compiled& compiled, std::string_view subject) const {
 }
 
 bool Pattern::is_found_in(std::string_view subject) const {
-  return match(*anywhere_, subject);
+  return match(subject, 0);
 }
 
 bool Pattern::matches(std::string_view subject) const {
-  return match(*whole_, subject);
+  return match(subject, PCRE2_ANCHORED | PCRE2_ENDANCHORED);
 }
 
 }  // namespace sdlora

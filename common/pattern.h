@@ -1,6 +1,7 @@
 // A regular expression that somebody else wrote: matching is bounded in time, memory and depth.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,11 +25,11 @@ class Pattern {
  private:
   struct Compiled;
 
-  bool match(const Compiled& code, std::string_view subject) const;
+  bool match(std::string_view subject, uint32_t options) const;
 
   std::string text_, where_;
   ExitCode malformed_;
-  std::shared_ptr<const Compiled> anywhere_, whole_;
+  std::shared_ptr<const Compiled> compiled_;
 };
 
 }  // namespace sdlora

@@ -123,11 +123,9 @@ Finding network() {
   const bool has_local = std::any_of(interfaces.begin(), interfaces.end(),
                                      [](const NetworkInterface& one) { return one.is_local; });
   if (!has_local) return {Kind::kFine, "network", describe(interfaces)};
-  const std::string excluded = interfaces_to_exclude(interfaces);
   return {Kind::kNote, "network",
-          fmt::format("{}; for runs on several hosts leave out what leads nowhere: export "
-                      "OMPI_MCA_btl_tcp_if_exclude={} OMPI_MCA_oob_tcp_if_exclude={}",
-                      describe(interfaces), excluded, excluded)};
+          fmt::format("{}; for runs on several hosts leave out what leads nowhere: {}", describe(interfaces),
+                      command_to_exclude(interfaces))};
 }
 
 // Through which Open MPI's ranks of a host speak.

@@ -4,15 +4,14 @@
 //   launcher run --np 8 --hosts hosts.txt -- --config run.toml            on several hosts
 //   launcher run -- --config run.toml                                     inside a Slurm job: its tasks, by srun
 //   launcher doctor                                                       what is here, and what is missing
-#include <csignal>
 #include <iostream>
 
+#include "comm/run_program.h"
 #include "comm/thread_binding.h"
 #include "common/command_line.h"
 #include "common/error.h"
 #include "common/error_report.h"
 #include "common/log.h"
-#include "common/standard_files.h"
 #include "launcher/doctor.h"
 #include "launcher/supervisor/child_process.h"
 #include "launcher/supervisor/run_options.h"
@@ -52,13 +51,10 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  sdlora::comm::take_back_thread_binding(argv);
-  sdlora::open_missing_standard_files();
-  std::signal(SIGPIPE, SIG_IGN);  // a supervisor outlives the reader of its output
+  sdlora::comm::prepare_process(argv);
   try {
     const std::string undone = sdlora::comm::undone_thread_binding();
-    if (!undone.empty())
-      sdlora::log::info(undone + " is not obeyed: the ranks share the cores by --cpu-threads");
+    if (!undone.empty()) sdlora::log::info(undone);
     return run(argc, argv);
   } catch (...) {
     const sdlora::ErrorReport report = sdlora::report_of(std::current_exception());

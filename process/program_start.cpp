@@ -1,16 +1,11 @@
 #include "process/program_start.h"
 
-#include <csignal>
-
-#include "comm/thread_binding.h"
-#include "common/standard_files.h"
+#include "comm/run_program.h"
 
 namespace sdlora::process {
 
 void begin_program(char** argv) {
-  comm::take_back_thread_binding(argv);
-  open_missing_standard_files();
-  std::signal(SIGPIPE, SIG_IGN);
+  comm::prepare_process(argv);
   watch_stop_signals();
 }
 

@@ -5,9 +5,8 @@
 
 namespace sdlora::process {
 
-// Has the three standard files (common/standard_files.h), outlives the reader of its output, and remembers
-// signals that ask it to stop (stop_signals.h); takes back OpenMP's binding of threads
-// (comm/thread_binding.h). Before anything that takes time, opens a file or forks.
+// comm::prepare_process(); and from now on signals that ask it to stop are remembered (stop_signals.h).
+// Before anything that takes time, opens a file or forks.
 void begin_program(char** argv);
 
 }  // namespace sdlora::process

@@ -12,6 +12,7 @@
 #include "common/json_text.h"
 #include "common/text_list.h"
 #include "data/shards/file_probe.h"
+#include "monitoring/records/run_files.h"
 
 namespace sdlora::data {
 namespace {
@@ -141,7 +142,7 @@ class Surveyor {
   // A training's list of endpoints looks like ours.
   bool is_run_directory() const {
     std::error_code error;
-    return fs::exists(directory_ / "trainer.lock", error);
+    return fs::exists(directory_ / monitoring::kLockFileName, error);
   }
 
   void add_foreign(const fs::directory_entry& entry, const char* reason) {

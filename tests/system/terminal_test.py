@@ -22,21 +22,27 @@ import runs
 LINE = re.compile(r"\d\d:\d\d:\d\d [IWE] ")
 
 
+def all_from(reader):
+    """What is written to a terminal or pipe until its last writer has left."""
+    content = b""
+    try:
+        while chunk := os.read(reader, 65536):
+            content += chunk
+    except OSError:  # as a terminal says that nobody writes to it any more
+        pass
+    return content.decode()
+
+
 def on_a_terminal(columns, *words):
     """Runs a command with a terminal as its standard error; returns what it wrote there."""
     reader, writer = pty.openpty()
     fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(words, env=programs.ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=writer)
     os.close(writer)
-    content = b""
-    try:
-        while chunk := os.read(reader, 65536):
-            content += chunk
-    except OSError:  # the terminal's last writer has left
-        pass
+    content = all_from(reader)
     os.close(reader)
-    assert process.wait() == 0, content.decode()
-    return content.decode()
+    assert process.wait() == 0, content
+    return content
 
 
 def screen_lines(content):
@@ -99,15 +105,6 @@ class ThatTakesNothing(TestOfARun):
     def log(self):
         return (self.run_directory / "log.txt").read_text()
 
-    def read_all(self, reader):
-        content = b""
-        try:
-            while chunk := os.read(reader, 65536):
-                content += chunk
-        except OSError:  # the terminal's last writer has left
-            pass
-        return content.decode()
-
     def test_stands_still_for_longer_than_the_step_timeout_and_goes_on(self):
         reader, writer = pty.openpty()
         self.addCleanup(os.close, reader)
@@ -120,7 +117,7 @@ class ThatTakesNothing(TestOfARun):
         self.assertGreater(runs.last_step(self.run_directory), stopped_at + 10)
         termios.tcflow(writer, termios.TCOON)
         os.close(writer)
-        seen = self.read_all(reader)
+        seen = all_from(reader)
         self.assertEqual(process.wait(timeout=60), 0, seen)
         self.assertIn(f"training: {self.STEPS}/{self.STEPS} step (100 %)", self.log())
         self.assertIn(f"{self.STEPS}/{self.STEPS} step", seen)
@@ -145,7 +142,7 @@ class ThatTakesNothing(TestOfARun):
         process = self.start(writer, log_format="json")
         runs.wait_for(lambda: runs.last_step(self.run_directory) >= 50, "steps that nobody reads of")
         process.send_signal(signal.SIGUSR1)
-        seen = self.read_all(reader)
+        seen = all_from(reader)
         self.assertEqual(process.wait(timeout=60), programs.STOPPED, seen)
         for line in self.log().splitlines():
             self.assertIn(json.loads(line)["message"], [json.loads(seen_line)["message"] for seen_line in seen.splitlines()])
