@@ -1,5 +1,6 @@
 #include "checkpoint/hash_memory.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
@@ -41,6 +42,18 @@ std::optional<std::string> remembered_in(const fs::path& note, const std::string
   return std::nullopt;
 }
 
+// Of all files together.
+FileIdentity look_at(const std::vector<fs::path>& files) {
+  FileIdentity all{};
+  for (const fs::path& file : files) {
+    const FileIdentity one = identity_of_file(file);
+    all.text += one.text;
+    all.byte_count += one.byte_count;
+    all.changed_at = std::max(all.changed_at, one.changed_at);
+  }
+  return all;
+}
+
 void remember_in(const fs::path& note, const fs::path& file, const std::string& identity,
                  const std::string& hash) {
   try {
@@ -65,14 +78,20 @@ HashMemory HashMemory::of_this_user() {
 }
 
 std::string HashMemory::sha256_of_file(const fs::path& file) const {
+  return hash_of({file}, "", [&] { return checkpoint::sha256_of_file(file); });
+}
+
+std::string HashMemory::hash_of(const std::vector<fs::path>& files, const std::string& question,
+                                const std::function<std::string()>& compute) const {
   const auto start = std::chrono::system_clock::now();
-  const FileIdentity before = identity_of_file(file);
-  if (directory_.empty() || before.byte_count < least_bytes_) return checkpoint::sha256_of_file(file);
-  const fs::path note = directory_ / (sha256_of(before.text).substr(0, 32) + ".json");
-  if (const auto remembered = remembered_in(note, before.text)) return *remembered;
-  std::string hash = checkpoint::sha256_of_file(file);
-  if (identity_of_file(file).text == before.text && start - before.changed_at > kYouth)
-    remember_in(note, file, before.text, hash);
+  const FileIdentity before = look_at(files);
+  if (directory_.empty() || before.byte_count < least_bytes_) return compute();
+  const std::string identity = before.text + question;
+  const fs::path note = directory_ / (sha256_of(identity).substr(0, 32) + ".json");
+  if (const auto remembered = remembered_in(note, identity)) return *remembered;
+  std::string hash = compute();
+  if (look_at(files).text == before.text && start - before.changed_at > kYouth)
+    remember_in(note, files.front(), identity, hash);
   return hash;
 }
 

@@ -31,7 +31,7 @@ class Run {
       : options_(options),
         device_(device),
         requests_(picture_requests(options)),
-        model_(options.model),
+        model_(options.model, options.vae),
         configs_(model_),
         latent_shape_(configs_.latent_shape(options.picture_size)),
         sampler_(make_sampler()) {}

@@ -75,8 +75,12 @@ void declare_computing(OptionGroup group, GenerateOptions& options) {
 void declare_options(CLI::App& app, GenerateOptions& options) {
   OptionSet set(app);
   OptionGroup model = set.group("Model");
-  model.add("model", options.model, Scope::kRank, "Stable Diffusion 1.5 directory in diffusers layout")
+  model
+      .add("model", options.model, Scope::kRank,
+           "Stable Diffusion 1.x or 2.x: a directory in diffusers layout, a checkpoint file, or an id in the "
+           "local Hugging Face cache")
       .required();
+  model.add("vae", options.vae, Scope::kRank, "VAE in place of the model's own: a file or a directory");
   model.add("lora", options.lora, Scope::kRank, "adapter to attach to the UNet");
   model.add("lora-scale", options.lora_scale, Scope::kResult, "multiplies alpha / rank");
   declare_pictures(set.group("Pictures"), options);

@@ -16,6 +16,7 @@ namespace sdlora::inference {
 
 struct GenerateOptions {
   std::filesystem::path model;
+  std::filesystem::path vae;   // in place of the model's own; empty: that
   std::filesystem::path lora;  // empty: none
   double lora_scale = 1;
   std::optional<std::string> prompt;

@@ -78,7 +78,7 @@ void run_probe(const ProbeRequest& request) {
     throw Error(ExitCode::kUsage,
                 {.what = "model_probe has nothing to run", .expected = "--inputs, --prompts or both"});
   const c10::NoGradGuard no_gradients;
-  const model::ModelSource source(request.model);
+  const model::ModelSource source(request.model, request.vae);
   NamedTensors outputs;
   const NamedTensors inputs =
       request.inputs.empty() ? NamedTensors() : checkpoint::read_safetensors(request.inputs);

@@ -9,6 +9,7 @@ namespace sdlora::inference {
 
 struct ProbeRequest {
   std::filesystem::path model;
+  std::filesystem::path vae;     // in place of the model's own; empty: that
   std::filesystem::path inputs;  // empty: none
   std::filesystem::path outputs;
   std::filesystem::path prompts;  // empty: none

@@ -14,7 +14,11 @@ namespace {
 
 void declare(sdlora::OptionGroup group, sdlora::inference::ProbeRequest& request) {
   using sdlora::Scope;
-  group.add("model", request.model, Scope::kRank, "model directory in diffusers layout").required();
+  group
+      .add("model", request.model, Scope::kRank,
+           "directory in diffusers layout, checkpoint file, or id in the local Hugging Face cache")
+      .required();
+  group.add("vae", request.vae, Scope::kRank, "VAE in place of the model's own: a file or a directory");
   group.add("inputs", request.inputs, Scope::kRank,
             "safetensors with any of: unet.sample [B,4,h,w], unet.timestep [B] i64, "
             "unet.encoder_hidden_states [B,L,C]; vae.pixels [B,3,H,W]; vae.latents [B,4,h,w]; "

@@ -32,10 +32,11 @@ PreviewPainter::PreviewPainter(const PreviewSettings& settings, const std::vecto
     : settings_(settings),
       prompts_(prompts),
       device_(device),
-      latent_shape_(ModelConfigs(model::ModelSource(settings.model)).latent_shape(settings.picture_size)),
-      sampler_(make_preview_sampler(model::ModelSource(settings.model), settings.step_count)),
-      vae_(model::ModelSource(settings.model).load_vae(model::compute_mode_on(device, at::kFloat))) {
-  PromptEncoder encoder(model::ModelSource(settings.model), device);
+      model_(settings.model, settings.vae),
+      latent_shape_(ModelConfigs(model_).latent_shape(settings.picture_size)),
+      sampler_(make_preview_sampler(model_, settings.step_count)),
+      vae_(model_.load_vae(model::compute_mode_on(device, at::kFloat))) {
+  PromptEncoder encoder(model_, device);
   for (const std::string& prompt : prompts) text_embeddings_.push_back(encoder.encode(prompt));
   empty_text_embedding_ = encoder.encode("");
 }

@@ -15,7 +15,8 @@ namespace sdlora::inference {
 
 struct PreviewSettings {
   std::filesystem::path model;
-  int64_t step_count = 20;  // of DPM-Solver++(2M)
+  std::filesystem::path vae = {};  // in place of the model's own; empty: that
+  int64_t step_count = 20;         // of DPM-Solver++(2M)
   double guidance_scale = 7.5;
   uint64_t seed = 0;  // of every picture: the one that `generate --seed` draws from the same adapter
   data::PictureSize picture_size = data::square(512);
@@ -37,6 +38,7 @@ class PreviewPainter {
   at::Device device_;
   std::vector<at::Tensor> text_embeddings_;  // [L, C] f32, one per prompt
   at::Tensor empty_text_embedding_;          // [L, C] f32
+  model::ModelSource model_;
   std::vector<int64_t> latent_shape_;
   std::unique_ptr<const model::Sampler> sampler_;
   model::Vae vae_;

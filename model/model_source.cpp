@@ -1,110 +1,37 @@
 #include "model/model_source.h"
 
-#include <algorithm>
-
-#include <fmt/format.h>
+#include <c10/util/accumulate.h>
 
 #include "checkpoint/file_identity.h"
-#include "checkpoint/hash_memory.h"
-#include "checkpoint/safetensors.h"
-#include "checkpoint/sha256.h"
-#include "common/error.h"
+#include "model/model_identity.h"
 
 namespace sdlora::model {
-namespace {
 
-namespace fs = std::filesystem;
+ModelSource::ModelSource(const std::filesystem::path& model, const std::filesystem::path& vae)
+    : model_(open_container(model)), vae_(vae.empty() ? model_ : open_vae_container(vae)) {}
 
-// Every file of the tokenizer's folder, by name.
-std::vector<fs::path> tokenizer_files_in(const fs::path& directory) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
-    if (entry->is_regular_file(error)) files.push_back(entry->path());
-  if (error)
-    throw Error(ExitCode::kUsage, {.what = "the model's tokenizer cannot be read",
-                                   .seen = error.message(),
-                                   .where = directory.string(),
-                                   .advice = "check --model"});
-  std::sort(files.begin(), files.end());
-  return files;
+const Container& ModelSource::container_of(ModelPart part) const {
+  return part == ModelPart::kVae ? *vae_ : *model_;
 }
 
-// Over names and bytes: which of the files are there decides how the tokenizer reads.
-std::string hash_of_tokenizer(const std::vector<fs::path>& files) {
-  std::string hashes;
-  for (const fs::path& file : files)
-    hashes += file.filename().string() + " " + checkpoint::sha256_of_file(file) + "\n";
-  return checkpoint::sha256_of(hashes);
-}
-
-}  // namespace
-
-std::string name_of(ModelPart part) {
-  switch (part) {
-    case ModelPart::kUnet:
-      return "unet";
-    case ModelPart::kVae:
-      return "vae";
-    case ModelPart::kTextEncoder:
-      return "text_encoder";
-    case ModelPart::kTokenizer:
-      return "tokenizer";
-    case ModelPart::kScheduler:
-      return "scheduler";
-  }
-  throw Error(ExitCode::kInternal, "there is no such part of a model");
-}
-
-ModelSource::ModelSource(fs::path model) : directory_(std::move(model)) {
-  if (!fs::is_directory(directory_))
-    throw Error(ExitCode::kUsage, {.what = "the model directory does not exist",
-                                   .expected = "a directory in diffusers layout (unet/, vae/, text_encoder/, "
-                                               "tokenizer/, scheduler/)",
-                                   .where = directory_.string(),
-                                   .advice = "check --model"});
+std::string ModelSource::description() const {
+  return model_->description() + (vae_ == model_ ? "" : "; VAE of " + vae_->path().string());
 }
 
 bool ModelSource::has(ModelPart part) const {
-  return fs::is_directory(directory_ / name_of(part));
+  return container_of(part).has(part);
 }
 
 ModelConfig ModelSource::config_of(ModelPart part) const {
-  return ModelConfig(config_file_of(part));
-}
-
-fs::path ModelSource::directory_of(ModelPart part) const {
-  const std::string name = name_of(part);
-  if (!has(part))
-    throw Error(ExitCode::kUsage, {.what = "the model directory has no " + name,
-                                   .expected = "a folder " + name + "/ as diffusers lays a model out",
-                                   .where = directory_.string(),
-                                   .advice = "check --model"});
-  return directory_ / name;
-}
-
-fs::path ModelSource::config_file_of(ModelPart part) const {
-  const fs::path directory = directory_ / name_of(part);
-  if (part == ModelPart::kScheduler) return directory / "scheduler_config.json";
-  if (part == ModelPart::kTokenizer) return directory / "tokenizer_config.json";
-  return directory / "config.json";
-}
-
-std::vector<fs::path> ModelSource::files_of(ModelPart part) const {
-  if (part == ModelPart::kTokenizer) return tokenizer_files_in(directory_ / name_of(part));
-  const fs::path directory = directory_of(part);
-  std::vector<fs::path> files{config_file_of(part)};
-  if (part == ModelPart::kScheduler) return files;
-  for (const fs::path& file : find_weight_files(directory)) files.push_back(file);
-  return files;
+  return container_of(part).config_of(part);
 }
 
 // Reports every tensor that does not fit.
 template <typename Part, typename Config>
 Part ModelSource::load(ModelPart part, const ComputeMode& mode) const {
-  const fs::path directory = directory_of(part);
-  const Config config = Config::read(config_of(part));
-  const WeightSource weights(find_weight_files(directory), mode);
+  const Container& container = container_of(part);
+  const Config config = Config::read(container.config_of(part));
+  const WeightSource weights(container.weights_of(part), container.files_of(part).back(), mode);
   Part loaded(config, weights);
   weights.finish();
   return loaded;
@@ -123,35 +50,34 @@ ClipTextEncoder ModelSource::load_text_encoder(const ComputeMode& mode) const {
 }
 
 ClipTokenizer ModelSource::load_tokenizer() const {
-  return ClipTokenizer(directory_of(ModelPart::kTokenizer));
+  return ClipTokenizer(model_->tokenizer());
 }
 
 NoiseSchedule ModelSource::load_noise_schedule() const {
-  directory_of(ModelPart::kScheduler);  // says so when it is not there
   return NoiseSchedule(config_of(ModelPart::kScheduler));
 }
 
 int64_t ModelSource::parameter_count_of(ModelPart part) const {
   int64_t count = 0;
-  for (const fs::path& path : find_weight_files(directory_of(part))) {
-    const checkpoint::SafetensorsFile file(path);
-    for (const auto& [name, info] : file.tensors()) count += c10::multiply_integers(info.shape);
-  }
+  for (const auto& [name, weight] : container_of(part).weights_of(part))
+    count += c10::multiply_integers(weight.shape);
   return count;
 }
 
 std::string ModelSource::hash_of(ModelPart part) const {
-  const std::vector<fs::path> files = files_of(part);
-  if (part == ModelPart::kTokenizer) return hash_of_tokenizer(files);
-  std::string hashes;
-  const auto memory = checkpoint::HashMemory::of_this_user();
-  for (const fs::path& file : files) hashes += memory.sha256_of_file(file);
-  return checkpoint::sha256_of(hashes);
+  return identity_of(container_of(part), part);
+}
+
+std::string ModelSource::hash_like(ModelPart part, const std::string& recorded) const {
+  std::string hash = hash_of(part);
+  if (recorded.empty()) return hash;
+  return hash != recorded && hash_of_files(container_of(part), part) == recorded ? recorded : hash;
 }
 
 std::string ModelSource::file_identity_of(ModelPart part) const {
   std::string identity;
-  for (const fs::path& file : files_of(part)) identity += checkpoint::identity_of_file(file).text + "; ";
+  for (const std::filesystem::path& file : container_of(part).files_of(part))
+    identity += checkpoint::identity_of_file(file).text + "; ";
   return identity;
 }
 

@@ -3,27 +3,32 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
-#include <vector>
 
 #include "model/clip/clip_text_encoder.h"
 #include "model/clip/clip_tokenizer.h"
+#include "model/containers/container.h"
 #include "model/loading/compute_mode.h"
+#include "model/loading/model_part.h"
 #include "model/noise/noise_schedule.h"
 #include "model/unet/unet.h"
 #include "model/vae/vae.h"
 
 namespace sdlora::model {
 
-enum class ModelPart { kUnet, kVae, kTextEncoder, kTokenizer, kScheduler };
-
-// "unet", "vae", "text_encoder", "tokenizer", "scheduler": as messages call it.
-std::string name_of(ModelPart part);
-
 class ModelSource {
  public:
-  // `model`: what --model names. Throws Error(kUsage) when it is not there.
-  explicit ModelSource(std::filesystem::path model);
+  // `model`: what --model names: a directory in diffusers' layout, a checkpoint file, or an id in the local
+  // hub cache. `vae`: what --vae names, in place of the model's own; empty: none. Throws Error(kUsage) when
+  // it is not there, Error(kBadData) when it is something else.
+  explicit ModelSource(const std::filesystem::path& model, const std::filesystem::path& vae = {});
+
+  // The directory or file that `model` meant: of an id, that of its snapshot.
+  std::filesystem::path path() const { return std::filesystem::absolute(model_->path()); }
+
+  // Of the container, for a person: "one file of Stable Diffusion 1.x; predicts epsilon, …".
+  std::string description() const;
 
   bool has(ModelPart part) const;
 
@@ -40,27 +45,26 @@ class ModelSource {
   // Values of a part with weights (UNet, VAE, text encoder), without reading them.
   int64_t parameter_count_of(ModelPart part) const;
 
-  // SHA-256 over the part's config and weights, or all of the tokenizer; reads every byte of the weights that
-  // this user's HashMemory does not know. Throws Error(kUsage) when the part is not there, Error(kIo).
+  // SHA-256 (model_identity.h); reads every byte of the weights that this user's HashMemory does not know.
+  // Throws Error(kUsage) when the part is not there, Error(kIo).
   std::string hash_of(ModelPart part) const;
+
+  // The hash to compare with `recorded`, which version 0.2 or before may have made in another way: `recorded`
+  // itself when it is the part's in either way, else hash_of(). Throws as that.
+  std::string hash_like(ModelPart part, const std::string& recorded) const;
 
   // Which files hash_of() a part with weights would read, by device, inode, size and time of change: equal on
   // two ranks of a host when they see the same files unchanged. Reads no byte of them. Throws as hash_of().
   std::string file_identity_of(ModelPart part) const;
 
  private:
-  std::filesystem::path directory_of(ModelPart part) const;
-  std::filesystem::path config_file_of(ModelPart part) const;
-  std::vector<std::filesystem::path> files_of(ModelPart part) const;  // what hash_of() reads
+  const Container& container_of(ModelPart part) const;
 
   template <typename Part, typename Config>
   Part load(ModelPart part, const ComputeMode& mode) const;
 
-  // In diffusers' layout:
-  //
-  //   unet/config.json  unet/diffusion_pytorch_model[.fp16].safetensors (or sharded with an .index.json)
-  //   vae/…  text_encoder/…  tokenizer/…  scheduler/scheduler_config.json
-  std::filesystem::path directory_;
+  std::shared_ptr<const Container> model_;
+  std::shared_ptr<const Container> vae_;  // of --vae; else the model
 };
 
 }  // namespace sdlora::model

@@ -40,7 +40,7 @@ class Replayer {
         adapter_(unet_, record.lora, /*run_seed=*/0, device),
         reducer_(make_reducer(record.reduction, adapter_.parameter_count(), device)) {
     adapter_.load(checkpoint::read_safetensors(directory / "adapter.safetensors"));
-    if (model_source_.hash_of(model::ModelPart::kUnet) != record.model_hash)
+    if (model_source_.hash_like(model::ModelPart::kUnet, record.model_hash) != record.model_hash)
       log::warning("the UNet in " + model.string() + " is not the one that the step was recorded with");
   }
 

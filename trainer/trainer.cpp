@@ -150,7 +150,9 @@ void Trainer::restore(const Saved& saved) {
   watchdog_.progress(comm::Section::kStartUp, "restoring the checkpoint");
   comm::fail_together(world_, [&] {
     if (!saved.found.checkpoint) return begin_from_adapter();
-    const std::string warning = check_resumable(saved.state, run_state(), config_.settings);
+    RunState mine = run_state();
+    mine.model_hash = loaded_->model_source.hash_like(model::ModelPart::kUnet, saved.state.model_hash);
+    const std::string warning = check_resumable(saved.state, mine, config_.settings);
     if (!warning.empty() && world_.rank() == 0) log::warning(warning);
     loaded_->adapter.load(saved.found.checkpoint->adapter);
     loaded_->optimizer.load(saved.found.checkpoint->optimizer);

@@ -29,6 +29,7 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device d
   const std::vector<std::string> prompts = trainer::read_preview_prompts(previews.prompts);
   const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
       sdlora::inference::PreviewSettings{.model = config.places.model,
+                                         .vae = config.places.vae,
                                          .step_count = previews.step_count,
                                          .guidance_scale = previews.guidance_scale,
                                          .seed = previews.seed,

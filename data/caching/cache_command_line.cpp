@@ -15,8 +15,11 @@ constexpr int64_t kEncoderBytesPerPixel = 4096;
 
 // The first three are required, but not by verify and info (require_paths).
 void declare_pictures(OptionGroup group, CacheOptions& options) {
-  group.add("model", options.model, Scope::kRank,
-            "Stable Diffusion 1.5 directory in diffusers layout [required]");
+  group.add(
+      "model", options.model, Scope::kRank,
+      "Stable Diffusion 1.x or 2.x: a directory in diffusers layout, a checkpoint file, or an id in the "
+      "local Hugging Face cache [required]");
+  group.add("vae", options.vae, Scope::kRank, "VAE in place of the model's own: a file or a directory");
   group.add("images", options.images, Scope::kRank, "folder with PNG, JPEG, WebP and BMP files [required]");
   group.add("output", options.output, Scope::kRank,
             "cache directory to make or to bring up to date [required]");

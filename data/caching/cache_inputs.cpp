@@ -27,21 +27,24 @@ void check_range(const char* option, int64_t value, int64_t largest) {
                                  .seen = fmt::format("{}", value)});
 }
 
-CacheSettings settings_for(const CacheOptions& options, const model::ModelSource& model) {
+// Hashes that an older version recorded in another way stay as they are in `previous`.
+CacheSettings settings_for(const CacheOptions& options, const model::ModelSource& model,
+                           const CacheSettings& previous) {
   check_range("--img-size", options.image_size, kLargestImageSize);
   check_range("--shard-size", options.shard_size, kLargestShardSize);
-  CacheSettings settings{.picture_size = square(options.image_size),
-                         .flip = options.flip,
-                         .shard_size = options.shard_size,
-                         .vae_sha256 = model.hash_of(ModelPart::kVae),
-                         .text_encoder_sha256 = model.hash_of(ModelPart::kTextEncoder)};
+  CacheSettings settings{
+      .picture_size = square(options.image_size),
+      .flip = options.flip,
+      .shard_size = options.shard_size,
+      .vae_sha256 = model.hash_like(ModelPart::kVae, previous.vae_sha256),
+      .text_encoder_sha256 = model.hash_like(ModelPart::kTextEncoder, previous.text_encoder_sha256)};
   const auto vae = model::VaeConfig::read(model.config_of(ModelPart::kVae));
   if (!latent_size(settings.picture_size, vae.downscale()))
     throw Error(ExitCode::kUsage, {.what = "--img-size does not fit the model",
                                    .expected = fmt::format("a multiple of {}", vae.downscale()),
                                    .seen = fmt::format("{}", options.image_size)});
   settings.vae_scaling_factor = vae.scaling_factor;
-  settings.tokenizer_sha256 = model.hash_of(ModelPart::kTokenizer);
+  settings.tokenizer_sha256 = model.hash_like(ModelPart::kTokenizer, previous.tokenizer_sha256);
   return settings;
 }
 
@@ -54,15 +57,16 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
 
 }  // namespace
 
-CacheInputs gather_cache_inputs(const CacheOptions& options, comm::Communicator& world) {
+CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional<CacheSettings>& previous,
+                                comm::Communicator& world) {
   ScannedPictures scanned = scan_pictures(options, world);
   auto& found = scanned.found;
   auto& inspected = scanned.inspected;
   CacheInputs inputs;
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
-    const model::ModelSource model(options.model);
-    const CacheSettings settings = settings_for(options, model);
+    const model::ModelSource model(options.model, options.vae);
+    const CacheSettings settings = settings_for(options, model, previous.value_or(CacheSettings()));
     std::vector<std::string> usable;
     std::vector<PlannedSample> samples;
     for (size_t image = 0; image < found.sources.size(); ++image) {

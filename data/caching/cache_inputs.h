@@ -2,6 +2,8 @@
 // has.
 #pragma once
 
+#include <optional>
+
 #include "comm/communicator.h"
 #include "data/caching/cache_options.h"
 #include "data/caching/cache_plan.h"
@@ -17,6 +19,7 @@ struct CacheInputs {
 // (all ranks) Ranks share the reading and hashing of the images; rank 0 does the rest, and alone gets the
 // plan. Throws Error(kUsage) for options that do not fit the model, Error(kBadData) when no image is left or
 // captions are missing.
-CacheInputs gather_cache_inputs(const CacheOptions& options, comm::Communicator& world);
+CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional<CacheSettings>& previous,
+                                comm::Communicator& world);
 
 }  // namespace sdlora::data

@@ -132,8 +132,9 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
 
   // 2. What must be there, and what is there already
   CacheReport report;
-  const CachePlan plan = decide_what_to_rebuild(gather_cache_inputs(options, world), output.get(), options,
-                                                world, report.shrinkage);
+  CacheInputs inputs = gather_cache_inputs(options, output ? output->record().settings : std::nullopt, world);
+  const CachePlan plan =
+      decide_what_to_rebuild(std::move(inputs), output.get(), options, world, report.shrinkage);
   report.skipped = plan.skipped;
 
   // 3. Make the rest

@@ -13,6 +13,7 @@ namespace sdlora::data {
 
 struct CacheOptions {
   std::filesystem::path model;
+  std::filesystem::path vae;  // in place of the model's own; empty: that
   std::filesystem::path images;
   std::filesystem::path output;
   int64_t image_size = 512;                     // pixels along a side of the squares

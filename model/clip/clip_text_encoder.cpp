@@ -15,14 +15,11 @@ at::Tensor quick_gelu(const at::Tensor& x) {
 ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config, const WeightSource& weights)
     : config_(config) {
   const int64_t hidden = config.hidden_size;
-  // transformers 4 wrote the names under "text_model.", transformers 5 writes them without.
-  const WeightSource root =
-      weights.has("text_model.final_layer_norm.weight") ? weights.at("text_model") : weights;
-  root.ignore("embeddings.position_ids");
-  token_embedding_ = root.tensor("embeddings.token_embedding.weight", {config.vocabulary_size, hidden});
-  position_embedding_ = root.tensor("embeddings.position_embedding.weight", {config.max_positions, hidden});
+  token_embedding_ = weights.tensor("embeddings.token_embedding.weight", {config.vocabulary_size, hidden});
+  position_embedding_ =
+      weights.tensor("embeddings.position_embedding.weight", {config.max_positions, hidden});
   for (int64_t i = 0; i < config.layer_count; ++i) {
-    const WeightSource place = root.at("encoder.layers").at(i);
+    const WeightSource place = weights.at("encoder.layers").at(i);
     const WeightSource attention = place.at("self_attn");
     layers_.push_back({.norm1 = LayerNorm(place.at("layer_norm1"), hidden, config.layer_norm_eps),
                        .norm2 = LayerNorm(place.at("layer_norm2"), hidden, config.layer_norm_eps),
@@ -33,7 +30,7 @@ ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config, const WeightSourc
                        .fc1 = Linear(place.at("mlp.fc1"), hidden, config.intermediate_size),
                        .fc2 = Linear(place.at("mlp.fc2"), config.intermediate_size, hidden)});
   }
-  final_norm_ = LayerNorm(root.at("final_layer_norm"), hidden, config.layer_norm_eps);
+  final_norm_ = LayerNorm(weights.at("final_layer_norm"), hidden, config.layer_norm_eps);
 }
 
 at::Tensor ClipTextEncoder::attend(const Layer& layer, const at::Tensor& hidden) const {

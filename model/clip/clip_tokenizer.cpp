@@ -84,7 +84,10 @@ class ClipTokenizer::Implementation {
 };
 
 ClipTokenizer::ClipTokenizer(const std::filesystem::path& directory)
-    : implementation_(std::make_unique<Implementation>(ClipTokenizerFiles::read(directory))) {}
+    : ClipTokenizer(ClipTokenizerFiles::read(directory)) {}
+
+ClipTokenizer::ClipTokenizer(const ClipTokenizerFiles& files)
+    : implementation_(std::make_unique<Implementation>(files)) {}
 
 ClipTokenizer::~ClipTokenizer() = default;
 ClipTokenizer::ClipTokenizer(ClipTokenizer&&) noexcept = default;

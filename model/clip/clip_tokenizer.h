@@ -13,12 +13,15 @@
 
 namespace sdlora::model {
 
+struct ClipTokenizerFiles;
+
 class ClipTokenizer {
  public:
   // `directory` holds vocab.json and merges.txt, or tokenizer.json; special tokens, padding and length come
   // from tokenizer_config.json and special_tokens_map.json where they are (clip_tokenizer_files.h has the
   // rules). Throws Error(kBadData) naming the file.
   explicit ClipTokenizer(const std::filesystem::path& directory);
+  explicit ClipTokenizer(const ClipTokenizerFiles& files);
   ~ClipTokenizer();
   ClipTokenizer(ClipTokenizer&&) noexcept;
 

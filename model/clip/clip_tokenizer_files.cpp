@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/sha256.h"
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/json_text.h"
@@ -134,6 +135,22 @@ int64_t id_of(const Path& directory, const ClipTokenizerFiles& files, const std:
 
 }  // namespace
 
+void ClipTokenizerFiles::declare(const SpecialTokenFiles& special_files, const Path& where) {
+  try {
+    const ClipSpecialTokens special = read_special_tokens(special_files);
+    added_tokens = special.all;
+    number_added_tokens(*this);
+    for (const std::string& content : {special.start, special.end, special.unknown})
+      if (!vocabulary.contains(content)) refuse(where, content + " in the vocabulary", "no such token");
+    start_id = id_of(where, *this, special.start);
+    end_id = id_of(where, *this, special.end);
+    unknown_id = id_of(where, *this, special.unknown);
+    padding_id = id_of(where, *this, special.padding);
+  } catch (const Json::exception& failure) {
+    refuse(where, "special tokens as text or as added tokens", failure.what());
+  }
+}
+
 ClipTokenizerFiles ClipTokenizerFiles::read(const Path& directory) {
   if (!std::filesystem::is_directory(directory)) refuse(directory, "a tokenizer's folder", "no such folder");
   const Path config_file = directory / "tokenizer_config.json";
@@ -143,25 +160,28 @@ ClipTokenizerFiles ClipTokenizerFiles::read(const Path& directory) {
   read_vocabulary_and_merges(directory, tokenizer_json, files);
   files.max_length = read_max_length(config, files.max_length);
   require_right_side(config_file, config);
-  try {
-    const ClipSpecialTokens special = read_special_tokens(
-        {.config = config,
-         .special_tokens_map = read_optional_object(directory / "special_tokens_map.json"),
-         .added_tokens = read_optional_object(directory / "added_tokens.json"),
-         .tokenizer = tokenizer_json});
-    files.added_tokens = special.all;
-    number_added_tokens(files);
-    for (const std::string& content : {special.start, special.end, special.unknown})
-      if (!files.vocabulary.contains(content))
-        refuse(directory, content + " in the vocabulary", "no such token");
-    files.start_id = id_of(directory, files, special.start);
-    files.end_id = id_of(directory, files, special.end);
-    files.unknown_id = id_of(directory, files, special.unknown);
-    files.padding_id = id_of(directory, files, special.padding);
-  } catch (const Json::exception& failure) {
-    refuse(directory, "special tokens as text or as added tokens", failure.what());
-  }
+  files.declare({.config = config,
+                 .special_tokens_map = read_optional_object(directory / "special_tokens_map.json"),
+                 .added_tokens = read_optional_object(directory / "added_tokens.json"),
+                 .tokenizer = tokenizer_json},
+                directory);
   return files;
+}
+
+std::string identity_of(const ClipTokenizerFiles& files) {
+  std::vector<std::pair<int64_t, std::string>> tokens;
+  tokens.reserve(files.vocabulary.size());
+  for (const auto& [token, id] : files.vocabulary) tokens.emplace_back(id, token);
+  std::ranges::sort(tokens);
+  std::string text;
+  for (const auto& [id, token] : tokens) text += fmt::format("{} {}\n", id, token);
+  for (const auto& [left, right] : files.merges) text += fmt::format("{} {}\n", left, right);
+  for (const AddedToken& token : files.added_tokens)
+    text += fmt::format("{} {} {:d} {:d} {:d} {:d}\n", token.id, token.content, token.is_normalized,
+                        token.strips_left, token.strips_right, token.is_whole_word);
+  text += fmt::format("{} {} {} {} {}", files.start_id, files.end_id, files.unknown_id, files.padding_id,
+                      files.max_length);
+  return checkpoint::sha256_of(text);
 }
 
 }  // namespace sdlora::model

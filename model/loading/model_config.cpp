@@ -36,6 +36,9 @@ ModelConfig::ModelConfig(std::filesystem::path file) : file_(std::move(file)) {
                                      .where = file_.string()});
 }
 
+ModelConfig::ModelConfig(const nlohmann::json& values, std::filesystem::path file)
+    : file_(std::move(file)), values_(std::make_shared<const nlohmann::json>(values)) {}
+
 const nlohmann::json* ModelConfig::find(const std::string& key) const {
   const auto entry = values_->find(key);
   return entry == values_->end() || entry->is_null() ? nullptr : &*entry;

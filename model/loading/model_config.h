@@ -17,6 +17,9 @@ class ModelConfig {
   // Throws Error(kBadData): not readable, not JSON, not an object.
   explicit ModelConfig(std::filesystem::path file);
 
+  // Values that are not read from a config file but known of a model; `file`: what messages name.
+  ModelConfig(const nlohmann::json& values, std::filesystem::path file);
+
   const std::filesystem::path& file() const { return file_; }
 
   // Each throws Error(kBadData) naming file and key: absent without a default, of another type, or an integer

@@ -1,40 +1,15 @@
 #include "model/loading/weight_source.h"
 
-#include <map>
 #include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
-#include "checkpoint/safetensors.h"
-#include "common/atomic_file.h"
 #include "common/error.h"
-#include "common/json_text.h"
 #include "common/text_list.h"
 
 namespace sdlora::model {
 namespace {
-
-namespace fs = std::filesystem;
-
-// The shards that an index file names: {"weight_map": {"tensor name": "file name"}}.
-std::vector<fs::path> shards_of(const fs::path& index_file) {
-  std::set<std::string> names;
-  try {
-    const auto index = parse_json(read_text(index_file));
-    for (const auto& [tensor, file] : index.at("weight_map").items()) names.insert(file.get<std::string>());
-  } catch (const nlohmann::json::exception& failure) {
-    throw Error(ExitCode::kBadData, {.what = "cannot read the index of a sharded model",
-                                     .expected = "JSON with a \"weight_map\" from tensors to files",
-                                     .seen = failure.what(),
-                                     .where = index_file.string()});
-  }
-  std::vector<fs::path> files;
-  files.reserve(names.size());
-  for (const std::string& name : names) files.push_back(index_file.parent_path() / name);
-  return files;
-}
 
 std::string join_shape(at::IntArrayRef shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -42,42 +17,21 @@ std::string join_shape(at::IntArrayRef shape) {
 
 }  // namespace
 
-std::vector<fs::path> find_weight_files(const fs::path& part_directory) {
-  for (const std::string variant : {"", ".fp16"})
-    for (const std::string stem : {"diffusion_pytorch_model", "model"}) {
-      const fs::path whole = part_directory / fmt::format("{}{}.safetensors", stem, variant);
-      if (fs::exists(whole)) return {whole};
-      for (const std::string& name : {fmt::format("{}.safetensors.index{}.json", stem, variant),
-                                      fmt::format("{}{}.safetensors.index.json", stem, variant)})
-        if (const fs::path index = part_directory / name; fs::exists(index)) return shards_of(index);
-    }
-  throw Error(ExitCode::kUsage,
-              {.what = "the model has no weights here",
-               .expected = "diffusion_pytorch_model.safetensors or model.safetensors (or .fp16., or sharded "
-                           "with an .index.json)",
-               .where = part_directory.string(),
-               .advice = "give --model a directory in diffusers layout with safetensors weights"});
-}
-
 struct WeightSource::State {
-  std::vector<checkpoint::SafetensorsFile> files;
-  std::map<std::string, size_t> file_of_name;
+  StoredWeights weights;
+  std::filesystem::path where;
   ComputeMode mode;
   std::set<std::string> used;
   std::vector<std::string> missing, misshapen;
 };
 
-WeightSource::WeightSource(const std::vector<fs::path>& files, const ComputeMode& mode)
-    : state_(std::make_shared<State>()) {
-  state_->mode = mode;
-  for (const fs::path& path : files) {
-    state_->files.emplace_back(path);
-    for (const auto& [name, info] : state_->files.back().tensors())
-      if (!state_->file_of_name.emplace(name, state_->files.size() - 1).second)
-        throw Error(ExitCode::kBadData,
-                    {.what = "two weight files hold the same tensor", .seen = name, .where = path.string()});
-  }
-}
+WeightSource::WeightSource(StoredWeights weights, std::filesystem::path where, const ComputeMode& mode)
+    : state_(std::make_shared<State>(State{.weights = std::move(weights),
+                                           .where = std::move(where),
+                                           .mode = mode,
+                                           .used = {},
+                                           .missing = {},
+                                           .misshapen = {}})) {}
 
 WeightSource WeightSource::at(const std::string& name) const {
   WeightSource below = *this;
@@ -94,32 +48,30 @@ std::string WeightSource::full_name(const std::string& name) const {
 }
 
 bool WeightSource::has(const std::string& name) const {
-  return state_->file_of_name.contains(full_name(name));
+  return state_->weights.contains(full_name(name));
 }
 
 at::Tensor WeightSource::tensor(const std::string& name, std::initializer_list<int64_t> shape) const {
   const std::string full = full_name(name);
-  const auto entry = state_->file_of_name.find(full);
-  if (entry == state_->file_of_name.end()) {
+  const auto entry = state_->weights.find(full);
+  if (entry == state_->weights.end()) {
     state_->missing.push_back(full);
     return {};
   }
   state_->used.insert(full);
-  const checkpoint::SafetensorsFile& file = state_->files[entry->second];
-  const auto& seen_shape = file.tensors().at(full).shape;
-  if (at::IntArrayRef(seen_shape) != at::IntArrayRef(shape)) {
+  const StoredWeight& weight = entry->second;
+  if (at::IntArrayRef(weight.shape) != at::IntArrayRef(shape)) {
     state_->misshapen.push_back(
-        fmt::format("{} is {}, wanted {}", full, join_shape(seen_shape), join_shape(shape)));
+        fmt::format("{} is {}, wanted {}", full, join_shape(weight.shape), join_shape(shape)));
     return {};
   }
-  return file.tensor(full).to(at::TensorOptions(state_->mode.device).dtype(state_->mode.dtype));
+  return weight.read().to(at::TensorOptions(state_->mode.device).dtype(state_->mode.dtype));
 }
 
 at::Tensor WeightSource::matrix(const std::string& name, int64_t out, int64_t in) const {
   const std::string full = full_name(name);
-  const auto entry = state_->file_of_name.find(full);
-  if (entry != state_->file_of_name.end() &&
-      state_->files[entry->second].tensors().at(full).shape == std::vector<int64_t>{out, in, 1, 1})
+  const auto entry = state_->weights.find(full);
+  if (entry != state_->weights.end() && entry->second.shape == std::vector<int64_t>{out, in, 1, 1})
     return tensor(name, {out, in, 1, 1}).view({out, in});
   return tensor(name, {out, in});
 }
@@ -130,7 +82,7 @@ void WeightSource::ignore(const std::string& name) const {
 
 void WeightSource::finish() const {
   std::vector<std::string> unexpected;
-  for (const auto& [name, file] : state_->file_of_name)
+  for (const auto& [name, weight] : state_->weights)
     if (!state_->used.contains(name)) unexpected.push_back(name);
   if (state_->missing.empty() && state_->misshapen.empty() && unexpected.empty()) return;
 
@@ -143,12 +95,11 @@ void WeightSource::finish() const {
   list("missing", state_->missing);
   list("misshapen", state_->misshapen);
   list("unexpected", unexpected);
-  throw Error(ExitCode::kBadData,
-              {.what = "the weights do not fit the model's config",
-               .expected = "exactly the tensors that config.json describes",
-               .seen = seen,
-               .where = state_->files.empty() ? "" : state_->files.front().path().string(),
-               .advice = "check that config.json and the weight files come from the same model"});
+  throw Error(ExitCode::kBadData, {.what = "the weights do not fit the model's config",
+                                   .expected = "exactly the tensors that the config describes",
+                                   .seen = seen,
+                                   .where = state_->where.string(),
+                                   .advice = "check that config and weights come from the same model"});
 }
 
 }  // namespace sdlora::model

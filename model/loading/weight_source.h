@@ -7,25 +7,19 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include <ATen/ATen.h>
 
 #include "model/loading/compute_mode.h"
+#include "model/loading/stored_weights.h"
 
 namespace sdlora::model {
-
-// The weight files of a part's folder, in the order of preference of diffusers' from_pretrained:
-// NAME.safetensors, its sharded index, NAME.fp16.safetensors, its sharded index; for the names of diffusers
-// ("diffusion_pytorch_model") and transformers ("model"). Throws Error(kUsage) naming the folder and what was
-// sought.
-std::vector<std::filesystem::path> find_weight_files(const std::filesystem::path& part_directory);
 
 // A place in the tree of names: weights.at("down_blocks").at(0).tensor("conv.weight", {…}). Cheap to copy.
 class WeightSource {
  public:
-  // Maps the files. Throws what SafetensorsFile throws, and Error(kBadData) for a name that two files hold.
-  WeightSource(const std::vector<std::filesystem::path>& files, const ComputeMode& mode);
+  // `weights` under canonical names; `where`: what a message says they are from.
+  WeightSource(StoredWeights weights, std::filesystem::path where, const ComputeMode& mode);
 
   WeightSource at(const std::string& name) const;
 

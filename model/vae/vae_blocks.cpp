@@ -4,21 +4,13 @@
 #include "model/vae/vae.h"
 
 namespace sdlora::model {
-namespace {
-
-Linear attention_linear(const WeightSource& weights, const std::string& name, const std::string& old_name,
-                        int64_t channels) {
-  return Linear(weights.at(weights.has(old_name + ".weight") ? old_name : name), channels, channels);
-}
-
-}  // namespace
 
 VaeAttention::VaeAttention(const WeightSource& weights, int64_t channels, int64_t norm_group_count)
     : norm_(weights.at("group_norm"), channels, norm_group_count, kVaeNormEps),
-      query_(attention_linear(weights, "to_q", "query", channels)),
-      key_(attention_linear(weights, "to_k", "key", channels)),
-      value_(attention_linear(weights, "to_v", "value", channels)),
-      out_(attention_linear(weights, "to_out.0", "proj_attn", channels)) {}
+      query_(weights.at("to_q"), channels, channels),
+      key_(weights.at("to_k"), channels, channels),
+      value_(weights.at("to_v"), channels, channels),
+      out_(weights.at("to_out.0"), channels, channels) {}
 
 at::Tensor VaeAttention::forward(const at::Tensor& x) const {
   const at::Tensor tokens = norm_.forward(x).flatten(2).transpose(1, 2);  // [B, N, C]

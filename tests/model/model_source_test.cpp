@@ -18,7 +18,8 @@ class ModelSourceTest : public testing::Test {
   ModelSourceTest() {
     for (const char* part : {"tokenizer", "scheduler", "vae"})
       std::filesystem::create_directory(folder_ / part);
-    write_bytes(folder_ / "tokenizer/vocab.json", "{}");
+    write_bytes(folder_ / "tokenizer/vocab.json",
+                R"({"a": 0, "b": 1, "ab": 2, "<|startoftext|>": 3, "<|endoftext|>": 4})");
     write_bytes(folder_ / "tokenizer/merges.txt", "a b\n");
     write_bytes(folder_ / "scheduler/scheduler_config.json", R"({"num_train_timesteps": 10})");
     write_bytes(folder_ / "vae/config.json", R"({"scaling_factor": 0.25})");
@@ -52,13 +53,23 @@ TEST_F(ModelSourceTest, GivesTheConfigOfEachPart) {
   EXPECT_EQ(model.load_noise_schedule().timestep_count(), 10);
 }
 
-TEST_F(ModelSourceTest, TheTokenizersHashIsOverTheNamesAndBytesOfItsFiles) {
+TEST_F(ModelSourceTest, TheTokenizersHashIsOverWhatItDoesNotOverItsFiles) {
   const auto hash = [&] { return ModelSource(folder_.path()).hash_of(ModelPart::kTokenizer); };
-  EXPECT_EQ(hash(),
-            sha256_of("merges.txt " + sha256_of("a b\n") + "\n" + "vocab.json " + sha256_of("{}") + "\n"));
-  std::filesystem::rename(folder_ / "tokenizer/vocab.json", folder_ / "tokenizer/tokenizer.json");
-  EXPECT_EQ(hash(), sha256_of("merges.txt " + sha256_of("a b\n") + "\n" + "tokenizer.json " +
-                              sha256_of("{}") + "\n"));
+  const std::string before = hash();
+  write_bytes(folder_ / "tokenizer/README", "nothing that counts");
+  EXPECT_EQ(hash(), before);
+  write_bytes(folder_ / "tokenizer/tokenizer_config.json", R"({"model_max_length": 20})");
+  EXPECT_NE(hash(), before);
+}
+
+TEST_F(ModelSourceTest, TakesAHashThatVersion02MadeOfTheFiles) {
+  const ModelSource model(folder_.path());
+  std::string files;
+  for (const char* name : {"merges.txt", "vocab.json"})
+    files += std::string(name) + " " + checkpoint::sha256_of_file(folder_ / "tokenizer" / name) + "\n";
+  EXPECT_EQ(model.hash_like(ModelPart::kTokenizer, sha256_of(files)), sha256_of(files));
+  EXPECT_EQ(model.hash_like(ModelPart::kTokenizer, "another"), model.hash_of(ModelPart::kTokenizer));
+  EXPECT_EQ(model.hash_like(ModelPart::kTokenizer, ""), model.hash_of(ModelPart::kTokenizer));
 }
 
 TEST_F(ModelSourceTest, NamesThePartThatIsNotThere) {

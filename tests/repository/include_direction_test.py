@@ -32,7 +32,8 @@ ROOMS = {
         "clip": {"layers", "loading"},
         "unet": {"layers", "loading", "kernels"},
         "vae": {"layers", "loading"},
-        "": {"kernels", "loading", "layers", "noise", "samplers", "clip", "unet", "vae"},
+        "containers": {"loading", "clip", "unet", "vae"},
+        "": {"kernels", "loading", "layers", "noise", "samplers", "clip", "unet", "vae", "containers"},
     },
     "data": {
         "images": set(),
@@ -74,6 +75,7 @@ THIRD_PARTY_ROOMS = {
     r"CLI/": {"common"},
     r"toml\+\+/": {"common"},
     r"dnnl\.hpp": {"model"},
+    r"yaml-cpp/": {"model"},
 }
 MAX_LINES, MAX_HEADER_LINES, MAX_MAIN_LINES = 400, 150, 80
 BANNED_NAMES = re.compile(r"util|misc|helper", re.IGNORECASE)

@@ -19,7 +19,7 @@ from model_sizes import SD15_SCHEDULER, SIZES
 from safetensors.torch import load_file, save_file
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def build(part: str, config: dict) -> torch.nn.Module:

@@ -9,7 +9,8 @@
 namespace sdlora::trainer {
 
 struct PlaceOptions {
-  std::filesystem::path model;   // directory in diffusers layout
+  std::filesystem::path model;   // directory, checkpoint file or hub id
+  std::filesystem::path vae;     // in place of the model's own; empty: that
   std::filesystem::path data;    // directory written by cache_latents
   std::filesystem::path output;  // run directory
   int64_t image_size = 0;        // pixels; 0: what the data has

@@ -73,7 +73,7 @@ void check_data_was_cached_with(const model::ModelSource& model, const data::Dat
                                 const std::filesystem::path& data_directory) {
   const auto compare = [&](model::ModelPart part, const std::string& cached_hash) {
     if (!model.has(part)) return;
-    if (const std::string hash = model.hash_of(part); hash != cached_hash)
+    if (const std::string hash = model.hash_like(part, cached_hash); hash != cached_hash)
       throw Error(ExitCode::kBadData, {.what = "the data set was cached with another " + name_of(part),
                                        .expected = "SHA-256 " + hash + ", the model's",
                                        .seen = "SHA-256 " + cached_hash + ", the data set's",
@@ -90,7 +90,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       dataset(open_dataset(config)),
       validation_dataset(open_validation_dataset(config)),
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation.split)),
-      model_source(config.places.model),
+      model_source(config.places.model, config.places.vae),
       unet(model_source.load_unet(mode)),
       schedule(model_source.load_noise_schedule().on(device)),
       adapter(unet, config.lora, config.batch.seed, device),

@@ -112,8 +112,8 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
                                                 const StartupContext& context) {
   const int64_t base_parameter_count = loaded.model_source.parameter_count_of(model::ModelPart::kUnet);
   return {
-      {"model",
-       fmt::format("{}\nUNet of {} parameters, frozen", config.places.model.string(), base_parameter_count)},
+      {"model", fmt::format("{}\n{}\nUNet of {} parameters, frozen", config.places.model.string(),
+                            loaded.model_source.description(), base_parameter_count)},
       {"data", data_in_words(config, loaded)},
       {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
       {"batch", batch_arithmetic(config, loaded, context)},

@@ -25,7 +25,7 @@ void NonfiniteGuard::check(int64_t step, const StepResult& result, const LoadedR
     watchdog.progress(comm::Section::kCheckpoint, fmt::format("saving the inputs of step {}", step));
     write_nonfinite_record(config_.places.output / fmt::format("nonfinite-step-{:06}", step),
                            {.step = step,
-                            .model = std::filesystem::absolute(config_.places.model),
+                            .model = loaded.model_source.path(),
                             .model_hash = model_hash,
                             .lora = config_.lora,
                             .mixed_precision = config_.compute.mixed_precision,

@@ -16,6 +16,10 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
+WeightSource source_of(const std::vector<fs::path>& files) {
+  return {weights_in(files), "the model", {}};
+}
+
 class WeightSources : public testing::Test {
  protected:
   fs::path directory = fs::path(testing::TempDir()) / "weight_source_test";
@@ -32,15 +36,16 @@ class WeightSources : public testing::Test {
 };
 
 TEST_F(WeightSources, GiveTensorsByTheirPlaceInTheTree) {
-  const WeightSource weights(
-      {write("model.safetensors", {{"a.0.weight", at::arange(6, at::kFloat).view({2, 3})}})}, {});
+  const WeightSource weights =
+      source_of({write("model.safetensors", {{"a.0.weight", at::arange(6, at::kFloat).view({2, 3})}})});
   EXPECT_TRUE(weights.at("a").at(0).has("weight"));
   EXPECT_EQ(weights.at("a").at(0).tensor("weight", {2, 3})[1][2].item<float>(), 5);
   weights.finish();
 }
 
 TEST_F(WeightSources, ConvertHalfPrecisionOnce) {
-  const WeightSource weights({write("model.safetensors", {{"w", at::full({4}, 0.5, at::kHalf)}})}, {});
+  const WeightSource weights =
+      source_of({write("model.safetensors", {{"w", at::full({4}, 0.5, at::kHalf)}})});
   const at::Tensor w = weights.tensor("w", {4});
   EXPECT_EQ(w.scalar_type(), at::kFloat);
   EXPECT_EQ(w[0].item<float>(), 0.5f);
@@ -48,21 +53,21 @@ TEST_F(WeightSources, ConvertHalfPrecisionOnce) {
 
 TEST_F(WeightSources, MapTheFileInsteadOfCopying) {
   const fs::path file = write("model.safetensors", {{"w", at::zeros({4})}});
-  const WeightSource one({file}, {});
+  const WeightSource one = source_of({file});
   EXPECT_EQ(one.tensor("w", {4}).data_ptr(), one.tensor("w", {4}).data_ptr());
 }
 
 TEST_F(WeightSources, TakeAOneByOneConvolutionAsTheMatrixItIs) {
-  const WeightSource weights(
-      {write("model.safetensors", {{"conv", at::ones({2, 3, 1, 1})}, {"linear", at::ones({2, 3})}})}, {});
+  const WeightSource weights = source_of(
+      {write("model.safetensors", {{"conv", at::ones({2, 3, 1, 1})}, {"linear", at::ones({2, 3})}})});
   EXPECT_EQ(weights.matrix("conv", 2, 3).dim(), 2);
   EXPECT_EQ(weights.matrix("linear", 2, 3).dim(), 2);
   weights.finish();
 }
 
 TEST_F(WeightSources, ListMissingMisshapenAndUnexpectedTensorsInOneError) {
-  const WeightSource weights(
-      {write("model.safetensors", {{"wrong", at::ones({2})}, {"extra", at::ones({1})}})}, {});
+  const WeightSource weights =
+      source_of({write("model.safetensors", {{"wrong", at::ones({2})}, {"extra", at::ones({1})}})});
   weights.tensor("absent", {1});
   weights.tensor("wrong", {3});
   try {
@@ -79,22 +84,7 @@ TEST_F(WeightSources, ListMissingMisshapenAndUnexpectedTensorsInOneError) {
 TEST_F(WeightSources, RefuseATensorThatTwoFilesHold) {
   const fs::path first = write("a.safetensors", {{"w", at::ones({1})}});
   const fs::path second = write("b.safetensors", {{"w", at::ones({1})}});
-  EXPECT_THROW(WeightSource({first, second}, {}), Error);
-}
-
-TEST_F(WeightSources, FindTheFilesOfEachLayout) {
-  EXPECT_THROW(find_weight_files(directory), Error);
-  write("model.fp16.safetensors", {{"w", at::ones({1})}});
-  EXPECT_EQ(find_weight_files(directory).front().filename(), "model.fp16.safetensors");
-  write("diffusion_pytorch_model.safetensors", {{"w", at::ones({1})}});
-  EXPECT_EQ(find_weight_files(directory).front().filename(), "diffusion_pytorch_model.safetensors");
-}
-
-TEST_F(WeightSources, FollowTheIndexOfAShardedModel) {
-  std::ofstream(directory / "diffusion_pytorch_model.safetensors.index.json")
-      << R"({"weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors", "c": "part-1.safetensors"}})";
-  EXPECT_THAT(find_weight_files(directory),
-              testing::ElementsAre(directory / "part-1.safetensors", directory / "part-2.safetensors"));
+  EXPECT_THROW(source_of({first, second}), Error);
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ TEST(RowBands, UpsampleAsTheWholePicture) {
   const auto file = std::filesystem::path(testing::TempDir()) / "vae_row_bands_test.safetensors";
   checkpoint::write_safetensors(file, {{"conv.weight", values({kChannels, kChannels, 3, 3}, 1) / 24},
                                        {"conv.bias", values({kChannels}, 2)}});
-  const WeightSource weights({file}, {});
+  const WeightSource weights(weights_in({file}), file, {});
   const at::Tensor x = values({1, kChannels, kHeight / 2, kWidth / 2}, 3);
   const at::Tensor large = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
   const Convolution layer(weights.at("conv"), kChannels, kChannels, 3, 1, 1);
