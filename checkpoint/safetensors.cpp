@@ -7,11 +7,24 @@
 #include <ATen/ops/from_blob.h>
 
 #include "checkpoint/mapped_file.h"
+#include "checkpoint/printable.h"
+#include "checkpoint/safetensors_dtypes.h"
 #include "checkpoint/safetensors_header.h"
 #include "common/error.h"
 #include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
+namespace {
+
+void check_type(const TensorInfo& info, const std::string& name, const std::filesystem::path& file) {
+  if (info.dtype != at::ScalarType::Undefined) return;
+  throw Error(ExitCode::kBadData, {.what = "the tensor has a type that is not supported",
+                                   .expected = "one of " + safetensors_dtype_names(),
+                                   .seen = std::string(info.stored_type),
+                                   .where = file.string() + ", tensor " + printable(name)});
+}
+
+}  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : path_(file) {
   const PosixFile opened = PosixFile::open_to_read(file);
@@ -28,6 +41,7 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
                 {.what = "the file lacks a tensor", .expected = name, .where = path_.string()});
   }
   const TensorInfo& info = found->second;
+  check_type(info, name, path_);
   const std::byte* data = mapping_->data() + info.begin_byte;
   const bool is_aligned = reinterpret_cast<uintptr_t>(data) % c10::elementSize(info.dtype) == 0;
   if (!is_aligned || info.byte_count == 0) {
@@ -49,6 +63,7 @@ NamedTensors read_safetensors(const std::filesystem::path& file, Metadata* metad
   SafetensorsHeader header = read_safetensors_header(opened);
   NamedTensors tensors;
   for (const auto& [name, info] : header.tensors) {
+    check_type(info, name, file);
     at::Tensor tensor = at::empty(info.shape, info.dtype);
     opened.read_at(info.begin_byte, tensor.mutable_data_ptr(), info.byte_count);
     tensors.emplace(name, std::move(tensor));

@@ -1,10 +1,11 @@
 // The safetensors format (huggingface/safetensors, src/tensor.rs): u64 header length, JSON header, raw data.
-// The reader refuses everything the reference refuses, and duplicate names.
+// The reader refuses everything the reference refuses, and duplicate names and NUL in them.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "checkpoint/named_tensors.h"
@@ -14,10 +15,11 @@ namespace sdlora::checkpoint {
 class MappedFile;
 
 struct TensorInfo {
-  at::ScalarType dtype;
+  at::ScalarType dtype;  // Undefined for a type that is described, but not read
   std::vector<int64_t> shape;
   uint64_t begin_byte;  // from the start of the file
   uint64_t byte_count;
+  std::string_view stored_type;  // the format's name: "F16"
 };
 
 // A file mapped read-only: ranks of one host share the page cache's copy.
@@ -34,7 +36,7 @@ class SafetensorsFile {
 
   // A view of the mapping, which lives as long as any view does. Writing to it is a fault: the pages are
   // read-only. Copied instead where the data is not aligned for its type. Throws Error(kBadData) for an
-  // unknown name.
+  // unknown name or a type that is not read.
   at::Tensor tensor(const std::string& name) const;
 
  private:
@@ -44,8 +46,8 @@ class SafetensorsFile {
   Metadata metadata_;
 };
 
-// Every tensor, in memory of its own. For adapters and optimiser state, whose files may be replaced while
-// they are used.
+// Every tensor, in memory of its own; Error(kBadData) also for one whose type is not read. For adapters and
+// optimiser state, whose files may be replaced while they are used.
 NamedTensors read_safetensors(const std::filesystem::path& file, Metadata* metadata = nullptr);
 
 // Atomically (atomic_file.h), in the reference's order, so that Python's save_file writes the same bytes.

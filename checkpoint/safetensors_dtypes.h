@@ -1,6 +1,8 @@
-// The element types of safetensors that we read and write: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
+// The element types of safetensors. Those that LibTorch computes with are read and written: F64 F32 F16 BF16
+// F8_E4M3 F8_E5M2 I64 I32 I16 I8 U8 BOOL; of the others only the size is known.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,7 +11,14 @@
 
 namespace sdlora::checkpoint {
 
-std::optional<at::ScalarType> dtype_from_safetensors_name(std::string_view name);
+struct SafetensorsType {
+  std::string_view name;
+  int64_t element_bits;  // below 8 for those that share bytes
+  at::ScalarType dtype;  // Undefined for those that are not read
+};
+
+// Of every name that the reference knows.
+std::optional<SafetensorsType> safetensors_type_of(std::string_view name);
 
 struct SafetensorsDtype {
   std::string_view name;
@@ -18,7 +27,7 @@ struct SafetensorsDtype {
 
 std::optional<SafetensorsDtype> safetensors_dtype_of(at::ScalarType dtype);
 
-// "BOOL, U8, …", for messages.
+// "BOOL, U8, …" of those that are read, for messages.
 std::string safetensors_dtype_names();
 
 }  // namespace sdlora::checkpoint

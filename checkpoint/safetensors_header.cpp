@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "checkpoint/foreign_file.h"
 #include "checkpoint/printable.h"
 #include "checkpoint/safetensors_dtypes.h"
 #include "checkpoint/safetensors_json.h"
@@ -31,15 +32,21 @@ struct Range {
 }
 
 // Bytes of a tensor of this shape; empty when any partial product leaves int64, also beside a dimension of 0:
-// ATen computes strides from the other dimensions even then.
-std::optional<uint64_t> bytes_of(const std::vector<uint64_t>& shape, uint64_t element_bytes) {
-  int64_t bytes = static_cast<int64_t>(element_bytes);
+// ATen computes strides from the other dimensions even then; and for elements that fill no whole bytes.
+std::optional<uint64_t> bytes_of(const std::vector<uint64_t>& shape, int64_t element_bits) {
+  int64_t bits = 1;
   bool is_empty = false;
   for (const uint64_t size : shape) {
     is_empty = is_empty || size == 0;
-    if (__builtin_mul_overflow(bytes, std::max<uint64_t>(size, 1), &bytes)) return std::nullopt;
+    if (__builtin_mul_overflow(bits, std::max<uint64_t>(size, 1), &bits)) return std::nullopt;
   }
-  return is_empty ? 0 : static_cast<uint64_t>(bytes);
+  // The product of bytes, not of bits, has to fit.
+  const int64_t whole_bytes = element_bits % 8 == 0 ? element_bits / 8 : element_bits;
+  const int64_t per_byte = element_bits % 8 == 0 ? 1 : 8;
+  if (__builtin_mul_overflow(bits, whole_bytes, &bits)) return std::nullopt;
+  if (is_empty) return 0;
+  if (bits % per_byte != 0) return std::nullopt;
+  return static_cast<uint64_t>(bits / per_byte);
 }
 
 TensorInfo info_of(const std::string& name, const SafetensorsEntry& entry, uint64_t data_begin_byte,
@@ -49,8 +56,8 @@ TensorInfo info_of(const std::string& name, const SafetensorsEntry& entry, uint6
             .expected = "dtype, shape and two data_offsets"},
            file, name);
   }
-  const auto dtype = dtype_from_safetensors_name(*entry.dtype);
-  if (!dtype) {
+  const auto type = safetensors_type_of(*entry.dtype);
+  if (!type) {
     refuse({.what = "the tensor has a type that is not supported",
             .expected = "one of " + safetensors_dtype_names(),
             .seen = printable(*entry.dtype)},
@@ -58,7 +65,7 @@ TensorInfo info_of(const std::string& name, const SafetensorsEntry& entry, uint6
   }
   const uint64_t begin = entry.data_offsets->at(0);
   const uint64_t end = entry.data_offsets->at(1);
-  const auto bytes = bytes_of(*entry.shape, c10::elementSize(*dtype));
+  const auto bytes = bytes_of(*entry.shape, type->element_bits);
   if (end < begin || !bytes || *bytes != end - begin) {
     refuse({.what = "the tensor's shape does not fit its bytes",
             .expected = fmt::format("{} of shape [{}]: {} bytes", *entry.dtype, fmt::join(*entry.shape, ", "),
@@ -66,7 +73,8 @@ TensorInfo info_of(const std::string& name, const SafetensorsEntry& entry, uint6
             .seen = fmt::format("data_offsets [{}, {}]", begin, end)},
            file, name);
   }
-  return {*dtype, {entry.shape->begin(), entry.shape->end()}, data_begin_byte + begin, *bytes};
+  return {
+      type->dtype, {entry.shape->begin(), entry.shape->end()}, data_begin_byte + begin, *bytes, type->name};
 }
 
 // The data begins at 0, has no hole and no overlap, and ends with the file.
@@ -99,6 +107,18 @@ void check_layout(std::vector<Range>& ranges, uint64_t data_bytes, const std::fi
   }
 }
 
+// `problem`, unless the file is something that can be named.
+[[noreturn]] void refuse_not_safetensors(const PosixFile& file, Problem problem) {
+  std::string beginning(std::min<uint64_t>(kTellingBytes, file.byte_count()), '\0');
+  file.read_at(0, beginning.data(), beginning.size());
+  if (const auto foreign = foreign_file(beginning)) {
+    problem.what = "this is not a safetensors file: it is " + foreign->what;
+    problem.advice = foreign->advice;
+    if (!foreign->seen.empty()) problem.seen += ", beginning with \"" + foreign->seen + "\"";
+  }
+  refuse(problem, file.path());
+}
+
 }  // namespace
 
 SafetensorsHeader check_safetensors_header(std::string_view json, uint64_t data_bytes,
@@ -117,18 +137,17 @@ SafetensorsHeader check_safetensors_header(std::string_view json, uint64_t data_
 SafetensorsHeader read_safetensors_header(const PosixFile& file) {
   const uint64_t file_bytes = file.byte_count();
   if (file_bytes < kLengthBytes) {
-    refuse({.what = "this is not a safetensors file",
-            .expected = "at least 8 bytes",
-            .seen = fmt::format("{} bytes", file_bytes)},
-           file.path());
+    refuse_not_safetensors(file, {.what = "this is not a safetensors file",
+                                  .expected = "at least 8 bytes",
+                                  .seen = fmt::format("{} bytes", file_bytes)});
   }
   uint64_t header_bytes = 0;
   file.read_at(0, &header_bytes, kLengthBytes);
   if (header_bytes > kMaximumHeaderBytes) {
-    refuse({.what = "this is not a safetensors file, or its header is damaged",
-            .expected = fmt::format("a header of at most {} bytes", kMaximumHeaderBytes),
-            .seen = fmt::format("{} bytes", header_bytes)},
-           file.path());
+    refuse_not_safetensors(file,
+                           {.what = "this is not a safetensors file, or its header is damaged",
+                            .expected = fmt::format("a header of at most {} bytes", kMaximumHeaderBytes),
+                            .seen = fmt::format("{} bytes", header_bytes)});
   }
   if (header_bytes > file_bytes - kLengthBytes) {
     refuse({.what = "the safetensors file is cut off within its header",

@@ -1,5 +1,7 @@
 #include "checkpoint/safetensors_json.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -10,10 +12,11 @@ namespace sdlora::checkpoint {
 namespace {
 
 constexpr const char* kMetadataName = "__metadata__";
+constexpr int kDeepestUnknownField = 100;  // the reference stops at 128 levels
 
 // Receives nlohmann's events; its methods are those of nlohmann::json_sax. Levels of nesting:
 // 0 outside, 1 in the header object, 2 in a tensor's object or the metadata's, 3 in `shape` or
-// `data_offsets`.
+// `data_offsets`. Within the value of a field that the format does not know they are counted apart.
 class HeaderEvents {
  public:
   using Json = nlohmann::json;
@@ -23,17 +26,20 @@ class HeaderEvents {
   SafetensorsJson take() { return std::move(result_); }
 
   bool start_object(size_t) {
+    if (is_unknown_field_) return enter_unknown();
     if (level_ >= 2) refuse("an object inside an entry");
     ++level_;
     return true;
   }
 
   bool end_object() {
+    if (is_unknown_field_ && unknown_level_ > 0) return leave_unknown();
     --level_;
     return true;
   }
 
   bool key(std::string& name) {
+    if (is_unknown_field_ && unknown_level_ > 0) return true;
     if (level_ == 1) {
       start_entry(name);
     } else {
@@ -43,6 +49,7 @@ class HeaderEvents {
   }
 
   bool string(std::string& text) {
+    if (is_unknown_field_) return true;
     if (level_ == 2 && entry_ == nullptr) {
       result_.metadata[field_] = text;
     } else if (level_ == 2 && field_ == "dtype") {
@@ -54,6 +61,7 @@ class HeaderEvents {
   }
 
   bool start_array(size_t) {
+    if (is_unknown_field_) return enter_unknown();
     if (level_ == 2 && entry_ != nullptr && field_ == "shape") {
       numbers_ = &entry_->shape.emplace();
       most_numbers_ = kMaximumRank;
@@ -68,26 +76,39 @@ class HeaderEvents {
   }
 
   bool end_array() {
+    if (is_unknown_field_ && unknown_level_ > 0) return leave_unknown();
     --level_;
     return true;
   }
 
   bool number_unsigned(Json::number_unsigned_t value) {
+    if (is_unknown_field_) return true;
     if (level_ != 3) refuse("a number");
     if (numbers_->size() == most_numbers_) refuse(fmt::format("more than {} numbers", most_numbers_));
     numbers_->push_back(value);
     return true;
   }
 
-  bool number_integer(Json::number_integer_t value) { refuse(fmt::format("the negative number {}", value)); }
+  bool number_integer(Json::number_integer_t value) {
+    if (is_unknown_field_) return true;
+    refuse(fmt::format("the negative number {}", value));
+  }
 
   bool number_float(Json::number_float_t, const std::string& text) {
+    if (is_unknown_field_) return true;
     refuse("the number " + printable(text));
   }
 
-  bool boolean(bool) { refuse("true or false"); }
+  bool boolean(bool) {
+    if (is_unknown_field_) return true;
+    refuse("true or false");
+  }
 
-  bool null() { refuse("null"); }
+  bool null() {
+    const bool is_metadata = level_ == 1 && name_ == kMetadataName;
+    if (is_unknown_field_ || is_metadata) return true;
+    refuse("null");
+  }
 
   bool binary(Json::binary_t&) { refuse("binary data"); }
 
@@ -100,16 +121,16 @@ class HeaderEvents {
 
  private:
   void start_entry(const std::string& name) {
-    if (name.size() > kMaximumNameBytes || name.find('\0') != std::string::npos) {
-      throw Error(
-          ExitCode::kBadData,
-          {.what = "a tensor's name in the safetensors header is unusable",
-           .expected = fmt::format("at most {} bytes and no NUL", kMaximumNameBytes),
-           .seen = fmt::format("{} bytes, beginning with \"{}\"", name.size(), printable(name.substr(0, 40))),
-           .where = file_.string()});
+    if (name.find('\0') != std::string::npos) {
+      throw Error(ExitCode::kBadData, {.what = "a tensor's name in the safetensors header is unusable",
+                                       .expected = "no NUL",
+                                       .seen = fmt::format("{} bytes, beginning with \"{}\"", name.size(),
+                                                           printable(name.substr(0, 40))),
+                                       .where = file_.string()});
     }
     name_ = name;
     field_.clear();
+    is_unknown_field_ = false;
     if (name == kMetadataName) {
       if (has_metadata_) refuse_twice(name);
       has_metadata_ = true;
@@ -121,8 +142,19 @@ class HeaderEvents {
     entry_ = &place->second;
   }
 
+  bool enter_unknown() {
+    if (++unknown_level_ > kDeepestUnknownField) refuse("lists and objects within each other, too deep");
+    return true;
+  }
+
+  bool leave_unknown() {
+    --unknown_level_;
+    return true;
+  }
+
   void start_field(const std::string& name) {
     field_ = name;
+    is_unknown_field_ = false;
     bool is_seen = false;
     if (entry_ == nullptr) {
       is_seen = result_.metadata.contains(name);
@@ -133,7 +165,7 @@ class HeaderEvents {
     } else if (name == "data_offsets") {
       is_seen = entry_->data_offsets.has_value();
     } else {
-      refuse("an unknown field");
+      is_unknown_field_ = true;
     }
     if (is_seen) refuse_twice(name);
   }
@@ -162,6 +194,8 @@ class HeaderEvents {
   const std::filesystem::path& file_;
   SafetensorsJson result_;
   int level_ = 0;
+  int unknown_level_ = 0;
+  bool is_unknown_field_ = false;
   bool has_metadata_ = false;
   std::string name_;                   // of the entry we are in
   std::string field_;                  // of the field in it
@@ -173,15 +207,18 @@ class HeaderEvents {
 }  // namespace
 
 SafetensorsJson parse_safetensors_json(std::string_view json, const std::filesystem::path& file) {
-  // nlohmann skips a byte-order mark and takes NUL for the end; the format knows neither.
+  // nlohmann skips a byte-order mark and takes NUL for the end; the format knows neither. The reference skips
+  // white space.
   const bool has_nul = json.find('\0') != std::string_view::npos;
-  if (json.empty() || json.front() != '{' || has_nul) {
+  const size_t begin = std::min(json.find_first_not_of(" \t\r\n"), json.size());
+  if (begin == json.size() || json[begin] != '{' || has_nul) {
     throw Error(ExitCode::kBadData,
                 {.what = "this is not a safetensors file",
                  .expected = "a header that is a JSON object: it begins with { and has no NUL",
-                 .seen = json.empty() ? "an empty header"
-                         : has_nul    ? fmt::format("NUL at header byte {}", json.find('\0'))
-                                   : fmt::format("first byte 0x{:02x}", static_cast<unsigned char>(json[0])),
+                 .seen = has_nul ? fmt::format("NUL at header byte {}", json.find('\0'))
+                         : begin == json.size()
+                             ? "an empty header"
+                             : fmt::format("first byte 0x{:02x}", static_cast<unsigned char>(json[begin])),
                  .where = file.string()});
   }
   HeaderEvents events(file);

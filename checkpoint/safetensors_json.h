@@ -1,6 +1,6 @@
 // The JSON of a safetensors header, read event by event so that nothing is built for a hostile one: a name
-// that comes twice (also spelt with escapes), nesting, fractions and unknown fields are refused as they are
-// met.
+// that comes twice (also spelt with escapes), nesting and fractions are refused as they are met. What an
+// entry has beside its three fields is passed over, as the reference does.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,6 @@ struct SafetensorsJson {
 };
 
 constexpr size_t kMaximumRank = 8;
-constexpr size_t kMaximumNameBytes = 512;
 
 // Throws Error(kBadData) naming `file` and the flaw.
 SafetensorsJson parse_safetensors_json(std::string_view json, const std::filesystem::path& file);

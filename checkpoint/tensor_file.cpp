@@ -1,8 +1,11 @@
 #include "checkpoint/tensor_file.h"
 
+#include <algorithm>
+
+#include "checkpoint/foreign_file.h"
 #include "checkpoint/safetensors.h"
-#include "checkpoint/torch_zip.h"
-#include "common/error.h"
+#include "checkpoint/torch_legacy.h"
+#include "checkpoint/torch_tensors.h"
 #include "common/posix_file.h"
 
 namespace sdlora::checkpoint {
@@ -28,39 +31,20 @@ class SafetensorsTensors : public TensorFile {
   std::map<std::string, TensorDescription> tensors_;
 };
 
-class TorchTensors : public TensorFile {
- public:
-  explicit TorchTensors(const fs::path& path) : TensorFile(path), values_(read_torch_zip(path)) {
-    for (const auto& [name, tensor] : values_)
-      tensors_.emplace(name, TensorDescription{tensor.scalar_type(), tensor.sizes().vec()});
-  }
-
-  const std::map<std::string, TensorDescription>& tensors() const override { return tensors_; }
-
-  const Metadata& metadata() const override { return metadata_; }
-
-  at::Tensor tensor(const std::string& name) const override {
-    const auto found = values_.find(name);
-    if (found == values_.end()) {
-      throw Error(ExitCode::kBadData,
-                  {.what = "the file lacks a tensor", .expected = name, .where = path().string()});
-    }
-    return found->second.contiguous();
-  }
-
- private:
-  NamedTensors values_;
-  Metadata metadata_;
-  std::map<std::string, TensorDescription> tensors_;
-};
+std::string beginning_of(const fs::path& file) {
+  const PosixFile opened = PosixFile::open_to_read(file);
+  std::string beginning(std::min<uint64_t>(kTellingBytes, opened.byte_count()), '\0');
+  opened.read_at(0, beginning.data(), beginning.size());
+  return beginning;
+}
 
 }  // namespace
 
 std::shared_ptr<const TensorFile> open_tensor_file(const fs::path& file) {
-  char beginning[2] = {};
-  const PosixFile opened = PosixFile::open_to_read(file);
-  if (opened.byte_count() >= sizeof beginning) opened.read_at(0, beginning, sizeof beginning);
-  if (beginning[0] == 'P' && beginning[1] == 'K') return std::make_shared<const TorchTensors>(file);
+  const std::string beginning = beginning_of(file);
+  if (is_zip_archive(beginning) || is_legacy_torch_file(beginning)) return map_torch_file(file);
+  if (!is_like_safetensors(beginning) && foreign_file(beginning))
+    refuse_foreign_file(beginning, "a file of tensors (safetensors or torch.save's)", file);
   return std::make_shared<const SafetensorsTensors>(file);
 }
 

@@ -1,346 +1,146 @@
 #include "checkpoint/torch_pickle.h"
 
-#include <cstring>
-#include <deque>
-#include <unordered_map>
+#include <algorithm>
+#include <optional>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "checkpoint/pickle_machine.h"
 #include "checkpoint/printable.h"
-#include "checkpoint/torch_pickle_tensor.h"
-#include "common/error.h"
 
 namespace sdlora::checkpoint {
 namespace {
 
-enum class Kind { kBoolean, kInteger, kText, kGlobal, kTuple, kDict, kStorage, kTensor };
+constexpr int kDeepestNesting = 4;
+constexpr size_t kMostEntriesShown = 5;
 
-// Objects live in one deque and point at each other freely: no recursion, also when a file makes a cycle.
-struct Object {
-  Kind kind;
-  int64_t integer = 0;              // kInteger, kBoolean
-  std::string text = {};            // kText, kGlobal: "module.name"
-  std::vector<Object*> items = {};  // kTuple; kDict: key, value, key, value …
-  at::Tensor tensor = {};           // kTensor; kStorage: [elements]
-};
-
-// What the file holds instead, for the opcodes people meet: lists of tensors, whole training states.
-std::string meaning_of(uint8_t opcode) {
-  switch (opcode) {
-    case ']':
-      return "a list";
-    case 'G':
-      return "a floating-point number";
-    case 'N':
-      return "None";
-    case 0x81:
-      return "an object of a class";
-    default:
-      return fmt::format("pickle opcode 0x{:02x}", opcode);
-  }
-}
-
-std::string name_of(Kind kind) {
-  switch (kind) {
-    case Kind::kBoolean:
-      return "True or False";
-    case Kind::kInteger:
-      return "a whole number";
-    case Kind::kText:
-      return "text";
-    case Kind::kGlobal:
-      return "a function or class";
-    case Kind::kTuple:
-      return "a tuple";
-    case Kind::kDict:
-      return "a dict";
-    case Kind::kStorage:
-      return "a bare storage";
-    case Kind::kTensor:
-      return "a tensor";
-  }
-  return "";
-}
-
-// The pickle machine: a stack, marks in it, a memo (Lib/pickletools.py of CPython describes the opcodes).
-class Machine {
+class TensorDict {
  public:
-  Machine(std::string_view pickle, const RecordReader& read_record, const std::filesystem::path& file)
-      : rest_(pickle), storages_(read_record, file), file_(file) {}
+  explicit TensorDict(const PickleObjects& objects) : objects_(objects) {}
 
-  NamedTensors run() {
-    while (true) {
-      const auto opcode = read<uint8_t>();
-      if (opcode == '.') return tensors_of(*pop(Kind::kDict));
-      if (!run_literal(opcode) && !run_container(opcode)) {
-        refuse("a dict of tensors", meaning_of(opcode));
-      }
-    }
+  TensorPickle tensors(const Value& top) const {
+    const Value dict = unwrapped(top);
+    if (dict.kind != Kind::kDict) refuse(objects_.shown(dict));
+    TensorPickle pickle{.storages = objects_.storages(), .tensors = {}};
+    std::set<std::string_view> names;
+    for_each_entry(dict, [&](const Value& key, const Value& value) {
+      if (key.kind != Kind::kText) return;
+      const std::string_view name = objects_.text(key);
+      if (!names.insert(name).second) objects_.refuse("every name once", "\"" + printable(name) + "\" again");
+      if (is_tensor(value)) pickle.tensors.emplace(std::string(name), pickled(value));
+    });
+    if (pickle.tensors.empty() && !objects_.container(dict).items.empty()) refuse(contents(dict));
+    return pickle;
   }
 
  private:
-  bool run_literal(uint8_t opcode) {
-    switch (opcode) {
-      case 0x80:  // PROTO
-        if (const int version = read<uint8_t>(); version != 2)
-          refuse("pickle protocol 2", fmt::to_string(version));
-        return true;
-      case 0x88:
-        push({.kind = Kind::kBoolean, .integer = 1});
-        return true;
-      case 0x89:
-        push({.kind = Kind::kBoolean, .integer = 0});
-        return true;
-      case 'K':
-        push({.kind = Kind::kInteger, .integer = read<uint8_t>()});
-        return true;
-      case 'M':
-        push({.kind = Kind::kInteger, .integer = read<uint16_t>()});
-        return true;
-      case 'J':
-        push({.kind = Kind::kInteger, .integer = read<int32_t>()});
-        return true;
-      case 0x8a:
-        push({.kind = Kind::kInteger, .integer = read_long()});
-        return true;
-      case 'X':
-        push({.kind = Kind::kText, .text = std::string(take(read<uint32_t>()))});
-        return true;
-      case 'c':
-        push_global();
-        return true;
-      case 'q':
-        memo_[read<uint8_t>()] = top();
-        return true;
-      case 'r':
-        memo_[read<uint32_t>()] = top();
-        return true;
-      case 'h':
-        push_memo(read<uint8_t>());
-        return true;
-      case 'j':
-        push_memo(read<uint32_t>());
-        return true;
-      default:
-        return false;
+  void for_each_entry(const Value& dict, auto&& action) const {
+    const std::vector<Value>& items = objects_.container(dict).items;
+    for (size_t i = 0; i + 1 < items.size(); i += 2) action(items[i], items[i + 1]);
+  }
+
+  bool is_tensor(const Value& value) const {
+    return value.kind == Kind::kTensor ||
+           (value.kind == Kind::kOpaque &&
+            objects_.global(value).meaning == GlobalMeaning::kUnreadableTensor);
+  }
+
+  bool is_filled_dict(const Value& value) const {
+    return value.kind == Kind::kDict && !objects_.container(value).items.empty();
+  }
+
+  // A dict may hold itself: hence no deeper than people nest them.
+  Value unwrapped(Value top) const {
+    for (int depth = 0; depth < kDeepestNesting && top.kind == Kind::kDict; ++depth) {
+      const std::optional<Value> inner = nested(top);
+      if (!inner) break;
+      top = *inner;
     }
+    return top;
   }
 
-  bool run_container(uint8_t opcode) {
-    switch (opcode) {
-      case '}':
-        push({.kind = Kind::kDict});
-        return true;
-      case ')':
-        push({.kind = Kind::kTuple});
-        return true;
-      case '(':
-        marks_.push_back(stack_.size());
-        return true;
-      case 't':
-        push_tuple(pop_to_mark());
-        return true;
-      case 0x85:
-        push_tuple(pop_last(1));
-        return true;
-      case 0x86:
-        push_tuple(pop_last(2));
-        return true;
-      case 0x87:
-        push_tuple(pop_last(3));
-        return true;
-      case 's':
-        set_items(pop_last(2));
-        return true;
-      case 'u':
-        set_items(pop_to_mark());
-        return true;
-      case 'Q':
-        push_storage(*pop(Kind::kTuple));
-        return true;
-      case 'R':
-        reduce();
-        return true;
-      case 'b':
-        pop(Kind::kDict);
-        top_of(Kind::kDict);
-        return true;  // BUILD: a state_dict's _metadata, not needed
-      default:
-        return false;
+  std::optional<Value> nested(const Value& dict) const {
+    std::optional<Value> state_dict, model, any;
+    bool has_tensor = false;
+    for_each_entry(dict, [&](const Value& key, const Value& value) {
+      has_tensor = has_tensor || is_tensor(value);
+      if (key.kind != Kind::kText || !is_filled_dict(value) || value.number == dict.number) return;
+      const std::string_view name = objects_.text(key);
+      if (name == "state_dict" || (name == "model_state_dict" && !state_dict)) state_dict = value;
+      if (name == "model") model = value;
+      any = value;
+    });
+    if (state_dict) return state_dict;
+    if (has_tensor) return std::nullopt;
+    return objects_.container(dict).items.size() == 2 ? any : model;
+  }
+
+  PickledTensor pickled(const Value& value) const {
+    if (value.kind == Kind::kOpaque) {
+      return {.storage = 0,
+              .dtype = at::ScalarType::Undefined,
+              .view = {},
+              .made_by = objects_.global(value).name};
     }
+    const RebuiltTensor& tensor = objects_.tensor(value);
+    PickledTensor result{.storage = tensor.storage,
+                         .dtype = tensor.dtype,
+                         .view = {0, integers_of(tensor.shape), integers_of(tensor.strides)},
+                         .made_by = {}};
+    const PickledStorage& storage = objects_.storages()[tensor.storage];
+    if (__builtin_add_overflow(tensor.begin_element, storage.first_element, &result.view.begin_element))
+      objects_.refuse("a tensor within its storage", fmt::format("element {}", tensor.begin_element));
+    return result;
   }
 
-  void push_global() {
-    const std::string_view module = take_line();
-    const std::string name = fmt::format("{}.{}", module, take_line());
-    const bool is_known = name == "collections.OrderedDict" || name == "torch._utils._rebuild_tensor_v2" ||
-                          name == "torch._utils._rebuild_parameter" || dtype_of_storage_class(name);
-    if (!is_known) refuse("a dict of tensors and nothing else", printable(name) + ", which was not run");
-    push({.kind = Kind::kGlobal, .text = name});
-  }
-
-  // ("storage", class, key, device, element count)
-  void push_storage(const Object& id) {
-    const auto dtype = id.items.size() == 5 && id.items[1]->kind == Kind::kGlobal
-                           ? dtype_of_storage_class(id.items[1]->text)
-                           : std::nullopt;
-    if (!dtype || id.items[2]->kind != Kind::kText || id.items[4]->kind != Kind::kInteger) {
-      refuse("a storage's type, record and size", "another persistent id");
-    }
-    push({.kind = Kind::kStorage,
-          .tensor = storages_.storage(id.items[2]->text, *dtype, id.items[4]->integer)});
-  }
-
-  void reduce() {
-    const Object& arguments = *pop(Kind::kTuple);
-    const Object& function = *pop(Kind::kGlobal);
-    if (function.text == "collections.OrderedDict" && arguments.items.empty()) {
-      push({.kind = Kind::kDict});
-    } else if (function.text == "torch._utils._rebuild_parameter" && has_kinds(arguments, {Kind::kTensor})) {
-      push({.kind = Kind::kTensor, .tensor = arguments.items[0]->tensor});
-    } else if (function.text == "torch._utils._rebuild_tensor_v2" &&
-               has_kinds(arguments, {Kind::kStorage, Kind::kInteger, Kind::kTuple, Kind::kTuple})) {
-      const TensorView view{arguments.items[1]->integer, integers_of(*arguments.items[2]),
-                            integers_of(*arguments.items[3])};
-      push({.kind = Kind::kTensor, .tensor = storages_.tensor(arguments.items[0]->tensor, view)});
-    } else {
-      refuse("a tensor or an OrderedDict", "a call of " + function.text + " with other arguments");
-    }
-  }
-
-  // What follows in a tensor's arguments (requires_grad, hooks) says nothing about its values.
-  static bool has_kinds(const Object& tuple, const std::vector<Kind>& kinds) {
-    if (tuple.items.size() < kinds.size()) return false;
-    for (size_t i = 0; i < kinds.size(); ++i) {
-      if (tuple.items[i]->kind != kinds[i]) return false;
-    }
-    return true;
-  }
-
-  std::vector<int64_t> integers_of(const Object& tuple) const {
+  std::vector<int64_t> integers_of(const Value& tuple) const {
     std::vector<int64_t> integers;
-    for (const Object* item : tuple.items) {
-      if (item->kind != Kind::kInteger) refuse("whole numbers as shape and strides", name_of(item->kind));
-      integers.push_back(item->integer);
-    }
+    for (const Value& item : objects_.container(tuple).items) integers.push_back(item.number);
     return integers;
   }
 
-  void set_items(std::vector<Object*> keys_and_values) {
-    if (keys_and_values.size() % 2 != 0) refuse("keys with values", "a key without a value");
-    auto& items = top_of(Kind::kDict)->items;
-    items.insert(items.end(), keys_and_values.begin(), keys_and_values.end());
+  // `a whole number under "step", a list under "names"`
+  std::string contents(const Value& dict) const {
+    std::vector<std::string> entries;
+    size_t count = 0;
+    bool has_embedding = false;
+    for_each_entry(dict, [&](const Value& key, const Value& value) {
+      const bool is_named = key.kind == Kind::kText;
+      has_embedding = has_embedding || (is_named && objects_.text(key) == "string_to_param");
+      if (++count > kMostEntriesShown) return;
+      entries.push_back(objects_.shown(value) + (is_named ? " under \"" + printable(objects_.text(key)) + "\""
+                                                          : ", which has no name"));
+    });
+    const std::string more =
+        count > kMostEntriesShown ? fmt::format(" and {} more", count - kMostEntriesShown) : "";
+    return fmt::format("{}{}{}", has_embedding ? "an embedding of new words (textual inversion): " : "",
+                       fmt::join(entries, ", "), more);
   }
 
-  NamedTensors tensors_of(const Object& dict) const {
-    NamedTensors tensors;
-    for (size_t i = 0; i < dict.items.size(); i += 2) {
-      const Object& key = *dict.items[i];
-      const Object& value = *dict.items[i + 1];
-      if (key.kind != Kind::kText) refuse("names as keys", name_of(key.kind));
-      if (value.kind != Kind::kTensor)
-        refuse("tensors only", name_of(value.kind) + " under \"" + printable(key.text) + "\"");
-      if (!tensors.emplace(key.text, value.tensor).second)
-        refuse("every name once", "\"" + printable(key.text) + "\" again");
-    }
-    return tensors;
+  [[noreturn]] void refuse(const std::string& seen) const {
+    objects_.refuse("a dict with names as keys and tensors as values", seen);
   }
 
-  void push(Object object) { stack_.push_back(&objects_.emplace_back(std::move(object))); }
-
-  void push_tuple(std::vector<Object*> items) { push({.kind = Kind::kTuple, .items = std::move(items)}); }
-
-  void push_memo(uint32_t index) {
-    const auto found = memo_.find(index);
-    if (found == memo_.end()) refuse("what was said before", fmt::format("memo {}, which is empty", index));
-    stack_.push_back(found->second);
-  }
-
-  Object* top() const {
-    if (stack_.empty()) refuse("a value", "an empty stack");
-    return stack_.back();
-  }
-
-  Object* top_of(Kind kind) const {
-    if (top()->kind != kind) refuse(name_of(kind), name_of(top()->kind));
-    return top();
-  }
-
-  Object* pop(Kind kind) {
-    Object* object = top_of(kind);
-    stack_.pop_back();
-    return object;
-  }
-
-  std::vector<Object*> pop_last(size_t count) {
-    if (stack_.size() < count) refuse("a value", "an empty stack");
-    std::vector<Object*> last(stack_.end() - static_cast<int64_t>(count), stack_.end());
-    stack_.resize(stack_.size() - count);
-    return last;
-  }
-
-  std::vector<Object*> pop_to_mark() {
-    if (marks_.empty() || marks_.back() > stack_.size()) refuse("a mark", "none");
-    const size_t count = stack_.size() - marks_.back();
-    marks_.pop_back();
-    return pop_last(count);
-  }
-
-  template <typename Integer>
-  Integer read() {
-    Integer value;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
-    return value;
-  }
-
-  int64_t read_long() {  // LONG1: little-endian two's complement of any length
-    const std::string_view bytes = take(read<uint8_t>());
-    if (bytes.size() > sizeof(int64_t))
-      refuse("numbers of at most 64 bits", fmt::format("{} bytes", bytes.size()));
-    uint64_t value = !bytes.empty() && static_cast<int8_t>(bytes.back()) < 0 ? ~uint64_t{0} : 0;
-    if (!bytes.empty()) std::memcpy(&value, bytes.data(), bytes.size());
-    return static_cast<int64_t>(value);
-  }
-
-  std::string_view take(size_t bytes) {
-    if (bytes > rest_.size()) refuse("more of the pickle", "its end");
-    const std::string_view taken = rest_.substr(0, bytes);
-    rest_.remove_prefix(bytes);
-    return taken;
-  }
-
-  std::string_view take_line() {
-    const size_t end = rest_.find('\n');
-    if (end == std::string_view::npos) refuse("more of the pickle", "its end");
-    const std::string_view line = take(end);
-    take(1);
-    return line;
-  }
-
-  [[noreturn]] void refuse(const std::string& expected, const std::string& seen) const {
-    throw Error(
-        ExitCode::kBadData,
-        {.what = "the .pt file does not hold a plain dict of tensors, or is damaged",
-         .expected = expected,
-         .seen = seen,
-         .where = file_.string(),
-         .advice = "save it in Python with torch.save({name: tensor, ...}, file), or as safetensors"});
-  }
-
-  std::string_view rest_;
-  StorageTable storages_;
-  const std::filesystem::path& file_;
-  std::deque<Object> objects_;
-  std::vector<Object*> stack_;
-  std::vector<size_t> marks_;
-  std::unordered_map<uint32_t, Object*> memo_;
+  const PickleObjects& objects_;
 };
 
 }  // namespace
 
+TensorPickle tensors_of(const PickleObjects& objects, const Value& top) {
+  return TensorDict(objects).tensors(top);
+}
+
+TensorPickle parse_tensor_pickle(std::string_view pickle, const std::filesystem::path& file) {
+  PickleMachine machine(pickle, file);
+  const Value top = machine.run();
+  return tensors_of(machine.objects(), top);
+}
+
 NamedTensors read_tensor_pickle(std::string_view pickle, const RecordReader& read_record,
                                 const std::filesystem::path& file) {
-  return Machine(pickle, read_record, file).run();
+  return copy_tensors(parse_tensor_pickle(pickle, file), read_record, file);
 }
 
 }  // namespace sdlora::checkpoint

@@ -1,21 +1,29 @@
-// The pickle of a .pt file, read by a machine that knows what a dict of tensors needs and nothing else.
+// The pickle of a .pt or .ckpt file, read by a machine that never calls anything (pickle_machine.h).
 // torch::jit::Unpickler is not used: it takes lengths and indices of the file on trust, and cannot read a
-// state_dict, which is an OrderedDict. Here a global is a word to compare, never something to call.
+// state_dict, which is an OrderedDict.
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string_view>
 
 #include "checkpoint/named_tensors.h"
+#include "checkpoint/torch_pickle_tensor.h"
 
 namespace sdlora::checkpoint {
 
-// The bytes of the archive's record of that name; throws when it is missing.
-using RecordReader = std::function<std::string_view(const std::string& name)>;
+class PickleObjects;
+struct Value;
 
-// A dict or OrderedDict from names to tensors (torch.save of protocol 2, its default). Strides and shared
-// storages are as they were saved. Throws Error(kBadData) naming `file` and the flaw.
+// The tensors by name of a dict, OrderedDict or ParameterDict, in which anything else is passed over; of the
+// dict within, where there is a `state_dict`, or a single entry that is a dict (twice or thrice, too). Throws
+// Error(kBadData) naming `file` and the flaw: a broken pickle, a module that runs things (os, subprocess,
+// builtins.eval …), or no tensor at all beside other things. An empty dict has no tensors.
+TensorPickle parse_tensor_pickle(std::string_view pickle, const std::filesystem::path& file);
+
+// The same for a pickle that the machine has read.
+TensorPickle tensors_of(const PickleObjects& objects, const Value& top);
+
+// parse_tensor_pickle, and every tensor in memory of its own (copy_tensors).
 NamedTensors read_tensor_pickle(std::string_view pickle, const RecordReader& read_record,
                                 const std::filesystem::path& file);
 

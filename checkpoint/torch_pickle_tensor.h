@@ -1,18 +1,16 @@
 // Tensors as torch.save describes them: a storage (a record of the archive) and a strided view of it.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include <ATen/core/Tensor.h>
-
-#include "checkpoint/torch_pickle.h"
+#include "checkpoint/named_tensors.h"
 
 namespace sdlora::checkpoint {
 
@@ -22,22 +20,43 @@ struct TensorView {
   std::vector<int64_t> strides;  // in elements
 };
 
-// "torch.FloatStorage" and its like.
-std::optional<at::ScalarType> dtype_of_storage_class(std::string_view name);
+struct PickledStorage {
+  std::string key;  // its record is data/KEY
+  at::ScalarType dtype;
+  int64_t element_count;
+  int64_t first_element;  // torch before 1.6: the storage is a view that begins here; else 0
 
-// Copies every storage out of the archive once, and checks every view of it. Throws Error(kBadData).
-class StorageTable {
- public:
-  StorageTable(RecordReader read_record, std::filesystem::path file)
-      : read_record_(std::move(read_record)), file_(std::move(file)) {}
-
-  at::Tensor storage(const std::string& key, at::ScalarType dtype, int64_t element_count);  // [element_count]
-  at::Tensor tensor(const at::Tensor& storage, const TensorView& view) const;
-
- private:
-  RecordReader read_record_;
-  std::filesystem::path file_;
-  std::map<std::pair<std::string, at::ScalarType>, at::Tensor> storages_;
+  auto operator<=>(const PickledStorage&) const = default;
 };
+
+struct PickledTensor {
+  size_t storage;  // in TensorPickle::storages
+  at::ScalarType dtype;
+  TensorView view;
+  std::string made_by;  // of a tensor that cannot be read (sparse, quantized): what would make it; else empty
+};
+
+struct TensorPickle {
+  std::vector<PickledStorage> storages;  // every one that is named, also by what is no tensor of ours
+  std::map<std::string, PickledTensor> tensors;
+};
+
+// Elements of the tensor's type in its storage, which has `byte_count` bytes. Throws Error(kBadData) when
+// these are not as many as the pickle says, or the tensor does not lie within them.
+int64_t check_tensor(const TensorPickle& pickle, const PickledTensor& tensor, uint64_t byte_count,
+                     const std::filesystem::path& file);
+
+// Throws Error(kBadData) for what can only be described: sparse tensors, and those that repeat their storage
+// into something larger, which would be a small file's way to take much memory.
+void check_readable(const PickledTensor& tensor, const std::string& name, int64_t storage_elements,
+                    const std::filesystem::path& file);
+
+// The bytes of the archive's record of that name; throws when it is missing.
+using RecordReader = std::function<std::string_view(const std::string& name)>;
+
+// Copies every storage that a tensor needs once; strides and shared storages are as they were saved. Throws
+// Error(kBadData).
+NamedTensors copy_tensors(const TensorPickle& pickle, const RecordReader& read_record,
+                          const std::filesystem::path& file);
 
 }  // namespace sdlora::checkpoint

@@ -6,8 +6,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/serialization/pickler.h>
 
-#include "checkpoint/torch_pickle.h"
-#include "checkpoint/zip_archive.h"
+#include "checkpoint/torch_contents.h"
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/posix_file.h"
@@ -60,18 +59,13 @@ void write_torch_zip(const std::filesystem::path& file, const NamedTensors& tens
 }
 
 NamedTensors read_torch_zip(const std::filesystem::path& file) {
-  const ZipArchive archive(file);
-  const std::string_view pickle = archive.record("data.pkl");
-  if (pickle.size() > kMaximumPickleBytes) {
-    throw Error(ExitCode::kBadData,
-                {.what = "the .pt file describes more than an adapter",
-                 .expected = fmt::format("at most {} bytes in data.pkl", kMaximumPickleBytes),
-                 .seen = fmt::format("{} bytes", pickle.size()),
-                 .where = file.string(),
-                 .advice = "load it in Python and save the adapter alone"});
-  }
-  return read_tensor_pickle(
-      pickle, [&archive](const std::string& name) { return archive.record(name); }, file);
+  const std::string bytes = read_text(file);
+  const TorchContents contents = read_torch_contents(bytes, kMaximumPickleBytes, Verify::kAll, file);
+  const RecordReader read_record = [&](const std::string& name) {
+    const StorageBytes& storage = contents.storages.at(name.substr(name.find('/') + 1));
+    return std::string_view(bytes).substr(storage.begin_byte, storage.byte_count);
+  };
+  return copy_tensors(contents.pickle, read_record, file);
 }
 
 }  // namespace sdlora::checkpoint

@@ -1,10 +1,13 @@
-// For python_files_test.py: reads and writes tensor files as the programs do.
+// For python_files_test.py and python_checkpoints_test.py: reads and writes tensor files as the programs do.
 //
 //   convert_tensors FROM TO          by the names' endings, .safetensors or .pt
+//   convert_tensors open FROM TO     FROM by its content, as models are read
+//   convert_tensors describe FILE    a line for each tensor: name, type, shape; no value is read
 //   convert_tensors check FILE…      a line for each: "read FILE" or "refused FILE"
 #include <iostream>
 
 #include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_file.h"
 #include "checkpoint/torch_zip.h"
 #include "common/error.h"
 
@@ -23,6 +26,19 @@ void write(const std::filesystem::path& file, const NamedTensors& tensors, const
   sdlora::checkpoint::write_safetensors(file, tensors, metadata);
 }
 
+NamedTensors open(const std::filesystem::path& file) {
+  const auto opened = sdlora::checkpoint::open_tensor_file(file);
+  NamedTensors tensors;
+  for (const auto& [name, description] : opened->tensors()) tensors[name] = opened->tensor(name);
+  return tensors;
+}
+
+void describe(const std::filesystem::path& file) {
+  for (const auto& [name, description] : sdlora::checkpoint::open_tensor_file(file)->tensors())
+    std::cout << name << " " << at::toString(description.dtype) << " " << at::IntArrayRef(description.shape)
+              << "\n";
+}
+
 void check(const std::vector<std::string>& files) {
   for (const std::string& file : files) {
     try {
@@ -34,19 +50,28 @@ void check(const std::vector<std::string>& files) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  try {
-    if (arguments.size() >= 2 && arguments[0] == "check") {
-      check({arguments.begin() + 1, arguments.end()});
-      return 0;
-    }
-    if (arguments.size() != 2) return static_cast<int>(sdlora::ExitCode::kUsage);
+void run(const std::vector<std::string>& arguments) {
+  if (arguments.size() >= 2 && arguments[0] == "check") {
+    check({arguments.begin() + 1, arguments.end()});
+  } else if (arguments.size() == 2 && arguments[0] == "describe") {
+    describe(arguments[1]);
+  } else if (arguments.size() == 3 && arguments[0] == "open") {
+    write(arguments[2], open(arguments[1]), {});
+  } else if (arguments.size() == 2) {
     Metadata metadata;
     const NamedTensors tensors = read(arguments[0], &metadata);
     write(arguments[1], tensors, metadata);
+  } else {
+    throw sdlora::Error(sdlora::ExitCode::kUsage,
+                        {.what = "FROM TO, open FROM TO, describe FILE or check FILE…"});
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run({argv + 1, argv + argc});
     return 0;
   } catch (const sdlora::Error& error) {
     std::cerr << error.what() << "\n";

@@ -81,7 +81,8 @@ TEST_F(SafetensorsRefusals, AHeaderThatIsNotUtf8) {
 
 TEST_F(SafetensorsRefusals, AHeaderThatIsNoObject) {
   EXPECT_THAT(error_for(with_length("[]")), HasSubstr("first byte 0x5b"));
-  EXPECT_THAT(error_for(with_length(" {}")), HasSubstr("first byte 0x20"));
+  EXPECT_THAT(error_for(with_length(" []")), HasSubstr("first byte 0x5b"));
+  EXPECT_THAT(error_for(with_length("  ")), HasSubstr("empty header"));
   EXPECT_THAT(error_for(with_length("\xef\xbb\xbf{}")), HasSubstr("first byte 0xef"));
 }
 
@@ -198,7 +199,7 @@ TEST_F(SafetensorsRefusals, MetadataThatIsNotText) {
         << value;
   }
   error_for(with_length(R"({"__metadata__":"text"})"));
-  error_for(with_length(R"({"__metadata__":null})"));
+  error_for(with_length(R"({"__metadata__":[]})"));
 }
 
 TEST_F(SafetensorsRefusals, AMissingField) {
@@ -209,16 +210,19 @@ TEST_F(SafetensorsRefusals, AMissingField) {
   EXPECT_THAT(error_for_entry(""), HasSubstr("incomplete"));
 }
 
-TEST_F(SafetensorsRefusals, AnUnknownField) {
-  EXPECT_THAT(error_for_entry(R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"strides":[1])"),
-              AllOf(HasSubstr("unknown field"), HasSubstr("strides")));
+TEST_F(SafetensorsRefusals, AnUnknownFieldThatIsNestedDeepOrNoJson) {
+  const std::string good = R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"strides":)";
+  EXPECT_THAT(error_for_entry(good + std::string(1000, '[') + std::string(1000, ']')), HasSubstr("too deep"));
+  EXPECT_THAT(error_for_entry(good + "1e999"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(error_for_entry(R"("strides":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})"),
+              HasSubstr("incomplete"));
 }
 
 TEST_F(SafetensorsRefusals, ATypeThatDoesNotExistOrIsNotSupported) {
   EXPECT_THAT(error_for_entry(R"("dtype":"F31","shape":[1],"data_offsets":[0,4])"),
               AllOf(HasSubstr("F31"), HasSubstr("BF16"), HasSubstr("tensor x")));
   EXPECT_THAT(error_for_entry(R"("dtype":"f32","shape":[1],"data_offsets":[0,4])"), HasSubstr("f32"));
-  EXPECT_THAT(error_for_entry(R"("dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4])"), HasSubstr("F8_E4M3"));
+  EXPECT_THAT(error_for_entry(R"("dtype":"F4","shape":[7],"data_offsets":[0,4])"), HasSubstr("does not fit"));
   EXPECT_THAT(error_for_entry(R"("dtype":4,"shape":[1],"data_offsets":[0,4])"), HasSubstr("a number"));
 }
 
@@ -247,9 +251,8 @@ TEST_F(SafetensorsRefusals, NestingAHundredThousandDeep) {
   EXPECT_THAT(error_for_entry("\"dtype\":" + objects), HasSubstr("an object inside an entry"));
 }
 
-TEST_F(SafetensorsRefusals, NamesThatAreTooLongOrHoldNul) {
+TEST_F(SafetensorsRefusals, NamesThatHoldNul) {
   const std::string entry = R"(":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
-  EXPECT_THAT(error_for(with_length("{\"" + std::string(513, 'n') + entry, "1234")), HasSubstr("513 bytes"));
   EXPECT_THAT(error_for(with_length("{\"a\\u0000b" + entry, "1234")), HasSubstr("no NUL"));
 }
 

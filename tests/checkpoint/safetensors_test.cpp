@@ -110,6 +110,38 @@ TEST(Safetensors, CopiesDataThatIsNotAligned) {
   EXPECT_EQ(read_safetensors(folder / "file").at("x").item<float>(), 2.5F);
 }
 
+// What the reference reads, too (safetensors 0.8.0).
+TEST(Safetensors, ReadsHeadersThatAreUnusual) {
+  const TemporaryFolder folder;
+  const std::string entry = R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
+  const std::string long_name(100'000, 'n');
+  for (
+      const std::string& header :
+      {R"({"__metadata__":null,"x":)" + entry + "}", " \t\r\n{\"x\":" + entry + " }\n",
+       std::string(
+           R"({"x":{"dtype":"F32","strides":[1,{"dtype":null}],"shape":[1],"data_offsets":[0,4],"no":-1.5,"no":"x"}})"),
+       "{\"" + long_name + "\":" + entry + "}"}) {
+    const uint64_t header_bytes = header.size();
+    write_bytes(folder / "file", std::string(reinterpret_cast<const char*>(&header_bytes), 8) + header +
+                                     std::string("\0\0\x20\x40", 4));
+    const NamedTensors tensors = read_safetensors(folder / "file");
+    ASSERT_EQ(tensors.size(), 1U) << header.substr(0, 100);
+    EXPECT_EQ(tensors.begin()->second.item<float>(), 2.5F);
+    EXPECT_TRUE(tensors.begin()->first == "x" || tensors.begin()->first == long_name);
+  }
+}
+
+TEST(Safetensors, KeepsFloatsOf8BitsBitForBit) {
+  const TemporaryFolder folder;
+  const at::Tensor bits = at::arange(256, at::kInt).to(at::kByte);
+  write_safetensors(folder / "file",
+                    {{"e4m3", bits.view(at::kFloat8_e4m3fn)}, {"e5m2", bits.view(at::kFloat8_e5m2)}});
+  const NamedTensors tensors = read_safetensors(folder / "file");
+  EXPECT_EQ(tensors.at("e4m3").scalar_type(), at::kFloat8_e4m3fn);
+  EXPECT_EQ(tensors.at("e5m2").scalar_type(), at::kFloat8_e5m2);
+  for (const auto& [name, tensor] : tensors) EXPECT_TRUE(at::equal(tensor.view(at::kByte), bits)) << name;
+}
+
 TEST(Safetensors, DescribesTensorsWithoutReadingThem) {
   const TemporaryFolder folder;
   write_safetensors(folder / "file", {{"x", at::ones({2, 3}, at::kHalf)}});
