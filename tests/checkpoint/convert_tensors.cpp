@@ -4,6 +4,7 @@
 //   convert_tensors open FROM TO     FROM by its content, as models are read
 //   convert_tensors describe FILE    a line for each tensor: name, type, shape; no value is read
 //   convert_tensors check FILE…      a line for each: "read FILE" or "refused FILE"
+//   convert_tensors check-content FILE…   the same, as models are read
 #include <iostream>
 
 #include "checkpoint/safetensors.h"
@@ -34,15 +35,16 @@ NamedTensors open(const std::filesystem::path& file) {
 }
 
 void describe(const std::filesystem::path& file) {
-  for (const auto& [name, description] : sdlora::checkpoint::open_tensor_file(file)->tensors())
+  const auto opened = sdlora::checkpoint::open_tensor_file(file);
+  for (const auto& [name, description] : opened->tensors())
     std::cout << name << " " << at::toString(description.dtype) << " " << at::IntArrayRef(description.shape)
               << "\n";
 }
 
-void check(const std::vector<std::string>& files) {
+void check(const std::vector<std::string>& files, bool by_content) {
   for (const std::string& file : files) {
     try {
-      read(file, nullptr);
+      by_content ? open(file) : read(file, nullptr);
       std::cout << "read " << file << "\n";
     } catch (const sdlora::Error&) {
       std::cout << "refused " << file << "\n";
@@ -51,8 +53,8 @@ void check(const std::vector<std::string>& files) {
 }
 
 void run(const std::vector<std::string>& arguments) {
-  if (arguments.size() >= 2 && arguments[0] == "check") {
-    check({arguments.begin() + 1, arguments.end()});
+  if (arguments.size() >= 2 && (arguments[0] == "check" || arguments[0] == "check-content")) {
+    check({arguments.begin() + 1, arguments.end()}, arguments[0] == "check-content");
   } else if (arguments.size() == 2 && arguments[0] == "describe") {
     describe(arguments[1]);
   } else if (arguments.size() == 3 && arguments[0] == "open") {

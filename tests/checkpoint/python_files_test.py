@@ -117,7 +117,7 @@ class PythonFiles(unittest.TestCase):
         folder = self.folder
         for name, value, words in [
             ("list", [torch.ones(1)], "a list"),
-            ("nested", {"model": {"w": 1}, "other": {}}, 'a dict under "model"'),
+            ("nested", {"model": {}, "other": {"w": torch.ones(1)}}, 'a dict under "model"'),
             ("step", {"step": 3}, 'a whole number under "step"'),
             ("loss", {"loss": 0.5}, "a floating-point number"),
             ("command", {"w": Command()}, "posix.mkdir, which was not run"),
