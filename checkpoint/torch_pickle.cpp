@@ -90,8 +90,9 @@ class TensorDict {
                          .view = {0, integers_of(tensor.shape), integers_of(tensor.strides)},
                          .made_by = {}};
     const PickledStorage& storage = objects_.storages()[tensor.storage];
-    if (__builtin_add_overflow(tensor.begin_element, storage.first_element, &result.view.begin_element))
-      objects_.refuse("a tensor within its storage", fmt::format("element {}", tensor.begin_element));
+    if (storage.first_element < 0 ||
+        __builtin_add_overflow(tensor.begin_element, storage.first_element, &result.view.begin_element))
+      objects_.refuse("a tensor within its storage", fmt::format("element {}", storage.first_element));
     return result;
   }
 

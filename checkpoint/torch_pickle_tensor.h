@@ -1,13 +1,13 @@
 // Tensors as torch.save describes them: a storage (a record of the archive) and a strided view of it.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "checkpoint/named_tensors.h"
@@ -26,7 +26,10 @@ struct PickledStorage {
   int64_t element_count;
   int64_t first_element;  // torch before 1.6: the storage is a view that begins here; else 0
 
-  auto operator<=>(const PickledStorage&) const = default;
+  bool operator<(const PickledStorage& other) const {
+    return std::tie(key, dtype, element_count, first_element) <
+           std::tie(other.key, other.dtype, other.element_count, other.first_element);
+  }
 };
 
 struct PickledTensor {

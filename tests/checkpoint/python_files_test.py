@@ -150,6 +150,21 @@ class PythonFiles(unittest.TestCase):
         for file in read:
             safetensors.torch.load_file(file)
 
+    def test_unusual_headers_that_the_reference_reads_we_read(self):
+        entry = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+        for header in (
+            {"__metadata__": None, "x": entry},
+            {"x": {**entry, "strides": [1, {"of": None}], "more": -0.5}},
+            {"n" * 600: entry},
+            {"x": {"dtype": "F8_E4M3", "shape": [2, 2], "data_offsets": [0, 4]}},
+            {"x": {"dtype": "F8_E5M2", "shape": [4], "data_offsets": [0, 4]}},
+        ):
+            for space in ("", " \n\t\r"):
+                text = (space + json.dumps(header)).encode()
+                (self.folder / "a.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + b"\x00\x01\x20\x40")
+                expected = safetensors.torch.load_file(self.folder / "a.safetensors")
+                self.assert_same(safetensors.torch.load_file(self.convert("a.safetensors", "b.safetensors")), expected)
+
     def test_header_json_of_ours_is_plain_and_aligned(self):
         torch.save(tensors(), self.folder / "a.pt")
         data = self.convert("a.pt", "a.safetensors").read_bytes()

@@ -2,13 +2,19 @@
 
     python tests/fuzz/make_corpus.py [DIRECTORY]      with the Python of launcher/setup.sh
 """
+import collections
 import io
 import json
 import pathlib
+import pickle
+import struct
 import sys
+import zipfile
+import zlib
 
 import numpy as np
 import safetensors.numpy
+import safetensors.torch
 import torch
 from PIL import Image
 
@@ -23,6 +29,15 @@ def safetensors_files():
                                           metadata={"format": "pt", "ключ": "значение"})
     yield "lora", safetensors.numpy.save({"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": ones,
                                           "lora_unet_mid_block_attentions_0_proj_in.alpha": np.array(2, np.float32)})
+    yield "float8", safetensors.torch.save({"a": torch.ones(4).to(torch.float8_e4m3fn), "b": torch.ones(4).to(torch.float8_e5m2)})
+    unusual = (b' {"__metadata__":null,"x":{"dtype":"F4","shape":[2,2],"data_offsets":[0,2],"more":[1,{"a":null,"b":-1.5}]},'
+               b'"y":{"dtype":"U64","shape":[0],"data_offsets":[2,2]}}')
+    yield "unusual", len(unusual).to_bytes(8, "little") + unusual + b"12"
+    yield "pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + SHA.encode() + b"\nsize 4265146304\n"
+    yield "web_page", b"<!DOCTYPE html><html><title>x</title>"
+    yield "gguf", b"GGUF\3\0\0\0\1\0\0\0"
+    yield "msgpack", b"\x83\xa6params\x81\xa3xyz"
+    yield "tar", b"storages".ljust(257, b"\0") + b"ustar".ljust(255, b"\0")
 
 
 def torch_files():
@@ -35,9 +50,47 @@ def torch_files():
         buffer = io.BytesIO()
         torch.save(value, buffer)
         yield name, buffer.getvalue()
-        import zipfile
         with zipfile.ZipFile(buffer) as archive:
             yield name + "_pickle", archive.read(next(n for n in archive.namelist() if n.endswith("data.pkl")))
+        buffer = io.BytesIO()
+        torch.save(value, buffer, _use_new_zipfile_serialization=False)
+        yield name + "_legacy", buffer.getvalue()
+    ordered = collections.OrderedDict(w=torch.ones(2))
+    whole = {"epoch": 6, "state_dict": ordered, "callbacks": {collections.Counter: {"score": np.float64(0.5), "path": b"x", "set": {1}}},
+             "lr": [1e-4, None, 2**100], "dtype": torch.float16, "sparse": torch.eye(2).to_sparse()}
+    for protocol in (2, 3, 4, 5):
+        buffer = io.BytesIO()
+        torch.save(whole, buffer, pickle_protocol=protocol, _use_new_zipfile_serialization=protocol % 2 == 0)
+        yield f"lightning{protocol}", buffer.getvalue()
+        yield f"lightning{protocol}_pickle", pickle.dumps({**whole, "state_dict": 1, "sparse": 2}, protocol)
+    buffer = io.BytesIO()
+    torch.save({"a": torch.ones(4).to(torch.float8_e4m3fn), "u": torch.ones(2, dtype=torch.uint16),
+                "q": torch.quantize_per_tensor(torch.ones(2), 1.0, 0, torch.qint8)}, buffer)
+    yield "types", buffer.getvalue()
+    with zipfile.ZipFile(buffer) as archive:
+        yield "types_pickle", archive.read("archive/data.pkl")
+    buffer = io.BytesIO()
+    torch.save(torch.nn.ParameterDict({"*": torch.nn.Parameter(torch.ones(1))}), buffer)
+    yield "parameter_dict", buffer.getvalue()
+    yield "command_pickle", b"\x80\x04}(\x8c\x01w\x8c\x02os\x8c\x06system\x93u."
+    buffer = io.BytesIO()
+    torch.save({"w": torch.ones(2)}, buffer)
+    with zipfile.ZipFile(buffer) as archive:
+        yield "zip64", wide_zip((name, archive.read(name)) for name in ("archive/data.pkl", "archive/data/0"))
+
+
+def wide_zip(records):
+    """A zip archive whose every size and offset stands in a zip64 field, as above 4 GiB."""
+    files, directory = b"", b""
+    for count, (name, content) in enumerate(records, 1):
+        common = struct.pack("<HHHHI", 0, 0, 0, 0, zlib.crc32(content))
+        extra = struct.pack("<HHQQQ", 1, 24, len(content), len(content), len(files))
+        directory += (b"PK\1\2" + struct.pack("<HH", 45, 45) + common + struct.pack("<IIHHHHHII", 0xFFFFFFFF, 0xFFFFFFFF, len(name), len(extra),
+                                                                                   0, 0, 0, 0, 0xFFFFFFFF) + name.encode() + extra)
+        files += b"PK\3\4" + struct.pack("<H", 45) + common + struct.pack("<IIHH", len(content), len(content), len(name), 0) + name.encode() + content
+    end = len(files) + len(directory)
+    return (files + directory + b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, len(directory), len(files)) +
+            b"PK\6\7" + struct.pack("<IQI", 0, end, 1) + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0))
 
 
 def adapter_names():

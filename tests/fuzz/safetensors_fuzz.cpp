@@ -1,8 +1,10 @@
-// A safetensors file: as it comes, and as a header alone before data of a length that fits it.
+// A safetensors file: as it comes, also by its content, whatever that is, and as a header alone before data
+// of a length that fits it.
 #include <ATen/ATen.h>
 
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_header.h"
+#include "checkpoint/tensor_file.h"
 #include "tests/fuzz/fuzz_file.h"
 #include "tests/fuzz/fuzz_verdict.h"
 
@@ -13,7 +15,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::filesystem::path file = fuzz::write_file("input.safetensors", bytes);
   fuzz::expect_orderly([&] {
     checkpoint::Metadata metadata;
-    for (const auto& [name, tensor] : checkpoint::read_safetensors(file, &metadata)) (void)tensor.sum();
+    for (const auto& [name, tensor] : checkpoint::read_safetensors(file, &metadata))
+      (void)tensor.to(at::kFloat).sum();
+  });
+  fuzz::expect_orderly([&] {
+    const auto opened = checkpoint::open_tensor_file(file);
+    for (const auto& [name, description] : opened->tensors())
+      fuzz::expect_orderly([&, &key = name] { (void)opened->tensor(key).to(at::kFloat).sum(); });
   });
   if (bytes.size() < 8) return 0;
   // Whatever the length before it says, as the header of a file with data of up to 64 KiB.

@@ -1,10 +1,12 @@
-// A .pt file: as it comes; as the pickle alone, of an archive that has every record; and with its checksums
-// set right, since what lies behind a CRC-32 is otherwise not reached.
+// A .pt or .ckpt file: as it comes, for the reader of adapters and for that of models; as the pickle alone,
+// of an archive that has every record; and with its checksums set right, since what lies behind a CRC-32 is
+// otherwise not reached.
 #include <cstring>
 
 #include <ATen/ATen.h>
 #include <zlib.h>
 
+#include "checkpoint/tensor_file.h"
 #include "checkpoint/torch_pickle.h"
 #include "checkpoint/torch_zip.h"
 #include "tests/fuzz/fuzz_file.h"
@@ -45,15 +47,24 @@ void use(const checkpoint::NamedTensors& tensors) {
     if (tensor.numel() < 100'000) (void)tensor.to(at::kFloat).sum();
 }
 
+void read_both_ways(std::string_view bytes) {
+  const std::filesystem::path file = fuzz::write_file("input.pt", bytes);
+  fuzz::expect_orderly([&] { use(checkpoint::read_torch_zip(file)); });
+  fuzz::expect_orderly([&] {
+    const auto opened = checkpoint::open_tensor_file(file);
+    // One that cannot be read is in nobody's way.
+    for (const auto& [name, description] : opened->tensors())
+      fuzz::expect_orderly([&, &key = name] { use({{key, opened->tensor(key)}}); });
+  });
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes = fuzz::text_of(data, size);
+  read_both_ways(bytes);
   if (bytes.starts_with("PK")) {
-    for (const std::string& content : {std::string(bytes), with_right_checksums(std::string(bytes))}) {
-      const std::filesystem::path file = fuzz::write_file("input.pt", content);
-      fuzz::expect_orderly([&] { use(checkpoint::read_torch_zip(file)); });
-    }
+    read_both_ways(with_right_checksums(std::string(bytes)));
     return 0;
   }
   static const std::string record(64, 'x');
