@@ -47,14 +47,19 @@ class AModel(unittest.TestCase):
         self.assertEqual(self.adapter_of(self.file, self.folder / "cache-of-directory", "run-of-file"),
                          self.adapter_of(self.directory, self.folder / "cache-of-file", "run-of-directory"))
         output = self.cache_with(self.file, self.folder / "cache-of-directory")
-        self.assertIn("already there", output)
+        self.assertIn("nothing has changed", output)
 
     def test_a_run_begun_with_the_directory_goes_on_with_the_file(self):
         self.cache_with(self.directory, self.folder / "cache")
-        whole = self.adapter_of(self.directory, self.folder / "cache", "whole")
-        self.succeed(programs.train(self.folder / "parts", model=self.directory, data=self.folder / "cache", max_steps=3, checkpoint_every=1, max_hours=0.0))
-        self.succeed(programs.train(self.folder / "parts", model=self.file, data=self.folder / "cache", max_steps=3))
-        self.assertEqual((self.folder / "parts/lora_weights.pt").read_bytes(), whole)
+        run = self.folder / "run"
+        options = dict(data=self.folder / "cache", max_steps=3, checkpoint_every=1)
+        self.succeed(programs.train(run, model=self.directory, **options))
+        adapter = (run / "lora_weights.pt").read_bytes()
+        shutil.rmtree(run / "checkpoint-step-3")
+        (run / "lora_weights.pt").unlink()
+        output = self.succeed(programs.train(run, model=self.file, **options))
+        self.assertIn("step 2", output)
+        self.assertEqual((run / "lora_weights.pt").read_bytes(), adapter)
 
     def test_is_drawn_with_by_its_hub_id(self):
         hub = self.folder / "hub"
