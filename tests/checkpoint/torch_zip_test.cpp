@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
+#include "tests/checkpoint/written_zip.h"
 #include "tests/support/error_of.h"
 #include "tests/support/same_tensors.h"
 #include "tests/support/temporary_folder.h"
@@ -109,6 +110,13 @@ TEST(TorchZip, RefusesEveryShorterPrefixAndTrailingBytes) {
   }
   write_bytes(folder / "bad.pt", good + "x");
   EXPECT_THAT(error_of([&] { read_torch_zip(folder / "bad.pt"); }), HasSubstr("bytes after its end"));
+}
+
+TEST(TorchZip, RefusesADescriptionThatIsNoAdapters) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "a.pt", written::zip_of({{"a/data.pkl", std::string((size_t{4} << 20) + 1, 'N')}}));
+  EXPECT_THAT(error_of([&] { read_torch_zip(folder / "a.pt"); }),
+              AllOf(StartsWith("65 "), HasSubstr("at most 4194304 bytes in data.pkl")));
 }
 
 TEST(TorchZip, SaysWhatAFileIsInstead) {
