@@ -32,21 +32,19 @@ struct Range {
 }
 
 // Bytes of a tensor of this shape; empty when any partial product leaves int64, also beside a dimension of 0:
-// ATen computes strides from the other dimensions even then; and for elements that fill no whole bytes.
+// ATen computes strides from the other dimensions even then; and where elements that share bytes fill no
+// whole ones.
 std::optional<uint64_t> bytes_of(const std::vector<uint64_t>& shape, int64_t element_bits) {
-  int64_t bits = 1;
+  const int64_t parts_of_byte = element_bits % 8 == 0 ? 1 : 8;
+  int64_t parts = element_bits * parts_of_byte / 8;
   bool is_empty = false;
   for (const uint64_t size : shape) {
     is_empty = is_empty || size == 0;
-    if (__builtin_mul_overflow(bits, std::max<uint64_t>(size, 1), &bits)) return std::nullopt;
+    if (__builtin_mul_overflow(parts, std::max<uint64_t>(size, 1), &parts)) return std::nullopt;
   }
-  // The product of bytes, not of bits, has to fit.
-  const int64_t whole_bytes = element_bits % 8 == 0 ? element_bits / 8 : element_bits;
-  const int64_t per_byte = element_bits % 8 == 0 ? 1 : 8;
-  if (__builtin_mul_overflow(bits, whole_bytes, &bits)) return std::nullopt;
   if (is_empty) return 0;
-  if (bits % per_byte != 0) return std::nullopt;
-  return static_cast<uint64_t>(bits / per_byte);
+  if (parts % parts_of_byte != 0) return std::nullopt;
+  return static_cast<uint64_t>(parts / parts_of_byte);
 }
 
 TensorInfo info_of(const std::string& name, const SafetensorsEntry& entry, uint64_t data_begin_byte,
