@@ -105,7 +105,7 @@ std::optional<ForeignFile> foreign_file(std::string_view beginning) {
   }
   if (is_text(beginning)) return kind_of_text(beginning);
   if (is_onnx(beginning)) return ForeignFile{"an ONNX model", "", kOtherFormat};
-  if (beginning.starts_with('\x80'))
+  if (is_pickle(beginning))
     return ForeignFile{"a Python pickle, but neither of torch.save since torch 1.6 nor from before 1.6", "",
                        "load it in Python, if you trust it, and save its tensors with torch.save"};
   if (is_msgpack_map(beginning)) return ForeignFile{"a msgpack file, as Flax writes them", "", kOtherFormat};
@@ -114,6 +114,10 @@ std::optional<ForeignFile> foreign_file(std::string_view beginning) {
 
 bool is_zip_archive(std::string_view beginning) {
   return beginning.starts_with("PK\3\4");
+}
+
+bool is_pickle(std::string_view beginning) {
+  return beginning.starts_with('\x80') && beginning.size() > 1 && beginning[1] >= 2 && beginning[1] <= 5;
 }
 
 bool is_like_safetensors(std::string_view beginning) {

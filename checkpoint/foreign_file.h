@@ -23,6 +23,9 @@ std::optional<ForeignFile> foreign_file(std::string_view beginning);
 
 bool is_zip_archive(std::string_view beginning);
 
+// Of protocol 2 or above.
+bool is_pickle(std::string_view beginning);
+
 // A length that safetensors allows, then what may begin a JSON object.
 bool is_like_safetensors(std::string_view beginning);
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "checkpoint/printable.h"
-#include "common/error.h"
 
 namespace sdlora::checkpoint {
 namespace {
@@ -63,13 +62,14 @@ Value PickleObjects::add_global(std::string_view module, std::string_view name) 
     refuse("the name of a function or class", fmt::format("{} bytes", module.size() + name.size()));
   const std::string whole = fmt::format("{}.{}", module, name);
   if (is_dangerous_global(module, name)) {
-    throw Error(ExitCode::kBadData,
-                {.what = "the file wants to run something when it is loaded, so nothing of it is read",
-                 .expected = "a dict of tensors and nothing else",
-                 .seen = printable(whole) + ", which was not run",
-                 .where = file_.string(),
-                 .advice = "do not load it in Python either; get the weights from a source that you trust, "
-                           "best as safetensors"});
+    throw DangerousPickle(
+        ExitCode::kBadData,
+        Problem{.what = "the file wants to run something when it is loaded, so nothing of it is read",
+                .expected = "a dict of tensors and nothing else",
+                .seen = printable(whole) + ", which was not run",
+                .where = file_.string(),
+                .advice = "do not load it in Python either; get the weights from a source that you trust, "
+                          "best as safetensors"});
   }
   // A NUL between them: "a.b" of "c" is another global than "a" of "b.c".
   const auto [place, is_new] =

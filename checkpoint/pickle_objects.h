@@ -12,6 +12,7 @@
 
 #include "checkpoint/pickle_globals.h"
 #include "checkpoint/torch_pickle.h"
+#include "common/error.h"
 
 namespace sdlora::checkpoint {
 
@@ -33,6 +34,12 @@ enum class Kind : uint8_t {
 };
 
 std::string name_of(Kind kind);
+
+// Of a pickle that names something which can serve nothing but running something.
+class DangerousPickle : public Error {
+ public:
+  using Error::Error;
+};
 
 struct Value {
   Kind kind = Kind::kNone;
@@ -69,7 +76,7 @@ class PickleObjects {
   void spend(size_t values);
 
   Value add_container(Kind kind, std::vector<Value> items = {});
-  Value add_global(std::string_view module, std::string_view name);  // refuses a dangerous one
+  Value add_global(std::string_view module, std::string_view name);  // DangerousPickle for such a one
   Value add_storage(PickledStorage storage);
   Value add_tensor(const RebuiltTensor& tensor);
 

@@ -4,7 +4,6 @@
 
 #include "checkpoint/foreign_file.h"
 #include "checkpoint/safetensors.h"
-#include "checkpoint/torch_legacy.h"
 #include "checkpoint/torch_tensors.h"
 #include "common/posix_file.h"
 
@@ -42,8 +41,9 @@ std::string beginning_of(const fs::path& file) {
 
 std::shared_ptr<const TensorFile> open_tensor_file(const fs::path& file) {
   const std::string beginning = beginning_of(file);
-  if (is_zip_archive(beginning) || is_legacy_torch_file(beginning)) return map_torch_file(file);
-  if (!is_like_safetensors(beginning) && foreign_file(beginning))
+  const bool is_safetensors = is_like_safetensors(beginning);
+  if (is_zip_archive(beginning) || (is_pickle(beginning) && !is_safetensors)) return map_torch_file(file);
+  if (!is_safetensors && foreign_file(beginning))
     refuse_foreign_file(beginning, "a file of tensors (safetensors or torch.save's)", file);
   return std::make_shared<const SafetensorsTensors>(file);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "checkpoint/foreign_file.h"
+#include "checkpoint/pickle_machine.h"
 #include "checkpoint/printable.h"
 #include "checkpoint/torch_legacy.h"
 #include "checkpoint/zip_archive.h"
@@ -44,12 +45,25 @@ TorchContents read_zip_contents(std::string_view bytes, size_t most_pickle_bytes
   return contents;
 }
 
+// A pickle that torch.save did not write is not read, but said to be dangerous where it is.
+void look_for_danger(std::string_view bytes, const std::filesystem::path& file) {
+  try {
+    PickleMachine(bytes, file).run();
+  } catch (const DangerousPickle&) {
+    throw;
+  } catch (const Error&) {
+  }
+}
+
 }  // namespace
 
 TorchContents read_torch_contents(std::string_view bytes, size_t most_pickle_bytes, Verify verify,
                                   const std::filesystem::path& file) {
   const bool is_legacy = is_legacy_torch_file(bytes);
-  if (!is_legacy && !is_zip_archive(bytes)) refuse_foreign_file(bytes, "a file of torch.save", file);
+  if (!is_legacy && !is_zip_archive(bytes)) {
+    if (is_pickle(bytes)) look_for_danger(bytes.substr(0, most_pickle_bytes), file);
+    refuse_foreign_file(bytes, "a file of torch.save", file);
+  }
   TorchContents contents = is_legacy ? read_legacy_contents(bytes, most_pickle_bytes, file)
                                      : read_zip_contents(bytes, most_pickle_bytes, verify, file);
   for (const auto& [name, tensor] : contents.pickle.tensors) {

@@ -77,6 +77,14 @@ TEST(ForeignFile, ShowsHowAPointerAndATextBegin) {
   EXPECT_THAT(error_of([&] { open_tensor_file(folder / "x"); }), HasSubstr("Invalid username or password."));
 }
 
+TEST(ForeignFile, IsCalledDangerousWhereAPickleIs) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "x.ckpt", "\x80\x02}q\0cposix\nsystem\nX\2\0\0\0ls\x85R."s);
+  for (const auto& read : std::vector<std::function<void()>>{[&] { open_tensor_file(folder / "x.ckpt"); },
+                                                             [&] { read_torch_zip(folder / "x.ckpt"); }})
+    EXPECT_THAT(error_of(read), AllOf(StartsWith("65 "), HasSubstr("posix.system, which was not run")));
+}
+
 TEST(ForeignFile, IsNotWhatMayBeSafetensors) {
   EXPECT_TRUE(is_like_safetensors("\x1f\x8b\x08\0\0\0\0\0{"s));
   EXPECT_TRUE(is_like_safetensors("\x08\0\0\0\0\0\0\0 {}     "s));
