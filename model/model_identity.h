@@ -12,8 +12,8 @@ namespace sdlora::model {
 // SHA-256. Reads every byte of the part's weights. Throws as the container does.
 std::string identity_of(const Container& container, ModelPart part);
 
-// How version 0.2 and before named a part of a directory: a hash over its files as they are. What was written
-// then (caches, checkpoints) is compared with this.
+// How earlier versions named a part of a directory: a hash over its files as they are. What they wrote
+// (caches, checkpoints) is compared with this.
 std::string hash_of_files(const Container& container, ModelPart part);
 
 }  // namespace sdlora::model

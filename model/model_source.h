@@ -49,7 +49,7 @@ class ModelSource {
   // Throws Error(kUsage) when the part is not there, Error(kIo).
   std::string hash_of(ModelPart part) const;
 
-  // The hash to compare with `recorded`, which version 0.2 or before may have made in another way: `recorded`
+  // The hash to compare with `recorded`, which an earlier version may have made in another way: `recorded`
   // itself when it is the part's in either way, else hash_of(). Throws as that.
   std::string hash_like(ModelPart part, const std::string& recorded) const;
 

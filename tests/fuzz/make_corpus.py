@@ -217,7 +217,31 @@ def choices():
         yield f"choices{number}", rng.integers(0, 256, 200 * (number + 1), np.uint8).tobytes()
 
 
-MAKERS = {"safetensors": safetensors_files, "torch_file": torch_files, "adapter_file": choices, "adapter_names": adapter_names,
+def ldm_names():
+    """Small models of one file: a name and a shape a line."""
+    unet = {"input_blocks.0.0.weight": "32 4 3 3", "input_blocks.1.0.in_layers.2.weight": "32 32 3 3", "input_blocks.2.0.op.weight": "32 32 3 3",
+            "input_blocks.3.0.in_layers.2.weight": "64 32 3 3", "input_blocks.3.1.proj_in.weight": "64 64 1 1",
+            "input_blocks.3.1.transformer_blocks.0.norm1.weight": "64", "input_blocks.3.1.transformer_blocks.0.attn2.to_k.weight": "64 48",
+            "middle_block.1.transformer_blocks.0.norm1.weight": "64", "output_blocks.0.0.in_layers.2.weight": "64 128 3 3",
+            "output_blocks.1.0.in_layers.2.weight": "64 96 3 3", "output_blocks.2.0.in_layers.2.weight": "32 96 3 3",
+            "output_blocks.3.0.in_layers.2.weight": "32 64 3 3", "out.2.weight": "4 32 3 3"}
+    vae = {"encoder.conv_in.weight": "32 3 3 3", "encoder.down.0.block.0.conv1.weight": "32 32 3 3", "decoder.conv_in.weight": "32 4 3 3",
+           "encoder.mid.attn_1.q.weight": "32 32 1 1", "decoder.up.0.block.0.nin_shortcut.weight": "32 64 1 1", "decoder.conv_out.weight": "3 32 3 3"}
+    clip = {"embeddings.token_embedding.weight": "99 64", "embeddings.position_embedding.weight": "77 64",
+            "encoder.layers.0.layer_norm1.weight": "64", "encoder.layers.0.mlp.fc1.weight": "128 64"}
+    open_clip = {"token_embedding.weight": "99 64", "positional_embedding": "77 64", "transformer.resblocks.0.attn.in_proj_weight": "192 64",
+                 "transformer.resblocks.0.ln_1.weight": "64", "transformer.resblocks.0.mlp.c_fc.weight": "128 64", "transformer.resblocks.1.ln_1.weight": "64"}
+
+    def lines(parts):
+        return "\n".join(f"{prefix}{name} {' '.join(str(2 * int(size)) for size in shape.split())}" for prefix, names in parts for name, shape in names.items()).encode()
+
+    yield "sd1", lines([("model.diffusion_model.", unet), ("first_stage_model.", vae), ("cond_stage_model.transformer.text_model.", clip)])
+    yield "sd2", lines([("", unet), ("vae.", vae), ("conditioner.embedders.0.model.", open_clip)])
+    yield "vae", lines([("", vae)])
+    yield "lora", b"lora_unet_x.lora_down.weight 8 8\nbetas 2000"
+
+
+MAKERS = {"ldm_names": ldm_names, "safetensors": safetensors_files, "torch_file": torch_files, "adapter_file": choices, "adapter_names": adapter_names,
           "model_config": model_configs, "tokenizer": tokenizers, "manifest": manifests, "shard": choices, "shard_bytes": shards, "checkpoint": checkpoints,
           "captions": captions, "config_file": config_files, "prompt_file": prompt_files, "picture": pictures,
           "metrics_request": requests, "regex": regexes}

@@ -62,7 +62,7 @@ TEST_F(ModelSourceTest, TheTokenizersHashIsOverWhatItDoesNotOverItsFiles) {
   EXPECT_NE(hash(), before);
 }
 
-TEST_F(ModelSourceTest, TakesAHashThatVersion02MadeOfTheFiles) {
+TEST_F(ModelSourceTest, TakesAHashThatAnEarlierVersionMadeOfTheFiles) {
   const ModelSource model(folder_.path());
   std::string files;
   for (const char* name : {"merges.txt", "vocab.json"})
