@@ -12,10 +12,11 @@
 namespace sdlora::inference {
 namespace {
 
-std::unique_ptr<const model::Sampler> make_preview_sampler(const model::ModelSource& model,
-                                                           int64_t step_count) {
+std::unique_ptr<const model::Sampler> make_preview_sampler(const PreviewSettings& settings) {
+  const model::ModelSource model(settings.model);
   const model::ModelConfig config = model.config_of(model::ModelPart::kScheduler);
-  return model::make_sampler({.step_count = step_count}, config, model.load_noise_schedule());
+  return model::make_sampler({.step_count = settings.step_count}, config,
+                             model.load_noise_schedule(settings.schedule));
 }
 
 // As parameters_text.h, for what a preview has.
@@ -33,7 +34,7 @@ PreviewPainter::PreviewPainter(const PreviewSettings& settings, const std::vecto
       prompts_(prompts),
       device_(device),
       latent_shape_(ModelConfigs(model::ModelSource(settings.model)).latent_shape(settings.picture_size)),
-      sampler_(make_preview_sampler(model::ModelSource(settings.model), settings.step_count)),
+      sampler_(make_preview_sampler(settings)),
       vae_(model::ModelSource(settings.model).load_vae(model::compute_mode_on(device, at::kFloat))) {
   PromptEncoder encoder(model::ModelSource(settings.model), device);
   for (const std::string& prompt : prompts) text_embeddings_.push_back(encoder.encode(prompt));

@@ -70,6 +70,7 @@ bool ModelSource::has(ModelPart part) const {
 }
 
 ModelConfig ModelSource::config_of(ModelPart part) const {
+  directory_of(part);  // says so when it is not there
   return ModelConfig(config_file_of(part));
 }
 
@@ -84,15 +85,23 @@ fs::path ModelSource::directory_of(ModelPart part) const {
 }
 
 fs::path ModelSource::config_file_of(ModelPart part) const {
-  const fs::path directory = directory_ / name_of(part);
-  if (part == ModelPart::kScheduler) return directory / "scheduler_config.json";
-  if (part == ModelPart::kTokenizer) return directory / "tokenizer_config.json";
-  return directory / "config.json";
+  const std::string name = part == ModelPart::kScheduler   ? "scheduler_config.json"
+                           : part == ModelPart::kTokenizer ? "tokenizer_config.json"
+                                                           : "config.json";
+  const fs::path file = directory_ / name_of(part) / name;
+  std::error_code ignored;
+  if (!fs::exists(file, ignored))
+    throw Error(ExitCode::kUsage,
+                {.what = fmt::format("the model directory has no {}/{}", name_of(part), name),
+                 .expected = "the config of each part, as diffusers lays a model out",
+                 .where = file.string(),
+                 .advice = "copy the model again, whole"});
+  return file;
 }
 
 std::vector<fs::path> ModelSource::files_of(ModelPart part) const {
-  if (part == ModelPart::kTokenizer) return tokenizer_files_in(directory_ / name_of(part));
   const fs::path directory = directory_of(part);
+  if (part == ModelPart::kTokenizer) return tokenizer_files_in(directory);
   std::vector<fs::path> files{config_file_of(part)};
   if (part == ModelPart::kScheduler) return files;
   for (const fs::path& file : find_weight_files(directory)) files.push_back(file);
@@ -123,12 +132,15 @@ ClipTextEncoder ModelSource::load_text_encoder(const ComputeMode& mode) const {
 }
 
 ClipTokenizer ModelSource::load_tokenizer() const {
-  return ClipTokenizer(directory_of(ModelPart::kTokenizer));
+  const fs::path directory = directory_of(ModelPart::kTokenizer);
+  if (!has(ModelPart::kTextEncoder)) return ClipTokenizer(directory);
+  const ClipTextConfig encoder = ClipTextConfig::read(config_of(ModelPart::kTextEncoder));
+  return ClipTokenizer(directory, EncoderRoom{.position_count = encoder.max_positions,
+                                              .embedding_count = encoder.vocabulary_size});
 }
 
-NoiseSchedule ModelSource::load_noise_schedule() const {
-  directory_of(ModelPart::kScheduler);  // says so when it is not there
-  return NoiseSchedule(config_of(ModelPart::kScheduler));
+NoiseSchedule ModelSource::load_noise_schedule(const NoiseWish& wish) const {
+  return NoiseSchedule(config_of(ModelPart::kScheduler), wish);
 }
 
 int64_t ModelSource::parameter_count_of(ModelPart part) const {

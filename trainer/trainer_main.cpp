@@ -22,13 +22,13 @@ namespace trainer = sdlora::trainer;
 namespace process = sdlora::process;
 
 namespace {
-
 // Previews come from inference/, which trainer/ does not know.
 trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device device) {
   const trainer::PreviewOptions& previews = config.previews;
   const std::vector<std::string> prompts = trainer::read_preview_prompts(previews.prompts);
   const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
       sdlora::inference::PreviewSettings{.model = config.places.model,
+                                         .schedule = config.noise.schedule,
                                          .step_count = previews.step_count,
                                          .guidance_scale = previews.guidance_scale,
                                          .seed = previews.seed,

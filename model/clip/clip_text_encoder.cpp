@@ -19,6 +19,10 @@ ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config, const WeightSourc
   const WeightSource root =
       weights.has("text_model.final_layer_norm.weight") ? weights.at("text_model") : weights;
   root.ignore("embeddings.position_ids");
+  // What files of the whole CLIP, or of its encoder with a projection, hold beside it.
+  for (const char* name : {"text_projection.weight", "logit_scale", "visual_projection.weight"})
+    weights.ignore(name);
+  weights.ignore_all_at("vision_model");
   token_embedding_ = root.tensor("embeddings.token_embedding.weight", {config.vocabulary_size, hidden});
   position_embedding_ = root.tensor("embeddings.position_embedding.weight", {config.max_positions, hidden});
   for (int64_t i = 0; i < config.layer_count; ++i) {

@@ -12,11 +12,18 @@
 #include "common/error.h"
 #include "common/json_text.h"
 #include "common/text_list.h"
+#include "model/loading/finite_values.h"
 
 namespace sdlora::model {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A shard lies beside its index; a name that leads elsewhere is a mistake or an attack.
+bool is_plain_file_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\\:\0", 4)) == std::string::npos;
+}
 
 // The shards that an index file names: {"weight_map": {"tensor name": "file name"}}.
 std::vector<fs::path> shards_of(const fs::path& index_file) {
@@ -32,7 +39,16 @@ std::vector<fs::path> shards_of(const fs::path& index_file) {
   }
   std::vector<fs::path> files;
   files.reserve(names.size());
-  for (const std::string& name : names) files.push_back(index_file.parent_path() / name);
+  for (const std::string& name : names) {
+    if (!is_plain_file_name(name))
+      throw Error(ExitCode::kBadData,
+                  {.what = "the index of a sharded model names a file elsewhere",
+                   .expected = "names of files beside the index, without / or \\",
+                   .seen = name,
+                   .where = index_file.string(),
+                   .advice = "do not use this model: copy it again from where you trust it"});
+    files.push_back(index_file.parent_path() / name);
+  }
   return files;
 }
 
@@ -64,7 +80,7 @@ struct WeightSource::State {
   std::map<std::string, size_t> file_of_name;
   ComputeMode mode;
   std::set<std::string> used;
-  std::vector<std::string> missing, misshapen;
+  std::vector<std::string> missing, misshapen, quantised, nonfinite;
 };
 
 WeightSource::WeightSource(const std::vector<fs::path>& files, const ComputeMode& mode)
@@ -112,7 +128,15 @@ at::Tensor WeightSource::tensor(const std::string& name, std::initializer_list<i
         fmt::format("{} is {}, wanted {}", full, join_shape(seen_shape), join_shape(shape)));
     return {};
   }
-  return file.tensor(full).to(at::TensorOptions(state_->mode.device).dtype(state_->mode.dtype));
+  const at::Tensor stored = file.tensor(full);
+  if (!at::isFloatingType(stored.scalar_type())) {
+    state_->quantised.push_back(fmt::format("{} is {}", full, at::toString(stored.scalar_type())));
+    return {};
+  }
+  if (const int64_t count = count_nonfinite(stored); count > 0)
+    state_->nonfinite.push_back(
+        fmt::format("{}: {} of {} values, in {}", full, count, stored.numel(), file.path().string()));
+  return stored.to(at::TensorOptions(state_->mode.device).dtype(state_->mode.dtype));
 }
 
 at::Tensor WeightSource::matrix(const std::string& name, int64_t out, int64_t in) const {
@@ -128,7 +152,33 @@ void WeightSource::ignore(const std::string& name) const {
   state_->used.insert(full_name(name));
 }
 
+void WeightSource::ignore_all_at(const std::string& name) const {
+  const std::string prefix = full_name(name) + ".";
+  for (auto entry = state_->file_of_name.lower_bound(prefix);
+       entry != state_->file_of_name.end() && entry->first.starts_with(prefix); ++entry)
+    state_->used.insert(entry->first);
+}
+
 void WeightSource::finish() const {
+  const std::string file = state_->files.empty() ? "" : state_->files.front().path().string();
+  if (!state_->quantised.empty())
+    throw Error(ExitCode::kBadData,
+                {.what = "the weights are quantised, which this program does not read",
+                 .expected = "floating-point weights: fp32, fp16, bf16 or fp64",
+                 .seen = fmt::format("{} tensor(s) of integers:{}", state_->quantised.size(),
+                                     indented_list(state_->quantised)),
+                 .where = file,
+                 .advice = "use the model in fp16 or fp32"});
+  if (!state_->nonfinite.empty())
+    throw Error(
+        ExitCode::kBadData,
+        {.what = "the weights are broken: values that are NaN or infinite",
+         .expected = "finite numbers",
+         .seen = fmt::format("{} tensor(s) with such values:{}", state_->nonfinite.size(),
+                             indented_list(state_->nonfinite)),
+         .where = file,
+         .advice = "copy the model again; when it stays so, its author's merge or conversion went wrong: "
+                   "use another model"});
   std::vector<std::string> unexpected;
   for (const auto& [name, file] : state_->file_of_name)
     if (!state_->used.contains(name)) unexpected.push_back(name);
@@ -147,7 +197,7 @@ void WeightSource::finish() const {
               {.what = "the weights do not fit the model's config",
                .expected = "exactly the tensors that config.json describes",
                .seen = seen,
-               .where = state_->files.empty() ? "" : state_->files.front().path().string(),
+               .where = file,
                .advice = "check that config.json and the weight files come from the same model"});
 }
 

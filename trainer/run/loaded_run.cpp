@@ -92,7 +92,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation.split)),
       model_source(config.places.model),
       unet(model_source.load_unet(mode)),
-      schedule(model_source.load_noise_schedule().on(device)),
+      schedule(model_source.load_noise_schedule(config.noise.schedule).on(device)),
       adapter(unet, config.lora, config.batch.seed, device),
       optimizer({.beta1 = config.optimizer.adam_beta1,
                  .beta2 = config.optimizer.adam_beta2,
