@@ -1,7 +1,6 @@
 #include "model/loading/finite_values.h"
 
 #include <atomic>
-#include <cstring>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -10,22 +9,29 @@ namespace sdlora::model {
 namespace {
 
 constexpr int64_t kGrain = 1 << 18;  // values: less is not worth a thread
+constexpr int64_t kBlock = 256;      // values: a fixed count becomes a loop of vector instructions
 
 // All bits of the exponent are set in NaN and infinity, and only there.
+template <typename Bits>
+int64_t count_of(const Bits* values, int64_t count, Bits exponent) {
+  int64_t nonfinite = 0;
+  for (int64_t i = 0; i < count; ++i) nonfinite += (values[i] & exponent) == exponent ? 1 : 0;
+  return nonfinite;
+}
+
 template <typename Bits>
 int64_t count_with_exponent(const at::Tensor& values, Bits exponent) {
   const auto* const data = static_cast<const Bits*>(values.const_data_ptr());
   std::atomic<int64_t> total = 0;
   at::parallel_for(0, values.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    Bits count = 0;  // of the values' own width, so that the loop is made of vector instructions
-    int64_t sum = 0;
-    for (int64_t block = begin; block < end;) {
-      const int64_t block_end = std::min<int64_t>(end, block + 8192);  // below what 16 bits count
-      count = 0;
-      for (; block < block_end; ++block) count += (data[block] & exponent) == exponent ? 1 : 0;
-      sum += static_cast<int64_t>(count);
+    int64_t count = 0, i = begin;
+    for (; i + kBlock <= end; i += kBlock) {
+      Bits found = 0;
+      for (int64_t j = 0; j < kBlock; ++j)
+        found = static_cast<Bits>(found | ((data[i + j] & exponent) == exponent));
+      if (found != 0) count += count_of(data + i, kBlock, exponent);
     }
-    total += sum;
+    total += count + count_of(data + i, end - i, exponent);
   });
   return total;
 }

@@ -160,14 +160,14 @@ void WeightSource::ignore_all_at(const std::string& name) const {
 }
 
 void WeightSource::finish() const {
-  const std::string file = state_->files.empty() ? "" : state_->files.front().path().string();
+  const std::string where = state_->files.empty() ? "" : state_->files.front().path().string();
   if (!state_->quantised.empty())
     throw Error(ExitCode::kBadData,
                 {.what = "the weights are quantised, which this program does not read",
                  .expected = "floating-point weights: fp32, fp16, bf16 or fp64",
                  .seen = fmt::format("{} tensor(s) of integers:{}", state_->quantised.size(),
                                      indented_list(state_->quantised)),
-                 .where = file,
+                 .where = where,
                  .advice = "use the model in fp16 or fp32"});
   if (!state_->nonfinite.empty())
     throw Error(
@@ -176,7 +176,7 @@ void WeightSource::finish() const {
          .expected = "finite numbers",
          .seen = fmt::format("{} tensor(s) with such values:{}", state_->nonfinite.size(),
                              indented_list(state_->nonfinite)),
-         .where = file,
+         .where = where,
          .advice = "copy the model again; when it stays so, its author's merge or conversion went wrong: "
                    "use another model"});
   std::vector<std::string> unexpected;
@@ -197,7 +197,7 @@ void WeightSource::finish() const {
               {.what = "the weights do not fit the model's config",
                .expected = "exactly the tensors that config.json describes",
                .seen = seen,
-               .where = file,
+               .where = where,
                .advice = "check that config.json and the weight files come from the same model"});
 }
 

@@ -27,7 +27,7 @@ TEST(FiniteValues, TakesTheGreatestAndTheLeastNumbersAsTheyAre) {
       at::tensor({std::numeric_limits<float>::max(), std::numeric_limits<float>::lowest(),
                   std::numeric_limits<float>::denorm_min(), 0.0F, -0.0F});
   EXPECT_EQ(count_nonfinite(values), 0);
-  EXPECT_EQ(count_nonfinite(at::tensor({65504.0}, at::kHalf)), 0);
+  EXPECT_EQ(count_nonfinite(at::full({1}, 65504.0, at::kHalf)), 0);
   EXPECT_EQ(count_nonfinite(at::empty({0})), 0);
 }
 

@@ -78,7 +78,7 @@ TEST(Samplers, DoTheSameForVelocityAsForNoise) {
   const OnePictureWorld noise(kWhole);
   for (const std::string& name : sampler_names()) {
     const at::Tensor of_noise = run(noise, {.name = name, .step_count = 10});
-    const OnePictureWorld velocity(std::string(kWhole) + R"(, "prediction_type": "v_prediction")");
+    const OnePictureWorld velocity(fmt::format(R"({}, "prediction_type": "v_prediction")", kWhole));
     EXPECT_LT(error_of(run(velocity, {.name = name, .step_count = 10}), of_noise), 2e-4) << name;
   }
 }
