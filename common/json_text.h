@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -31,6 +32,10 @@ Json parse_json_or_discard(std::string_view text) {
     return Json(Json::value_t::discarded);
   }
 }
+
+// Python's json module writes NaN, Infinity and -Infinity, which are no JSON (diffusers does so in scheduler
+// files): the same text with each of them a string of that spelling. What is inside strings stays.
+std::string quote_nonfinite_numbers(std::string_view text);
 
 // Throws Json::exception for what is no whole number, or none of an int64_t.
 template <typename Json>

@@ -69,8 +69,15 @@ class Run {
     }
   }
 
+  // What is wrong with it is known before the pictures are drawn.
+  void load_vae() { (void)vae(); }
+
   void load_unet() {
     unet_ = model_.load_unet(unet_mode());
+    if (unet_->config().guidance_channels > 0)
+      log::info(
+          "the model was distilled with guidance (LCM): it takes the guidance scale as an input, no negative "
+          "prompt, and few steps");
     if (!adapter_) return;
     const lora::Applied applied = lora::apply_adapter(*unet_, *adapter_, options_.lora_scale, unet_mode());
     log::info(fmt::format("{} of {} tensors of {} applied", applied.tensor_count, applied.file_tensor_count,
@@ -111,7 +118,7 @@ class Run {
                                         .step_count = options_.steps,
                                         .uses_karras_sigmas = options_.uses_karras_sigmas};
     const model::ModelConfig config = model_.config_of(model::ModelPart::kScheduler);
-    return model::make_sampler(request, config, model_.load_noise_schedule());
+    return model::make_sampler(request, config, model_.load_noise_schedule(options_.schedule));
   }
 
   model::ComputeMode unet_mode() const {
@@ -184,6 +191,7 @@ void generate(const GenerateOptions& options, at::Device device, const GenerateP
   Run run(options, device);
   run.prepare_files();
   run.encode_inputs();
+  run.load_vae();
   run.load_unet();
   run.draw_pictures(progress);
 }

@@ -83,6 +83,7 @@ void declare_options(CLI::App& app, GenerateOptions& options) {
   model.add("vae", options.vae, Scope::kRank, "VAE in place of the model's own: a file or a directory");
   model.add("lora", options.lora, Scope::kRank, "adapter to attach to the UNet");
   model.add("lora-scale", options.lora_scale, Scope::kResult, "multiplies alpha / rank");
+  options.schedule.declare(model);
   declare_pictures(set.group("Pictures"), options);
   declare_sampling(set.group("Sampling"), options);
   declare_computing(set.group("Computing"), options);

@@ -11,6 +11,7 @@
 #include "data/images/picture_size.h"
 #include "model/kernels/cpu_kernels.h"
 #include "model/loading/mixed_precision.h"
+#include "model/noise/noise_wish.h"
 
 namespace sdlora::inference {
 
@@ -19,6 +20,7 @@ struct GenerateOptions {
   std::filesystem::path vae;   // in place of the model's own; empty: that
   std::filesystem::path lora;  // empty: none
   double lora_scale = 1;
+  model::NoiseWish schedule;
   std::optional<std::string> prompt;
   std::string negative_prompt;
   std::filesystem::path prompt_file;  // in place of `prompt`; empty: none

@@ -2,7 +2,8 @@
 //
 //   prediction = negative + scale (caption - negative)
 //
-// with both predictions from one forward over [negative, caption].
+// with both predictions from one forward over [negative, caption]. A model that was distilled with guidance
+// (LCM) takes the scale as an input instead, and no negative prompt.
 #pragma once
 
 #include "model/loading/compute_mode.h"

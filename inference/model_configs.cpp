@@ -28,6 +28,7 @@ ModelConfigs::ModelConfigs(const model::ModelSource& model)
       vae(model::VaeConfig::read(model.config_of(ModelPart::kVae))),
       text(model::ClipTextConfig::read(model.config_of(ModelPart::kTextEncoder))) {
   require_equal("input channels (the VAE's latent channels)", unet.in_channels, vae.latent_channels);
+  require_equal("input channels (its own output channels)", unet.in_channels, unet.out_channels);
   for (const model::UNetConfig::Level& level : unet.levels)
     require_equal("channels of a caption token (the text encoder's)", level.context_channels,
                   text.hidden_size);

@@ -42,9 +42,12 @@ void probe_unet(const ProbeRequest& request, const model::ModelSource& source, c
     log::info(fmt::format("{} of {} tensors of {} applied", applied.tensor_count, applied.file_tensor_count,
                           request.lora.string()));
   }
+  const at::Tensor guidance = unet.config().guidance_channels > 0 && inputs.contains("unet.timestep_cond")
+                                  ? input(inputs, "unet.timestep_cond", 2, at::kFloat)
+                                  : at::Tensor();
   outputs["unet.out"] =
       unet.forward(input(inputs, "unet.sample", 4, at::kFloat), input(inputs, "unet.timestep", 1, at::kLong),
-                   input(inputs, "unet.encoder_hidden_states", 3, at::kFloat));
+                   input(inputs, "unet.encoder_hidden_states", 3, at::kFloat), guidance);
 }
 
 void probe_vae(const ProbeRequest& request, const model::ModelSource& source, const NamedTensors& inputs,

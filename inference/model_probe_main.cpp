@@ -21,7 +21,8 @@ void declare(sdlora::OptionGroup group, sdlora::inference::ProbeRequest& request
   group.add("vae", request.vae, Scope::kRank, "VAE in place of the model's own: a file or a directory");
   group.add("inputs", request.inputs, Scope::kRank,
             "safetensors with any of: unet.sample [B,4,h,w], unet.timestep [B] i64, "
-            "unet.encoder_hidden_states [B,L,C]; vae.pixels [B,3,H,W]; vae.latents [B,4,h,w]; "
+            "unet.encoder_hidden_states [B,L,C], and if wanted unet.timestep_cond [B,D]; vae.pixels "
+            "[B,3,H,W]; vae.latents [B,4,h,w]; "
             "text.input_ids [B,77] i64");
   group
       .add("outputs", request.outputs, Scope::kRank,

@@ -34,6 +34,14 @@ at::Tensor encode_picture(const model::Vae& vae, const at::Tensor& pixels, at::D
 at::Tensor decode_picture(const model::Vae& vae, const at::Tensor& latents, at::Device device) {
   const c10::NoGradGuard no_gradients;
   const at::Tensor pixels = vae.decode(latents.to(device) / vae.config().scaling_factor)[0];  // [3, H, W]
+  if (!at::isfinite(pixels).all().item<bool>())
+    throw Error(
+        ExitCode::kDiverged,
+        {.what = "a picture came out as values that are not finite",
+         .expected = "numbers; a picture without them would be black",
+         .seen = at::isfinite(latents).all().item<bool>() ? "latents that the VAE cannot decode"
+                                                          : "latents that are NaN or infinite",
+         .advice = "lower --lora-scale or --guidance-scale; with --mixed-precision fp16 try bf16 or no"});
   return ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte).permute({1, 2, 0}).contiguous().cpu();
 }
 

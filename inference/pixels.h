@@ -17,7 +17,8 @@ at::Tensor load_picture(const std::filesystem::path& file, const data::PictureSi
 // CPU
 at::Tensor encode_picture(const model::Vae& vae, const at::Tensor& pixels, at::Device device);
 
-// latents [1, 4, h, w] → [H, W, 3] u8 on the CPU, RGB
+// latents [1, 4, h, w] → [H, W, 3] u8 on the CPU, RGB. Throws Error(kDiverged) when they are, or decode to,
+// values that are not finite: that would be a black picture.
 at::Tensor decode_picture(const model::Vae& vae, const at::Tensor& latents, at::Device device);
 
 }  // namespace sdlora::inference

@@ -13,9 +13,10 @@ namespace sdlora::inference {
 namespace {
 
 std::unique_ptr<const model::Sampler> make_preview_sampler(const model::ModelSource& model,
-                                                           int64_t step_count) {
+                                                           const PreviewSettings& settings) {
   const model::ModelConfig config = model.config_of(model::ModelPart::kScheduler);
-  return model::make_sampler({.step_count = step_count}, config, model.load_noise_schedule());
+  return model::make_sampler({.step_count = settings.step_count}, config,
+                             model.load_noise_schedule(settings.schedule));
 }
 
 // As parameters_text.h, for what a preview has.
@@ -27,16 +28,15 @@ std::string parameters_of(const PreviewSettings& settings, const std::string& pr
 
 }  // namespace
 
-PreviewPainter::PreviewPainter(const PreviewSettings& settings, const std::vector<std::string>& prompts,
-                               at::Device device)
+PreviewPainter::PreviewPainter(const model::ModelSource& model, const PreviewSettings& settings,
+                               const std::vector<std::string>& prompts, at::Device device)
     : settings_(settings),
       prompts_(prompts),
       device_(device),
-      model_(settings.model, settings.vae),
-      latent_shape_(ModelConfigs(model_).latent_shape(settings.picture_size)),
-      sampler_(make_preview_sampler(model_, settings.step_count)),
-      vae_(model_.load_vae(model::compute_mode_on(device, at::kFloat))) {
-  PromptEncoder encoder(model_, device);
+      latent_shape_(ModelConfigs(model).latent_shape(settings.picture_size)),
+      sampler_(make_preview_sampler(model, settings)),
+      vae_(model.load_vae(model::compute_mode_on(device, at::kFloat))) {
+  PromptEncoder encoder(model, device);
   for (const std::string& prompt : prompts) text_embeddings_.push_back(encoder.encode(prompt));
   empty_text_embedding_ = encoder.encode("");
 }

@@ -14,9 +14,8 @@
 namespace sdlora::inference {
 
 struct PreviewSettings {
-  std::filesystem::path model;
-  std::filesystem::path vae = {};  // in place of the model's own; empty: that
-  int64_t step_count = 20;         // of DPM-Solver++(2M)
+  model::NoiseWish schedule;  // of the run
+  int64_t step_count = 20;    // of DPM-Solver++(2M)
   double guidance_scale = 7.5;
   uint64_t seed = 0;  // of every picture: the one that `generate --seed` draws from the same adapter
   data::PictureSize picture_size = data::square(512);
@@ -26,7 +25,8 @@ class PreviewPainter {
  public:
   // Encodes the prompts once; the text encoder is not kept. Throws Error(kUsage) when the model lacks a part
   // or the size does not fit it.
-  PreviewPainter(const PreviewSettings& settings, const std::vector<std::string>& prompts, at::Device device);
+  PreviewPainter(const model::ModelSource& model, const PreviewSettings& settings,
+                 const std::vector<std::string>& prompts, at::Device device);
 
   // Writes a PNG of prompt number `prompt`. Without gradients; the UNet stays as it is. Throws Error(kIo).
   void paint(const model::UNet& unet, const model::ComputeMode& mode, size_t prompt,
@@ -38,7 +38,6 @@ class PreviewPainter {
   at::Device device_;
   std::vector<at::Tensor> text_embeddings_;  // [L, C] f32, one per prompt
   at::Tensor empty_text_embedding_;          // [L, C] f32
-  model::ModelSource model_;
   std::vector<int64_t> latent_shape_;
   std::unique_ptr<const model::Sampler> sampler_;
   model::Vae vae_;

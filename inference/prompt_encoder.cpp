@@ -12,7 +12,9 @@ namespace sdlora::inference {
 PromptEncoder::PromptEncoder(const model::ModelSource& model, at::Device device)
     : tokenizer_(model.load_tokenizer()),
       text_encoder_(model.load_text_encoder({.device = device, .dtype = at::kFloat})),
-      device_(device) {}
+      device_(device) {
+  if (!tokenizer_.doubt().empty()) log::warning(tokenizer_.doubt());
+}
 
 const at::Tensor& PromptEncoder::encode(const std::string& prompt) {
   const auto known = encoded_.find(prompt);

@@ -50,11 +50,15 @@ ClipTextEncoder ModelSource::load_text_encoder(const ComputeMode& mode) const {
 }
 
 ClipTokenizer ModelSource::load_tokenizer() const {
-  return ClipTokenizer(model_->tokenizer());
+  if (!has(ModelPart::kTextEncoder)) return ClipTokenizer(model_->tokenizer(), model_->path());
+  const ClipTextConfig encoder = ClipTextConfig::read(config_of(ModelPart::kTextEncoder));
+  return ClipTokenizer(
+      model_->tokenizer(), model_->path(),
+      EncoderRoom{.position_count = encoder.max_positions, .embedding_count = encoder.vocabulary_size});
 }
 
-NoiseSchedule ModelSource::load_noise_schedule() const {
-  return NoiseSchedule(config_of(ModelPart::kScheduler));
+NoiseSchedule ModelSource::load_noise_schedule(const NoiseWish& wish) const {
+  return NoiseSchedule(config_of(ModelPart::kScheduler), wish);
 }
 
 int64_t ModelSource::parameter_count_of(ModelPart part) const {

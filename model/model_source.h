@@ -32,15 +32,15 @@ class ModelSource {
 
   bool has(ModelPart part) const;
 
-  // Before any weights are read. Throws Error(kIo) when there is none, Error(kBadData).
+  // Before any weights are read. Throws Error(kUsage) when there is none, Error(kBadData).
   ModelConfig config_of(ModelPart part) const;
 
   // Each throws Error(kUsage) when the part is not there, Error(kBadData) that lists what does not fit.
   UNet load_unet(const ComputeMode& mode) const;
   Vae load_vae(const ComputeMode& mode) const;
   ClipTextEncoder load_text_encoder(const ComputeMode& mode) const;
-  ClipTokenizer load_tokenizer() const;
-  NoiseSchedule load_noise_schedule() const;
+  ClipTokenizer load_tokenizer() const;  // within the room of the text encoder, where the model has one
+  NoiseSchedule load_noise_schedule(const NoiseWish& wish = {}) const;
 
   // Values of a part with weights (UNet, VAE, text encoder), without reading them.
   int64_t parameter_count_of(ModelPart part) const;

@@ -36,7 +36,7 @@ class Replayer {
         mode_(model::compute_mode_on(device, dtype_of(record.mixed_precision), record.cpu_kernels)),
         model_source_(model),
         unet_(model_source_.load_unet(mode_)),
-        schedule_(model_source_.load_noise_schedule()),
+        schedule_(model_source_.load_noise_schedule(record.schedule)),
         adapter_(unet_, record.lora, /*run_seed=*/0, device),
         reducer_(make_reducer(record.reduction, adapter_.parameter_count(), device)) {
     adapter_.load(checkpoint::read_safetensors(directory / "adapter.safetensors"));

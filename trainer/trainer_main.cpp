@@ -3,7 +3,6 @@
 //   trainer --model sd15 --data cache --output runs/ink                       one rank
 //   mpirun -np 2 trainer --model sd15 --data cache --output runs/ink          two ranks, the same bytes
 //   mpirun -np 8 trainer --config run.toml --mixed-precision bf16             options from a file, flags win
-//   trainer --replay runs/ink/nonfinite-step-000123                           see a NaN again
 // Run the same command again after an interruption: it goes on from the newest checkpoint.
 #include "comm/run_program.h"
 #include "common/log.h"
@@ -25,18 +24,18 @@ namespace {
 
 // Previews come from inference/, which trainer/ does not know.
 trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device device) {
-  const trainer::PreviewOptions& previews = config.previews;
-  const std::vector<std::string> prompts = trainer::read_preview_prompts(previews.prompts);
+  const std::vector<std::string> prompts = trainer::read_preview_prompts(config.previews.prompts);
   const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
-      sdlora::inference::PreviewSettings{.model = config.places.model,
-                                         .vae = config.places.vae,
-                                         .step_count = previews.step_count,
-                                         .guidance_scale = previews.guidance_scale,
-                                         .seed = previews.seed,
-                                         .picture_size = previews.picture_size(config.places.image_size)},
+      config.places.model_source(),
+      sdlora::inference::PreviewSettings{
+          .schedule = config.noise.schedule,
+          .step_count = config.previews.step_count,
+          .guidance_scale = config.previews.guidance_scale,
+          .seed = config.previews.seed,
+          .picture_size = config.previews.picture_size(config.places.image_size)},
       prompts, device);
   return {config.places.output / sdlora::monitoring::kPreviewsFolderName, prompts,
-          /*marks_per_picture=*/previews.step_count + 2, [painter](const trainer::PreviewJob& job) {
+          /*marks_per_picture=*/config.previews.step_count + 2, [painter](const trainer::PreviewJob& job) {
             painter->paint(job.unet, job.mode, job.prompt, job.file, job.on_step);
           }};
 }

@@ -4,6 +4,7 @@
 
 #include "comm/fail_together.h"
 #include "common/error.h"
+#include "common/log.h"
 #include "common/text_list.h"
 #include "data/caching/picture_scan.h"
 #include "data/caching/stop_request.h"
@@ -83,7 +84,9 @@ CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional
         find_captions(options.images, usable, options.training_caption, leave_when_asked(options));
     for (size_t image = 0; image < samples.size(); ++image)
       samples[image].caption_index = captions.index_of_image[image];
-    warn_of_long_captions(model.load_tokenizer(), captions.captions);
+    const model::ClipTokenizer tokenizer = model.load_tokenizer();
+    if (!tokenizer.doubt().empty()) log::warning(tokenizer.doubt());
+    warn_of_long_captions(tokenizer, captions.captions);
     inputs.plan = make_cache_plan(settings, samples, captions.captions);
     inputs.plan.skipped = found.skipped;
     inputs.empty_captions = std::move(captions.emptied_images);

@@ -4,10 +4,14 @@ namespace sdlora::model {
 namespace {
 
 constexpr int64_t kMostTextLayers = 1'000;  // CLIP's have 12 to 32
+constexpr int64_t kFewestPositions = 3;
 
 }  // namespace
 
-ClipTextConfig ClipTextConfig::read(const ModelConfig& config) {
+ClipTextConfig ClipTextConfig::read(const ModelConfig& file) {
+  // The file of a whole CLIP has it as a part.
+  const ModelConfig config =
+      file.text("model_type", "") == "clip" ? file.section("text_config").value_or(file) : file;
   ClipTextConfig clip{.vocabulary_size = config.integer("vocab_size", 49408),
                       .hidden_size = config.integer("hidden_size", 512),
                       .intermediate_size = config.integer("intermediate_size", 2048),
@@ -23,6 +27,8 @@ ClipTextConfig ClipTextConfig::read(const ModelConfig& config) {
                                    {"intermediate_size", clip.intermediate_size},
                                    {"max_position_embeddings", clip.max_positions}})
     if (count < 1) config.refuse(key, "a positive number");
+  if (clip.max_positions < kFewestPositions)
+    config.refuse("max_position_embeddings", "room for a start, a word and an end");
   if (clip.layer_count < 1 || clip.layer_count > kMostTextLayers)
     config.refuse("num_hidden_layers", "1 to " + std::to_string(kMostTextLayers));
   if (clip.head_count < 1 || clip.hidden_size % clip.head_count != 0)

@@ -17,7 +17,7 @@ struct ClipTextConfig {
   double layer_norm_eps;
   std::string activation;  // quick_gelu or gelu
 
-  static ClipTextConfig read(const ModelConfig& config);
+  static ClipTextConfig read(const ModelConfig& file);
 };
 
 }  // namespace sdlora::model

@@ -57,7 +57,10 @@ std::pair<std::string, std::string> parse_merge(const Path& file, size_t number,
 }
 
 MergeList read_merge_lines(const Path& file) {
-  std::istringstream lines(read_text(file));
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // of Windows' editors
+  std::string text = read_text(file);
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
+  std::istringstream lines(text);
   MergeList merges;
   std::string line;
   for (size_t number = 1; std::getline(lines, line); ++number) {

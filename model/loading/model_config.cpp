@@ -1,5 +1,8 @@
 #include "model/loading/model_config.h"
 
+#include <limits>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/atomic_file.h"
@@ -17,11 +20,21 @@ bool is_integer(const nlohmann::json& value) {
   return value.is_number_integer() && value.get<int64_t>() >= -kLargestInteger;
 }
 
+// A list may have a thousand numbers.
+std::string beginning_of(const nlohmann::json& value) {
+  constexpr size_t kLongest = 100, kBeginning = 40;
+  const std::string text = value.dump();
+  if (text.size() <= kLongest) return text;
+  return fmt::format(
+      "{} … ({})", text.substr(0, kBeginning),
+      value.is_structured() ? fmt::format("{} values", value.size()) : fmt::format("{} bytes", text.size()));
+}
+
 }  // namespace
 
 ModelConfig::ModelConfig(std::filesystem::path file) : file_(std::move(file)) {
   try {
-    values_ = std::make_shared<const nlohmann::json>(parse_json(read_text(file_)));
+    values_ = std::make_shared<const nlohmann::json>(parse_json(quote_nonfinite_numbers(read_text(file_))));
   } catch (const nlohmann::json::exception& failure) {
     throw Error(ExitCode::kBadData, {.what = "cannot read a model's config",
                                      .expected = "JSON",
@@ -44,13 +57,25 @@ const nlohmann::json* ModelConfig::find(const std::string& key) const {
   return entry == values_->end() || entry->is_null() ? nullptr : &*entry;
 }
 
-void ModelConfig::refuse(const std::string& key, const std::string& expected) const {
+bool ModelConfig::is_null(const std::string& key) const {
+  const auto entry = values_->find(key);
+  return entry != values_->end() && entry->is_null();
+}
+
+std::optional<ModelConfig> ModelConfig::section(const std::string& key) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_object()) return std::nullopt;
+  return ModelConfig(file_, std::make_shared<const nlohmann::json>(*value));
+}
+
+void ModelConfig::refuse(const std::string& key, const std::string& expected,
+                         const std::string& advice) const {
   const nlohmann::json* value = find(key);
   throw Error(ExitCode::kBadData, {.what = "cannot use this model's config",
                                    .expected = key + ": " + expected,
-                                   .seen = value ? key + ": " + value->dump() : key + " is absent",
+                                   .seen = value ? key + ": " + beginning_of(*value) : key + " is absent",
                                    .where = file_.string(),
-                                   .advice = "use a model of the Stable Diffusion 1.x or 2.x architecture"});
+                                   .advice = advice});
 }
 
 int64_t ModelConfig::integer(const std::string& key, std::optional<int64_t> fallback) const {
@@ -65,6 +90,22 @@ double ModelConfig::number(const std::string& key, std::optional<double> fallbac
   if (!value && fallback) return *fallback;
   if (!value || !value->is_number()) refuse(key, "a number");
   return value->get<double>();
+}
+
+double ModelConfig::number_or_infinity(const std::string& key, double fallback) const {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const nlohmann::json* value = find(key);
+  if (value && *value == "Infinity") return kInfinity;  // json_text.h
+  if (value && *value == "-Infinity") return -kInfinity;
+  return number(key, fallback);
+}
+
+std::vector<double> ModelConfig::numbers(const std::string& key) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_array() || value->empty()) refuse(key, "a list of numbers");
+  for (const nlohmann::json& item : *value)
+    if (!item.is_number()) refuse(key, "a list of numbers");
+  return value->get<std::vector<double>>();
 }
 
 bool ModelConfig::boolean(const std::string& key, bool fallback) const {
@@ -106,9 +147,9 @@ std::vector<int64_t> ModelConfig::integers(const std::string& key, size_t count,
   return list;
 }
 
-void ModelConfig::require(const std::string& key, const std::string& only) const {
+void ModelConfig::require(const std::string& key, const std::string& only, const std::string& advice) const {
   const nlohmann::json* value = find(key);
-  if (value && *value != nlohmann::json::parse(only)) refuse(key, only + " (or absent)");
+  if (value && *value != nlohmann::json::parse(only)) refuse(key, only + " (or absent)", advice);
 }
 
 }  // namespace sdlora::model

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/text_list.h"
+#include "model/loading/finite_values.h"
 
 namespace sdlora::model {
 namespace {
@@ -22,7 +23,7 @@ struct WeightSource::State {
   std::filesystem::path where;
   ComputeMode mode;
   std::set<std::string> used;
-  std::vector<std::string> missing, misshapen;
+  std::vector<std::string> missing, misshapen, quantised, nonfinite;
 };
 
 WeightSource::WeightSource(StoredWeights weights, std::filesystem::path where, const ComputeMode& mode)
@@ -65,7 +66,15 @@ at::Tensor WeightSource::tensor(const std::string& name, std::initializer_list<i
         fmt::format("{} is {}, wanted {}", full, join_shape(weight.shape), join_shape(shape)));
     return {};
   }
-  return weight.read().to(at::TensorOptions(state_->mode.device).dtype(state_->mode.dtype));
+  const at::Tensor stored = weight.read();
+  if (!at::isFloatingType(stored.scalar_type())) {
+    state_->quantised.push_back(fmt::format("{} is {}", full, at::toString(stored.scalar_type())));
+    return {};
+  }
+  if (const int64_t count = count_nonfinite(stored); count > 0)
+    state_->nonfinite.push_back(
+        fmt::format("{}: {} of {} values, in {}", full, count, stored.numel(), weight.file->path().string()));
+  return stored.to(at::TensorOptions(state_->mode.device).dtype(state_->mode.dtype));
 }
 
 at::Tensor WeightSource::matrix(const std::string& name, int64_t out, int64_t in) const {
@@ -80,7 +89,33 @@ void WeightSource::ignore(const std::string& name) const {
   state_->used.insert(full_name(name));
 }
 
+void WeightSource::ignore_all_at(const std::string& name) const {
+  const std::string prefix = full_name(name) + ".";
+  for (auto entry = state_->weights.lower_bound(prefix);
+       entry != state_->weights.end() && entry->first.starts_with(prefix); ++entry)
+    state_->used.insert(entry->first);
+}
+
 void WeightSource::finish() const {
+  const std::string where = state_->where.string();
+  if (!state_->quantised.empty())
+    throw Error(ExitCode::kBadData,
+                {.what = "the weights are quantised, which this program does not read",
+                 .expected = "floating-point weights: fp32, fp16, bf16 or fp64",
+                 .seen = fmt::format("{} tensor(s) of integers:{}", state_->quantised.size(),
+                                     indented_list(state_->quantised)),
+                 .where = where,
+                 .advice = "use the model in fp16 or fp32"});
+  if (!state_->nonfinite.empty())
+    throw Error(
+        ExitCode::kBadData,
+        {.what = "the weights are broken: values that are NaN or infinite",
+         .expected = "finite numbers",
+         .seen = fmt::format("{} tensor(s) with such values:{}", state_->nonfinite.size(),
+                             indented_list(state_->nonfinite)),
+         .where = where,
+         .advice = "copy the model again; when it stays so, its author's merge or conversion went wrong: "
+                   "use another model"});
   std::vector<std::string> unexpected;
   for (const auto& [name, weight] : state_->weights)
     if (!state_->used.contains(name)) unexpected.push_back(name);
@@ -98,7 +133,7 @@ void WeightSource::finish() const {
   throw Error(ExitCode::kBadData, {.what = "the weights do not fit the model's config",
                                    .expected = "exactly the tensors that the config describes",
                                    .seen = seen,
-                                   .where = state_->where.string(),
+                                   .where = where,
                                    .advice = "check that config and weights come from the same model"});
 }
 

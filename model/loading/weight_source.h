@@ -39,7 +39,11 @@ class WeightSource {
   // A name under this place that files may hold and the architecture does not use, for example a buffer.
   void ignore(const std::string& name) const;
 
-  // Throws Error(kBadData) that lists what did not fit, if anything.
+  // The same for every name under the place at(name).
+  void ignore_all_at(const std::string& name) const;
+
+  // Throws Error(kBadData) that lists what did not fit, if anything; what is no floating-point number
+  // (quantised) and what is NaN or infinite first.
   void finish() const;
 
  private:

@@ -1,28 +1,57 @@
 #include "model/noise/noise_schedule.h"
 
-#include <cmath>
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "common/error.h"
+#include "model/noise/betas.h"
 
 namespace sdlora::model {
 namespace {
 
-constexpr int64_t kMostTimesteps = 1'000'000;  // models have 1,000
+// How σ stays finite where nothing of the picture is left: diffusers puts fp16's least number there.
+constexpr float kLeastAlpha = 0x1p-24F;
 
-at::Tensor betas_of(const ModelConfig& config) {  // [T] f32
-  const int64_t step_count = config.integer("num_train_timesteps", 1000);
-  const double first = config.number("beta_start", 0.0001), last = config.number("beta_end", 0.02);
-  const std::string kind = config.text("beta_schedule", "linear");
-  if (step_count < 1 || step_count > kMostTimesteps)
-    config.refuse("num_train_timesteps", "1 to " + std::to_string(kMostTimesteps));
-  if (first < 0 || first >= 1) config.refuse("beta_start", "0 or more, and less than 1");
-  if (last < 0 || last >= 1) config.refuse("beta_end", "0 or more, and less than 1");
-  config.require("trained_betas", "null");
-  config.require("rescale_betas_zero_snr", "false");
-  if (kind == "linear") return at::linspace(first, last, step_count, at::kFloat);
-  if (kind != "scaled_linear") config.refuse("beta_schedule", "\"scaled_linear\" or \"linear\"");
-  return at::linspace(std::sqrt(first), std::sqrt(last), step_count, at::kFloat).pow(2);
+void refuse_flow_matching(const ModelConfig& config) {
+  const std::string expected = "that of a scheduler with betas, as Stable Diffusion 1.x and 2.x have";
+  const std::string advice =
+      "flow matching belongs to other families, such as Stable Diffusion 3 and Flux; " +
+      std::string("use a model of the Stable Diffusion 1.x or 2.x architecture");
+  if (config.text("_class_name", "").starts_with("FlowMatch")) config.refuse("_class_name", expected, advice);
+  if (config.text("prediction_type", "").starts_with("flow"))
+    config.refuse("prediction_type", expected, advice);
+  config.require("use_flow_sigmas", "false", advice);
+}
+
+PredictionType prediction_of_file(const ModelConfig& config) {
+  const std::string type = config.text("prediction_type", "epsilon");
+  if (type == "v_prediction") return PredictionType::kVelocity;
+  if (type != "epsilon")
+    config.refuse("prediction_type", "\"epsilon\" or \"v_prediction\"",
+                  "where the file is wrong, give --prediction-type");
+  return PredictionType::kEpsilon;
+}
+
+std::string origin_of(bool is_asked_for, const ModelConfig& config, const std::string& option,
+                      const std::string& key) {
+  if (is_asked_for) return option;
+  if (config.has(kSaidBy)) return config.text(kSaidBy);
+  return config.has(key) ? "scheduler file" : "assumed: the scheduler file does not say";
+}
+
+void refuse_epsilon_without_signal(const ModelConfig& config, const std::string& prediction,
+                                   const std::string& zero_snr, bool is_of_the_file) {
+  throw Error(
+      is_of_the_file ? ExitCode::kBadData : ExitCode::kUsage,
+      {.what = "a zero terminal signal-to-noise ratio needs velocity prediction",
+       .expected = "prediction type v_prediction: at the last timestep nothing of the picture is left, "
+                   "so that epsilon says nothing about it",
+       .seen = fmt::format("{}, {}", prediction, zero_snr),
+       .where = config.file().string(),
+       .advice = "give --prediction-type v_prediction if the model was trained so, else "
+                 "--zero-terminal-snr off"});
 }
 
 // √ᾱ and √(1-ᾱ) at the timesteps, shaped to multiply [B, 4, h, w].
@@ -34,21 +63,44 @@ std::pair<at::Tensor, at::Tensor> signal_and_noise(const at::Tensor& alphas_cump
 
 }  // namespace
 
-NoiseSchedule::NoiseSchedule(const ModelConfig& config)
-    : alphas_cumprod_((1 - betas_of(config)).cumprod(0)),
-      alphas_cumprod_on_device_(alphas_cumprod_),
-      prediction_type_(PredictionType::kEpsilon) {
-  const std::string type = config.text("prediction_type", "epsilon");
-  if (type == "v_prediction")
-    prediction_type_ = PredictionType::kVelocity;
-  else if (type != "epsilon")
-    config.refuse("prediction_type", "\"epsilon\" or \"v_prediction\"");
+NoiseSchedule::NoiseSchedule(const ModelConfig& config, const NoiseWish& wish) {
+  refuse_flow_matching(config);
+  const bool asks_for_prediction = wish.prediction != PredictionWish::kAuto;
+  const bool asks_for_snr = wish.zero_terminal_snr != ZeroSnrWish::kAuto;
+  if (asks_for_prediction)
+    prediction_type_ =
+        wish.prediction == PredictionWish::kVelocity ? PredictionType::kVelocity : PredictionType::kEpsilon;
+  else
+    prediction_type_ = prediction_of_file(config);
+  has_zero_terminal_snr_ = asks_for_snr ? wish.zero_terminal_snr == ZeroSnrWish::kOn
+                                        : config.boolean("rescale_betas_zero_snr", false);
+  const bool is_epsilon = prediction_type_ == PredictionType::kEpsilon;
+  const std::string prediction =
+      fmt::format("predicts {} ({})", is_epsilon ? "epsilon" : "velocity",
+                  origin_of(asks_for_prediction, config, "--prediction-type", "prediction_type"));
+  const std::string zero_snr =
+      fmt::format("zero terminal SNR {} ({})", has_zero_terminal_snr_ ? "on" : "off",
+                  origin_of(asks_for_snr, config, "--zero-terminal-snr", "rescale_betas_zero_snr"));
+  if (is_epsilon && has_zero_terminal_snr_)
+    refuse_epsilon_without_signal(config, prediction, zero_snr, !asks_for_prediction && !asks_for_snr);
+  description_ = prediction + ", " + zero_snr;
+  at::Tensor betas = betas_of(config);
+  if (has_zero_terminal_snr_) betas = rescale_to_zero_terminal_snr(betas);
+  alphas_cumprod_ = (1 - betas).cumprod(0);
+  alphas_cumprod_on_device_ = alphas_cumprod_;
 }
 
 NoiseSchedule NoiseSchedule::on(at::Device device) const {
   NoiseSchedule schedule = *this;
   schedule.alphas_cumprod_on_device_ = alphas_cumprod_.to(device);
   return schedule;
+}
+
+at::Tensor NoiseSchedule::nonzero_alphas_cumprod() const {
+  if (!has_zero_terminal_snr_) return alphas_cumprod_;
+  at::Tensor alphas = alphas_cumprod_.clone();
+  alphas[-1] = kLeastAlpha;
+  return alphas;
 }
 
 at::Tensor NoiseSchedule::add_noise(const at::Tensor& latents, const at::Tensor& noise,

@@ -11,13 +11,13 @@ namespace sdlora::model {
 
 Ddim::Ddim(const ModelConfig& config, const NoiseSchedule& schedule, int64_t step_count)
     : prediction_type_(schedule.prediction_type()) {
-  config.require("thresholding", "false");
+  config.require("thresholding", "false", "use --sampler euler_a, which does without");
   if (config.boolean("clip_sample", true)) clip_range_ = config.number("clip_sample_range", 1.0);
   const int64_t timestep_count = schedule.timestep_count();
   require_step_count(step_count, timestep_count);
   std::vector<double> timesteps =
-      spaced_timesteps(timestep_spacing_of(config, TimestepSpacing::kLeading), timestep_count, step_count,
-                       config.integer("steps_offset", 0));
+      spaced_timesteps(timestep_spacing_of(config, TimestepSpacing::kLeading),
+                       {timestep_count, timestep_count}, step_count, config.integer("steps_offset", 0));
   round_timesteps(timesteps);
   require_inside_schedule(timesteps, timestep_count, step_count);
 

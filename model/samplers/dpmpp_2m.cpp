@@ -16,13 +16,13 @@ constexpr size_t kFewSteps = 14;
 void refuse_other_solvers(const ModelConfig& config) {
   const std::string algorithm = config.text("algorithm_type", "dpmsolver++");
   if (algorithm != "dpmsolver++" && algorithm != "deis")  // diffusers takes DEIS's files so, too
-    config.refuse("algorithm_type", "\"dpmsolver++\"");
-  config.require("solver_order", "2");
-  for (const char* key : {"thresholding", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas",
-                          "use_flow_sigmas", "use_dynamic_shifting"})
-    config.require(key, "false");
-  config.require("lambda_min_clipped", "null");
-  config.require("variance_type", "null");
+    config.refuse("algorithm_type", "\"dpmsolver++\"", kSimplerSamplerAdvice);
+  config.require("solver_order", "2", kSimplerSamplerAdvice);
+  config.require("thresholding", "false",
+                 "use --sampler euler_a, which does without (a training run: leave out --preview-every)");
+  for (const char* key :
+       {"use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "use_dynamic_shifting"})
+    config.require(key, "false", kSimplerSamplerAdvice);
 }
 
 bool uses_heun(const ModelConfig& config) {
@@ -30,7 +30,7 @@ bool uses_heun(const ModelConfig& config) {
   if (type == "heun") return true;
   for (const char* other : {"midpoint", "logrho", "bh1", "bh2"})  // of DEIS's and UniPC's files
     if (type == other) return false;
-  config.refuse("solver_type", "\"midpoint\" or \"heun\"");
+  config.refuse("solver_type", "\"midpoint\" or \"heun\"", kSimplerSamplerAdvice);
 }
 
 }  // namespace

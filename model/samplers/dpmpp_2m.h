@@ -14,7 +14,7 @@ class Dpmpp2m final : public Sampler {
  public:
   // Known keys of the file, with diffusers' defaults: timestep_spacing (linspace), steps_offset (0),
   // use_karras_sigmas (false), final_sigmas_type (zero), solver_type (midpoint), lower_order_final (true),
-  // euler_at_final (false). Throws as make_sampler does.
+  // euler_at_final (false), lambda_min_clipped (-∞). Throws as make_sampler does.
   Dpmpp2m(const ModelConfig& config, const NoiseSchedule& schedule, int64_t step_count,
           bool uses_karras_sigmas);
 

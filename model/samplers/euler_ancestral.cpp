@@ -16,8 +16,8 @@ EulerAncestral::EulerAncestral(const ModelConfig& config, const NoiseSchedule& s
   const int64_t timestep_count = schedule.timestep_count();
   require_step_count(step_count, timestep_count);
   const TimestepSpacing spacing = timestep_spacing_of(config, TimestepSpacing::kLinspace);
-  const std::vector<double> timesteps =
-      spaced_timesteps(spacing, timestep_count, step_count, config.integer("steps_offset", 0));
+  const std::vector<double> timesteps = spaced_timesteps(spacing, {timestep_count, timestep_count},
+                                                         step_count, config.integer("steps_offset", 0));
   require_inside_schedule(timesteps, timestep_count, step_count);
 
   const std::vector<float> all_levels = noise_levels_of(schedule);

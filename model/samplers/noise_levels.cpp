@@ -8,7 +8,7 @@
 namespace sdlora::model {
 
 std::vector<float> noise_levels_of(const NoiseSchedule& schedule) {
-  const at::Tensor& alphas = schedule.alphas_cumprod();
+  const at::Tensor alphas = schedule.nonzero_alphas_cumprod();
   const at::Tensor levels = ((1 - alphas) / alphas).sqrt().contiguous();  // [T]
   return {levels.const_data_ptr<float>(), levels.const_data_ptr<float>() + levels.numel()};
 }

@@ -8,7 +8,7 @@
 
 namespace sdlora::model {
 
-// σ of timestep 0 … T - 1, ascending.
+// σ of timestep 0 … T - 1, ascending; finite also where the terminal SNR is zero (4,096 there).
 std::vector<float> noise_levels_of(const NoiseSchedule& schedule);
 
 // σ at a timestep that may lie between two.

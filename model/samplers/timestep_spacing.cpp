@@ -20,10 +20,8 @@ std::vector<double> linspace_down(int64_t timestep_count, int64_t count) {
   return values;
 }
 
-// numpy.arange(T, 0, -T / count): as many values as fit, each from the rounded difference of the first two.
-std::vector<double> trailing_down(int64_t timestep_count, int64_t count) {
-  const double first = static_cast<double>(timestep_count);
-  const double stride = first / static_cast<double>(count);
+// numpy.arange(first, 0, -stride): as many values as fit, each from the rounded difference of the first two.
+std::vector<double> trailing_down(double first, double stride) {
   const double rounded_stride = (first - stride) - first;
   const auto value_count = static_cast<int64_t>(std::ceil(-first / -stride));
   std::vector<double> values;
@@ -43,11 +41,13 @@ TimestepSpacing timestep_spacing_of(const ModelConfig& config, TimestepSpacing f
   config.refuse("timestep_spacing", "\"linspace\", \"leading\" or \"trailing\"");
 }
 
-std::vector<double> spaced_timesteps(TimestepSpacing spacing, int64_t timestep_count, int64_t count,
+std::vector<double> spaced_timesteps(TimestepSpacing spacing, const TimestepRange& range, int64_t count,
                                      int64_t offset) {
-  if (spacing == TimestepSpacing::kLinspace) return linspace_down(timestep_count, count);
-  if (spacing == TimestepSpacing::kTrailing) return trailing_down(timestep_count, count);
-  const int64_t stride = timestep_count / count;  // whole
+  if (spacing == TimestepSpacing::kLinspace) return linspace_down(range.usable_count, count);
+  if (spacing == TimestepSpacing::kTrailing)
+    return trailing_down(static_cast<double>(range.usable_count),
+                         static_cast<double>(range.count) / static_cast<double>(count));
+  const int64_t stride = range.usable_count / count;  // whole
   std::vector<double> values;
   for (int64_t i = count - 1; i >= 0; --i) values.push_back(static_cast<double>(i * stride + offset));
   return values;

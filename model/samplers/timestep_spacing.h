@@ -14,11 +14,17 @@ enum class TimestepSpacing { kLinspace, kLeading, kTrailing };
 // The file's key timestep_spacing, else `fallback`. Throws Error(kBadData).
 TimestepSpacing timestep_spacing_of(const ModelConfig& config, TimestepSpacing fallback);
 
-// Descending, of a schedule of `timestep_count` (T) timesteps; not rounded, except for trailing.
-//   linspace  `count` values from T - 1 to 0
-//   leading   `count` multiples of ⌊T / count⌋, plus `offset`
-//   trailing  T - 1, T - 1 - T / count … : `count` values, now and then one more for rounding
-std::vector<double> spaced_timesteps(TimestepSpacing spacing, int64_t timestep_count, int64_t count,
+// The T timesteps of a schedule, of which the first U may be visited: usually all of them.
+struct TimestepRange {
+  int64_t count;         // T
+  int64_t usable_count;  // U
+};
+
+// Descending; not rounded, except for trailing.
+//   linspace  `count` values from U - 1 to 0
+//   leading   `count` multiples of ⌊U / count⌋, plus `offset`
+//   trailing  U - 1, U - 1 - T / count … : `count` values where U is T, now and then one more for rounding
+std::vector<double> spaced_timesteps(TimestepSpacing spacing, const TimestepRange& range, int64_t count,
                                      int64_t offset);
 
 // To the nearest integer, ties to even.

@@ -9,9 +9,13 @@ TimestepEmbedding::TimestepEmbedding(const WeightSource& weights, const UNetConf
       flip_sin_to_cos_(config.flip_sin_to_cos),
       freq_shift_(config.freq_shift),
       linear1_(make_projection(weights.at("linear_1"), sinusoid_channels_, config.time_channels())),
-      linear2_(make_projection(weights.at("linear_2"), config.time_channels(), config.time_channels())) {}
+      linear2_(make_projection(weights.at("linear_2"), config.time_channels(), config.time_channels())) {
+  if (config.guidance_channels > 0)
+    guidance_projection_ = weights.tensor("cond_proj.weight", {sinusoid_channels_, config.guidance_channels});
+}
 
-at::Tensor TimestepEmbedding::forward(const at::Tensor& timesteps, at::ScalarType dtype) const {
+at::Tensor TimestepEmbedding::forward(const at::Tensor& timesteps, at::ScalarType dtype,
+                                      const at::Tensor& guidance) const {
   constexpr double kMaxPeriod = 10000;
   const int64_t half = sinusoid_channels_ / 2;
   const auto options = at::TensorOptions(timesteps.device()).dtype(at::kFloat);
@@ -22,7 +26,9 @@ at::Tensor TimestepEmbedding::forward(const at::Tensor& timesteps, at::ScalarTyp
   at::Tensor sinusoid =
       flip_sin_to_cos_ ? at::cat({angles.cos(), angles.sin()}, 1) : at::cat({angles.sin(), angles.cos()}, 1);
   if (sinusoid_channels_ % 2 == 1) sinusoid = at::constant_pad_nd(sinusoid, {0, 1});
-  return linear2_->forward(at::silu(linear1_->forward(sinusoid.to(dtype))));
+  sinusoid = sinusoid.to(dtype);
+  if (guidance.defined()) sinusoid = sinusoid + at::linear(guidance.to(dtype), guidance_projection_);
+  return linear2_->forward(at::silu(linear1_->forward(sinusoid)));
 }
 
 void TimestepEmbedding::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {

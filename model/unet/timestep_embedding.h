@@ -11,8 +11,9 @@ class TimestepEmbedding {
  public:
   TimestepEmbedding(const WeightSource& weights, const UNetConfig& config);
 
-  // timesteps [B] i64 or fp32 → [B, 4·C₀] in `dtype`
-  at::Tensor forward(const at::Tensor& timesteps, at::ScalarType dtype) const;
+  // timesteps [B] i64 or fp32, guidance [B, guidance_channels] or undefined → [B, 4·C₀] in `dtype`
+  at::Tensor forward(const at::Tensor& timesteps, at::ScalarType dtype,
+                     const at::Tensor& guidance = {}) const;
 
   void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
 
@@ -20,6 +21,7 @@ class TimestepEmbedding {
   int64_t sinusoid_channels_;
   bool flip_sin_to_cos_;
   double freq_shift_;
+  at::Tensor guidance_projection_;  // [C₀, guidance_channels]; undefined: the model has none
   ProjectionSlot linear1_, linear2_;
 };
 

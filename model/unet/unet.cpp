@@ -7,11 +7,11 @@ UNet::UNet(const UNetConfig& config, const WeightSource& weights)
       conv_in_(weights.at("conv_in"), config.in_channels, config.levels.front().channels, 3, 1,
                /*padding_cells=*/1),
       time_embedding_(weights.at("time_embedding"), config),
-      mid_block_(weights.at("mid_block"), config),
       norm_out_(weights.at("conv_norm_out"), config.levels.front().channels, config.norm_group_count,
                 config.norm_eps),
       conv_out_(weights.at("conv_out"), config.levels.front().channels, config.out_channels, 3, 1,
                 /*padding_cells=*/1) {
+  if (config.has_mid_block) mid_block_.emplace(weights.at("mid_block"), config);
   const size_t level_count = config.levels.size();
   for (size_t i = 0; i < level_count; ++i)
     down_blocks_.emplace_back(weights.at("down_blocks").at(static_cast<int64_t>(i)), config, i);
@@ -20,13 +20,14 @@ UNet::UNet(const UNetConfig& config, const WeightSource& weights)
 }
 
 at::Tensor UNet::forward(const at::Tensor& latents, const at::Tensor& timesteps,
-                         const at::Tensor& text_embeddings) const {
-  const UNetConditions conditions{.time = at::silu(time_embedding_.forward(timesteps, latents.scalar_type())),
-                                  .text_embeddings = text_embeddings};
+                         const at::Tensor& text_embeddings, const at::Tensor& guidance) const {
+  const UNetConditions conditions{
+      .time = at::silu(time_embedding_.forward(timesteps, latents.scalar_type(), guidance)),
+      .text_embeddings = text_embeddings};
   at::Tensor x = conv_in_.forward(config_.centers_input ? 2 * latents - 1 : latents);
   std::vector<at::Tensor> skips{x};
   for (const DownBlock& block : down_blocks_) x = block.forward(x, conditions, skips);
-  x = mid_block_.forward(x, conditions);
+  if (mid_block_) x = mid_block_->forward(x, conditions);
   for (const UpBlock& block : up_blocks_) x = block.forward(x, conditions, skips);
   return conv_out_.forward(norm_out_.forward_then_silu(x));
 }
@@ -37,7 +38,7 @@ void UNet::visit_projections(const ProjectionVisitor& visitor) {
     down_blocks_[i].visit_projections("down_blocks." + std::to_string(i), visitor);
   for (size_t i = 0; i < up_blocks_.size(); ++i)
     up_blocks_[i].visit_projections("up_blocks." + std::to_string(i), visitor);
-  mid_block_.visit_projections("mid_block", visitor);
+  if (mid_block_) mid_block_->visit_projections("mid_block", visitor);
 }
 
 }  // namespace sdlora::model

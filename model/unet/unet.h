@@ -2,6 +2,7 @@
 // velocity) of noisy latents at a timestep, given a caption. Frozen; LoRA attaches through visit_projections.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "model/unet/timestep_embedding.h"
@@ -15,9 +16,10 @@ class UNet {
 
   // latents [B, 4, h, w], timesteps [B] i64, or fp32 from samplers that step between, text_embeddings [B, L,
   // context_channels] → prediction [B, 4, h, w]. All in the mode's type and on its device; h and w at
-  // least 2^(levels - 1).
+  // least 2^(levels - 1). `guidance` [B, guidance_channels] (guidance_embedding.h), or undefined: left out,
+  // as in training.
   at::Tensor forward(const at::Tensor& latents, const at::Tensor& timesteps,
-                     const at::Tensor& text_embeddings) const;
+                     const at::Tensor& text_embeddings, const at::Tensor& guidance = {}) const;
 
   // Every projection once, in the order of diffusers' named_modules: down, up, mid.
   void visit_projections(const ProjectionVisitor& visitor);
@@ -29,8 +31,8 @@ class UNet {
   Convolution conv_in_;
   TimestepEmbedding time_embedding_;
   std::vector<DownBlock> down_blocks_;
-  MidBlock mid_block_;
-  std::vector<UpBlock> up_blocks_;  // coarsest first
+  std::optional<MidBlock> mid_block_;  // small distilled models have none
+  std::vector<UpBlock> up_blocks_;     // coarsest first
   GroupNorm norm_out_;
   Convolution conv_out_;
 };

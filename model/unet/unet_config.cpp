@@ -1,10 +1,13 @@
 #include "model/unet/unet_config.h"
 
+#include <fmt/format.h>
+
 namespace sdlora::model {
 namespace {
 
 // Bounds for what a damaged file may ask for; Stable Diffusion's UNet has 4 levels of 2 layers.
 constexpr int64_t kMostLevels = 16, kMostLayers = 1'000;
+constexpr int64_t kFewestGuidanceChannels = 4;  // two frequencies, of which one is the least
 
 std::string at_most(int64_t count) {
   return "at most " + std::to_string(count);
@@ -14,9 +17,8 @@ std::string at_most(int64_t count) {
 void refuse_unknown_features(const ModelConfig& config) {
   for (const char* key :
        {"class_embed_type", "addition_embed_type", "encoder_hid_dim", "encoder_hid_dim_type",
-        "num_class_embeds", "time_cond_proj_dim", "time_embedding_dim", "time_embedding_act_fn",
-        "timestep_post_act", "cross_attention_norm", "reverse_transformer_layers_per_block",
-        "num_attention_heads"})
+        "num_class_embeds", "time_embedding_dim", "time_embedding_act_fn", "timestep_post_act",
+        "cross_attention_norm", "reverse_transformer_layers_per_block", "num_attention_heads"})
     config.require(key, "null");
   for (const char* key : {"only_cross_attention", "dual_cross_attention", "class_embeddings_concat",
                           "resnet_skip_time_act", "mid_block_only_cross_attention"})
@@ -24,7 +26,7 @@ void refuse_unknown_features(const ModelConfig& config) {
   for (const char* key : {"downsample_padding", "mid_block_scale_factor", "resnet_out_scale_factor"})
     config.require(key, "1");
   for (const char* key : {"conv_in_kernel", "conv_out_kernel"}) config.require(key, "3");
-  config.require("act_fn", "\"silu\"");
+  if (config.text("act_fn", "silu") != "swish") config.require("act_fn", "\"silu\"");  // two names of one
   config.require("resnet_time_scale_shift", "\"default\"");
   config.require("time_embedding_type", "\"positional\"");
   config.require("attention_type", "\"default\"");
@@ -76,8 +78,12 @@ UNetConfig UNetConfig::read(const ModelConfig& config) {
                   .uses_linear_projection = config.boolean("use_linear_projection", false),
                   .flip_sin_to_cos = config.boolean("flip_sin_to_cos", true),
                   .freq_shift = config.number("freq_shift", 0),
-                  .centers_input = config.boolean("center_input_sample", false)};
+                  .centers_input = config.boolean("center_input_sample", false),
+                  .has_mid_block = !config.is_null("mid_block_type"),  // absent: as below
+                  .guidance_channels = config.integer("time_cond_proj_dim", 0)};
   config.require("mid_block_type", "\"UNetMidBlock2DCrossAttn\"");
+  if (config.has("time_cond_proj_dim") && unet.guidance_channels < kFewestGuidanceChannels)
+    config.refuse("time_cond_proj_dim", fmt::format("{} or more", kFewestGuidanceChannels));
   if (unet.in_channels < 1 || unet.out_channels < 1) config.refuse("in_channels", "positive numbers");
   if (unet.norm_group_count < 1) config.refuse("norm_num_groups", "a positive number");
   for (size_t i = 0; i < count; ++i)

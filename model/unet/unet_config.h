@@ -28,6 +28,10 @@ struct UNetConfig {
   bool flip_sin_to_cos;
   double freq_shift;
   bool centers_input;
+  bool has_mid_block;
+  // Width of an embedding of the guidance scale (guidance_embedding.h), which models have that were distilled
+  // with guidance (LCM); 0: none.
+  int64_t guidance_channels;
 
   // Throws Error(kBadData) naming the key for a feature this program does not have (class embeddings,
   // scale-shift norms …).

@@ -24,6 +24,17 @@ TEST(JsonText, ReadsJsonAndNothingElse) {
   EXPECT_TRUE(parse_json_or_discard("").is_discarded());
 }
 
+TEST(JsonText, QuotesThePythonNumbersThatAreNoJson) {
+  EXPECT_EQ(quote_nonfinite_numbers(R"({"a": -Infinity, "b": [NaN,Infinity], "c": 1})"),
+            R"({"a": "-Infinity", "b": ["NaN","Infinity"], "c": 1})");
+  for (const char* kept :
+       {R"({"a NaN": "-Infinity \" NaN", "b\\": "Infinity"})", R"("NaN)", R"("\)", "", "Na", "-5"})
+    EXPECT_EQ(quote_nonfinite_numbers(kept), kept);
+  EXPECT_EQ(parse_json(quote_nonfinite_numbers(R"({"lambda_min_clipped": -Infinity})"))["lambda_min_clipped"],
+            "-Infinity");
+  EXPECT_TRUE(parse_json_or_discard(quote_nonfinite_numbers("xInfinity")).is_discarded());
+}
+
 TEST(JsonText, TakesWholeNumbersOnly) {
   for (const char* text : {"0", "-5", "9223372036854775807", "-9223372036854775808"})
     EXPECT_EQ(std::to_string(whole_number(Json::parse(text))), text);

@@ -72,6 +72,19 @@ TEST_F(ModelSourceTest, TakesAHashThatAnEarlierVersionMadeOfTheFiles) {
   EXPECT_EQ(model.hash_like(ModelPart::kTokenizer, ""), model.hash_of(ModelPart::kTokenizer));
 }
 
+TEST_F(ModelSourceTest, SaysWhichConfigIsNotThere) {
+  for (const auto& use :
+       {std::function<void(const ModelSource&)>([](const auto& m) { m.config_of(ModelPart::kVae); }),
+        std::function<void(const ModelSource&)>([](const auto& m) { m.load_vae({}); }),
+        std::function<void(const ModelSource&)>([](const auto& m) { m.hash_of(ModelPart::kVae); })}) {
+    std::filesystem::remove(folder_ / "vae/config.json");
+    EXPECT_THAT(refusal_of(use, ExitCode::kUsage), HasSubstr("has no vae/config.json"));
+  }
+  EXPECT_THAT(
+      refusal_of([](const ModelSource& model) { model.config_of(ModelPart::kUnet); }, ExitCode::kUsage),
+      HasSubstr("has no unet"));
+}
+
 TEST_F(ModelSourceTest, NamesThePartThatIsNotThere) {
   EXPECT_THAT(refusal_of([](const ModelSource& model) { model.load_unet({}); }, ExitCode::kUsage),
               HasSubstr("has no unet"));

@@ -70,6 +70,11 @@ class Parity:
             seen = self.ours(inputs)["unet.out"]
             reference = unet(*inputs.values()).sample
             self.compare(f"unet.out {list(reference.shape)}", seen, reference)
+            if unet.config.time_cond_proj_dim:
+                guidance = self.normal(batch, unet.config.time_cond_proj_dim)
+                seen = self.ours({**inputs, "unet.timestep_cond": guidance})["unet.out"]
+                reference = unet(*inputs.values(), timestep_cond=guidance).sample
+                self.compare(f"unet.out {list(reference.shape)}, guided", seen, reference)
 
     @torch.no_grad()
     def check_vae(self) -> None:

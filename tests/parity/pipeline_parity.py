@@ -38,6 +38,7 @@ TOLERANCE = 1e-4
 PROMPT, NEGATIVE = "a lighthouse on a cliff, ink drawing, stormy sea", "blurry, text"
 LONG_PROMPT = "a very long prompt about many things, " * 12
 SCHEDULERS = {"dpmpp_2m": DPMSolverMultistepScheduler, "ddim": DDIMScheduler, "euler_a": EulerAncestralDiscreteScheduler}
+SCHEDULER_KEYS = ("prediction_type", "timestep_spacing", "rescale_betas_zero_snr", "beta_schedule")
 LORA_RANK, LORA_ALPHA, LORA_SCALE = 4, 8, 0.7
 
 SMALL_CASES = [
@@ -61,6 +62,9 @@ SMALL_CASES = [
     {"sampler": "dpmpp_2m", "strength": 1.0, "width": 96, "height": 72},
     {"sampler": "ddim", "strength": 0.05},
     {"sampler": "dpmpp_2m", "prediction_type": "v_prediction"},
+    {"sampler": "dpmpp_2m", "prediction_type": "v_prediction", "timestep_spacing": "trailing", "rescale_betas_zero_snr": True},
+    {"sampler": "ddim", "prediction_type": "v_prediction", "timestep_spacing": "trailing", "rescale_betas_zero_snr": True},
+    {"sampler": "euler_a", "beta_schedule": "squaredcos_cap_v2", "seed": 2},
     {"sampler": "ddim", "prediction_type": "v_prediction", "strength": 0.65},
     {"sampler": "euler_a", "prediction_type": "v_prediction", "seed": 1},
     {"sampler": "dpmpp_2m", "timestep_spacing": "leading"},
@@ -176,7 +180,7 @@ class Parity:
     def check(self, number: int, changes: dict) -> None:
         case = {"prompt": PROMPT, "negative": "", "steps": 25, "guidance": 7.5, "count": 1, "batch_size": 1, "width": 64,
                 "height": 64, **changes}  # fmt: skip
-        config = self.reference.scheduler_config | {k: case[k] for k in ("prediction_type", "timestep_spacing") if k in case}
+        config = self.reference.scheduler_config | {k: case[k] for k in SCHEDULER_KEYS if k in case}
         model = model_with_scheduler(self.model, config, self.folder / f"model-{number}")
         shape = (case["count"], 4, case["height"] // self.cell, case["width"] // self.cell)
         noise = None if "seed" in case else torch.randn(shape, generator=torch.Generator().manual_seed(number))

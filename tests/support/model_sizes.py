@@ -290,4 +290,36 @@ SIZES = {
         "prediction_type": "v_prediction",
         "pad_token": "!",
     },
+    # As small distilled models and latent consistency models are: no middle block, and the guidance scale an input.
+    "distilled": {
+        "unet": {
+            "attention_head_dim": 4,
+            "block_out_channels": [32, 64],
+            "cross_attention_dim": 64,
+            "down_block_types": [CROSS_DOWN, CROSS_DOWN],
+            "layers_per_block": 1,
+            "mid_block_type": None,
+            "norm_num_groups": 8,
+            "sample_size": 8,
+            "time_cond_proj_dim": 33,
+            "up_block_types": [CROSS_UP, CROSS_UP],
+        },
+        "vae": {
+            "block_out_channels": [16, 32, 32, 32],
+            "down_block_types": ["DownEncoderBlock2D"] * 4,
+            "layers_per_block": 1,
+            "norm_num_groups": 8,
+            "sample_size": 64,
+            "up_block_types": ["UpDecoderBlock2D"] * 4,
+        },
+        "text_encoder": {
+            "hidden_act": "quick_gelu",
+            "hidden_size": 64,
+            "intermediate_size": 256,
+            "num_attention_heads": 4,
+            "num_hidden_layers": 2,
+            "projection_dim": 64,
+        },
+        "text_prefix": "text_model.",
+    },
 }

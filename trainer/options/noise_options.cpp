@@ -3,6 +3,7 @@
 namespace sdlora::trainer {
 
 void NoiseOptions::declare(OptionGroup group) {
+  schedule.declare(group);
   group
       .add("noise-offset", offset, Scope::kResult,
            "std of a constant added to each channel of the noise, so that the mean is learnt too; 0: none")

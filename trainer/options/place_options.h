@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "common/options.h"
+#include "model/model_source.h"
 
 namespace sdlora::trainer {
 
@@ -16,6 +17,9 @@ struct PlaceOptions {
   int64_t image_size = 0;        // pixels; 0: what the data has
 
   void declare(OptionGroup group);
+
+  // Throws as ModelSource.
+  model::ModelSource model_source() const { return model::ModelSource(model, vae); }
 };
 
 }  // namespace sdlora::trainer

@@ -61,6 +61,13 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
       mebibytes(data_bytes));
 }
 
+std::string model_in_words(const TrainConfig& config, const LoadedRun& loaded, int64_t parameter_count) {
+  const bool is_distilled = loaded.unet.config().guidance_channels > 0;
+  return fmt::format("{}\n{}\nUNet of {} parameters, frozen{}", config.places.model.string(),
+                     loaded.model_source.description(), parameter_count,
+                     is_distilled ? "\ndistilled with guidance (LCM): trained without that input" : "");
+}
+
 std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
   std::string text =
       fmt::format("{}, {} samples of {} pixels", config.places.data.string(), loaded.dataset.sample_count(),
@@ -112,8 +119,9 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
                                                 const StartupContext& context) {
   const int64_t base_parameter_count = loaded.model_source.parameter_count_of(model::ModelPart::kUnet);
   return {
-      {"model", fmt::format("{}\n{}\nUNet of {} parameters, frozen", config.places.model.string(),
-                            loaded.model_source.description(), base_parameter_count)},
+      {"model", model_in_words(config, loaded, base_parameter_count)},
+      {"noise",
+       fmt::format("{} timesteps, {}", loaded.schedule.timestep_count(), loaded.schedule.describe())},
       {"data", data_in_words(config, loaded)},
       {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
       {"batch", batch_arithmetic(config, loaded, context)},

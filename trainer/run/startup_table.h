@@ -21,7 +21,7 @@ struct StartupContext {
 // n02 (1 rank: …)".
 std::string describe_hosts(comm::Communicator& world);
 
-// Model, data, LoRA, batch arithmetic, optimiser, precision, devices, hosts, memory, output.
+// Model, noise, data, LoRA, batch arithmetic, optimiser, precision, devices, hosts, memory, output.
 std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const LoadedRun& loaded,
                                                 const StartupContext& context);
 

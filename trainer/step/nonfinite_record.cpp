@@ -51,6 +51,8 @@ Json to_json(const NonfiniteRecord& record) {
           {"lora_rank", record.lora.rank},
           {"lora_alpha", record.lora.alpha},
           {"lora_targets", record.lora.targets},
+          {"prediction_type", word_of(record.schedule.prediction, model::prediction_words())},
+          {"zero_terminal_snr", word_of(record.schedule.zero_terminal_snr, model::zero_snr_words())},
           {"mixed_precision", word_of(record.mixed_precision, model::mixed_precision_words())},
           {"reduction", word_of(record.reduction, reduction_words())},
           {"cpu_kernels", word_of(record.cpu_kernels, model::kernels::cpu_kernel_words())},
@@ -76,6 +78,7 @@ NonfiniteRecord record_from(const Json& json) {
       .lora = {.rank = json.at("lora_rank").get<int64_t>(),
                .alpha = json.at("lora_alpha").get<double>(),
                .targets = json.at("lora_targets").get<std::string>()},
+      .schedule = {},
       .mixed_precision = meaning_of(json, "mixed_precision", model::mixed_precision_words()),
       .reduction = meaning_of(json, "reduction", reduction_words()),
       .cpu_kernels = meaning_of(json, "cpu_kernels", model::kernels::cpu_kernel_words()),
@@ -83,6 +86,9 @@ NonfiniteRecord record_from(const Json& json) {
       .micro_batch_size = json.at("micro_batch_size").get<int64_t>(),
       .loss_scale = json.at("loss_scale").get<double>(),
       .samples = {}};
+  if (json.contains("prediction_type"))  // else of a time when the scheduler file alone said it
+    record.schedule = {.prediction = meaning_of(json, "prediction_type", model::prediction_words()),
+                       .zero_terminal_snr = meaning_of(json, "zero_terminal_snr", model::zero_snr_words())};
   for (const Json& sample : json.at("samples")) record.samples.push_back(sample_from(sample));
   return record;
 }

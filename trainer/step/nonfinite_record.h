@@ -12,6 +12,7 @@
 
 #include "comm/communicator.h"
 #include "lora/adapter.h"
+#include "model/noise/noise_wish.h"
 #include "trainer/batches/micro_batch.h"
 #include "trainer/options/compute_options.h"
 
@@ -70,6 +71,7 @@ struct NonfiniteRecord {
   std::filesystem::path model;
   std::string model_hash;  // SHA-256 of the UNet
   lora::LoraConfig lora;
+  model::NoiseWish schedule;
   model::MixedPrecision mixed_precision;
   Reduction reduction;
   model::kernels::CpuKernelWish cpu_kernels;

@@ -28,6 +28,7 @@ void NonfiniteGuard::check(int64_t step, const StepResult& result, const LoadedR
                             .model = loaded.model_source.path(),
                             .model_hash = model_hash,
                             .lora = config_.lora,
+                            .schedule = config_.noise.schedule,
                             .mixed_precision = config_.compute.mixed_precision,
                             .reduction = config_.compute.reduction,
                             .cpu_kernels = config_.compute.cpu_kernels,

@@ -214,6 +214,44 @@ TEST(ClipTokenizer, TakesItsLengthFromTheConfigWhereThatIsSane) {
   EXPECT_EQ(ClipTokenizer(folder.path()).max_length(), 77);
 }
 
+TEST(ClipTokenizer, IsNoLongerThanTheTextEncoderTakes) {
+  const TokenizerFolder folder;
+  EXPECT_EQ(ClipTokenizer(folder.path(), EncoderRoom{77, 520}).doubt(), "");
+  folder.write("tokenizer_config.json", R"({"model_max_length": 225})");
+  const ClipTokenizer tokenizer(folder.path(), EncoderRoom{77, 520});
+  EXPECT_EQ(tokenizer.max_length(), 77);
+  EXPECT_EQ(tokenizer.encode("cat").size(), 77U);
+  EXPECT_THAT(tokenizer.doubt(), AllOf(HasSubstr("225"), HasSubstr("77"), HasSubstr(folder.path().string())));
+  EXPECT_EQ(ClipTokenizer(folder.path()).max_length(), 225);
+}
+
+TEST(ClipTokenizer, NamesAWordThatTheTextEncoderHasNoEmbeddingOf) {
+  const TokenizerFolder folder;
+  folder.write("added_tokens.json", R"({"<my-thing>": 520})");
+  const ClipTokenizer tokenizer(folder.path(), EncoderRoom{77, 520});
+  EXPECT_THAT(tokens(tokenizer, "the cat"), ElementsAre(kThe, kCat));
+  for (const auto& use : {std::function<void()>([&] { (void)tokenizer.encode("a <my-thing>"); }),
+                          std::function<void()>([&] { (void)tokenizer.count_tokens("a <my-thing>"); })})
+    EXPECT_THAT(message_of_error(ExitCode::kBadData, use),
+                AllOf(HasSubstr("token 520 of the word \"<my-thing>\""), HasSubstr("tokens 0 … 519")));
+  EXPECT_NO_THROW((void)ClipTokenizer(folder.path(), EncoderRoom{77, 521}).encode("a <my-thing>"));
+  EXPECT_THAT(message_of_error(ExitCode::kBadData,
+                               [&] {
+                                 ClipTokenizer without_end(folder.path(), EncoderRoom{77, 519});
+                               }),
+              HasSubstr("<|endoftext|>"));
+}
+
+TEST(ClipTokenizer, PassesOverTheByteOrderMarkOfItsMerges) {
+  const TokenizerFolder folder;
+  for (const char* merges : {"\xEF\xBB\xBF#version: 0.2\nc a\nca t</w>\n",
+                             "\xEF\xBB\xBF"
+                             "c a\nca t</w>\n"}) {
+    folder.write("merges.txt", merges);
+    EXPECT_THAT(tokens(ClipTokenizer(folder.path()), "cat"), ElementsAre(kCat));
+  }
+}
+
 TEST(ClipTokenizer, ReadsTokenizerJsonWhereVocabJsonIsMissing) {
   const TokenizerFolder folder;
   folder.remove("vocab.json");

@@ -1,5 +1,6 @@
 #include "model/loading/weight_source.h"
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
@@ -9,12 +10,15 @@
 
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
+#include "tests/support/error_of.h"
 
 namespace sdlora::model {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 WeightSource source_of(const std::vector<fs::path>& files) {
   return {weights_in(files), "the model", {}};
@@ -85,6 +89,45 @@ TEST_F(WeightSources, RefuseATensorThatTwoFilesHold) {
   const fs::path first = write("a.safetensors", {{"w", at::ones({1})}});
   const fs::path second = write("b.safetensors", {{"w", at::ones({1})}});
   EXPECT_THROW(source_of({first, second}), Error);
+}
+
+std::string refusal_by(const WeightSource& weights) {
+  return message_of_error(ExitCode::kBadData, [&] { weights.finish(); });
+}
+
+TEST_F(WeightSources, NameEveryTensorWithValuesThatAreNoNumbers) {
+  at::Tensor nan = at::zeros({2, 3}), infinite = at::zeros({4}, at::kHalf);
+  nan[1][2] = std::nan("");
+  infinite.slice(0, 1, 3) = INFINITY;
+  const fs::path file =
+      write("model.safetensors", {{"a.nan", nan}, {"a.infinite", infinite}, {"good", at::ones({3})}});
+  const WeightSource weights = source_of({file});
+  weights.at("a").tensor("nan", {2, 3});
+  weights.at("a").tensor("infinite", {4});
+  weights.tensor("good", {3});
+  const std::string message = refusal_by(weights);
+  for (const char* part : {"2 tensor(s)", "a.nan: 1 of 6 values", "a.infinite: 2 of 4 values", file.c_str()})
+    EXPECT_THAT(message, HasSubstr(part));
+  EXPECT_THAT(message, Not(HasSubstr("good")));
+}
+
+TEST_F(WeightSources, RefuseIntegersAsQuantised) {
+  const WeightSource weights = source_of({write("model.safetensors", {{"w", at::ones({3}, at::kChar)}})});
+  weights.tensor("w", {3});
+  EXPECT_THAT(refusal_by(weights), AllOf(HasSubstr("quantised"), HasSubstr("w is Char")));
+}
+
+TEST_F(WeightSources, LeaveOutWhatThePartDoesNotUse) {
+  const WeightSource weights =
+      source_of({write("model.safetensors", {{"a", at::ones({1})},
+                                             {"vision_model.b.c", at::ones({1}, at::kLong)},
+                                             {"vision_model.d", at::ones({1})},
+                                             {"vision_models", at::ones({1})}})});
+  weights.tensor("a", {1});
+  weights.ignore_all_at("vision_model");
+  EXPECT_THAT(refusal_by(weights), AllOf(HasSubstr("1 unexpected"), HasSubstr("vision_models")));
+  weights.ignore("vision_models");
+  weights.finish();
 }
 
 }  // namespace

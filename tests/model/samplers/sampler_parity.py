@@ -1,9 +1,11 @@
 """Compares the samplers with diffusers' schedulers over a model that is one line of arithmetic: which timesteps are asked, and
-where a run ends, for every step count, spacing and prediction type, text-to-image and image-to-image.
+where a run ends, for every step count, spacing and prediction type, text-to-image and image-to-image. And the noise schedule of
+every scheduler file with that of diffusers' DDPMScheduler.
 
     sampler_parity.py build/tests/sampler_probe
 """
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ import diffusers  # noqa: E402
 
 diffusers.logging.set_verbosity_error()
 TOLERANCE = 2e-5
+ALPHA_TOLERANCE = 1e-6
 SCHEDULERS = {
     "dpmpp_2m": diffusers.DPMSolverMultistepScheduler,
     "ddim": diffusers.DDIMScheduler,
@@ -44,8 +47,24 @@ CONFIGS = {
     "sigma_min, few-step order kept": {"final_sigmas_type": "sigma_min", "lower_order_final": False},
     "euler at final": {"final_sigmas_type": "sigma_min", "euler_at_final": True, "lower_order_final": False},
     "karras by file": {"use_karras_sigmas": True},
+    "zero SNR": {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"},
+    "zero SNR, trailing": {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction", "timestep_spacing": "trailing"},
+    "zero SNR, linspace": {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction", "timestep_spacing": "linspace"},
+    "cosine": {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"},
+    "cosine, zero SNR": {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction", "rescale_betas_zero_snr": True},
+    "trained betas": {"trained_betas": [0.0005 + 0.012 * (i / 999) ** 1.5 for i in range(1000)]},
+    "DDPM's": {"_class_name": "DDPMScheduler", "variance_type": "fixed_small"},
+    "as DPM-Solver is saved": {"lambda_min_clipped": -math.inf},
+    "lambda clipped, cosine": {"beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1, "timestep_spacing": "linspace"},
+    "lambda clipped, leading": {"beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1, "timestep_spacing": "leading"},
+    "lambda clipped, trailing": {"beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1, "timestep_spacing": "trailing"},
+    "karras by file, cosine": {"use_karras_sigmas": True, "beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1},
 }
-ONLY_DPM = {"heun", "UniPC's", "sigma_min", "sigma_min, few-step order kept", "euler at final", "karras by file"}
+ONLY_DPM = {"heun", "UniPC's", "sigma_min", "sigma_min, few-step order kept", "euler at final", "karras by file",
+            "lambda clipped, cosine", "lambda clipped, leading", "lambda clipped, trailing", "karras by file, cosine"}  # fmt: skip
+# There x begins 4,096 to 20,000 times as large as it ends, and after few of Euler's steps diffusers itself is 1e-4 from the exact end.
+BEGINS_FAR_AWAY = {"zero SNR", "zero SNR, trailing", "zero SNR, linspace", "cosine", "cosine, zero SNR"}
+FEW_STEPS = 25
 
 
 def config_of(changes):
@@ -68,6 +87,8 @@ def reference(case, config):
         return None
     if case["first_step"] < 0:
         x = noise * scheduler.init_noise_sigma
+        if scheduler.config.get("use_karras_sigmas"):  # else it begins at the second where the first timestep comes twice
+            scheduler.set_begin_index(0)
     else:
         timesteps = timesteps[case["first_step"] :]
         if hasattr(scheduler, "set_begin_index"):
@@ -88,9 +109,11 @@ def make_cases(folder):
         for sampler in SCHEDULERS:
             if sampler != "dpmpp_2m" and title in ONLY_DPM:
                 continue
-            for karras in [False, True] if sampler == "dpmpp_2m" and title in ("sd15", "v", "sigma_min") else [False]:
-                has_karras = karras or title == "karras by file"
+            for karras in [False, True] if sampler == "dpmpp_2m" and title in ("sd15", "v", "sigma_min", "zero SNR", "cosine") else [False]:
+                has_karras = karras or title.startswith("karras by file")
                 for steps in STEPS + ([] if has_karras or title not in ("sd15", "trailing", "linspace") else MANY_STEPS):
+                    if sampler == "euler_a" and title in BEGINS_FAR_AWAY and steps < FEW_STEPS:
+                        continue
                     for first_step in {-1, steps - int(steps * 0.65)} - {steps}:
                         yield title, config, {"config": str(file), "sampler": sampler, "steps": steps, "karras": karras,
                                               "first_step": first_step}  # fmt: skip
@@ -101,6 +124,20 @@ def expected_of(case, config):
         return reference(case, config)
     except (ValueError, IndexError, RuntimeError):  # diffusers' own ways of refusing a step count
         return None
+
+
+def compare_schedules(cases, seen, problems):
+    """ᾱ of each file; where diffusers' is 0, ours must be."""
+    worst = 0.0
+    for title, config, case in {case["config"]: (title, config, case) for title, config, case in cases}.values():
+        expected = diffusers.DDPMScheduler.from_config(config).alphas_cumprod.double()
+        ours = seen[f"{Path(case['config']).name}.alphas_cumprod"].double()
+        error = ((ours - expected).abs() / expected.clamp(min=1e-12)).max().item() if ours.shape == expected.shape else math.inf
+        worst = max(worst, error)
+        print(f"  alphas_cumprod of {title:32} max |diff| {(ours - expected).abs().max():.2e}  relative {error:.2e}")
+        if not error <= ALPHA_TOLERANCE:
+            problems.append(f"alphas_cumprod of {title}: relative error {error:.2e}")
+    print(f"noise schedules: worst relative error {worst:.2e}, allowed {ALPHA_TOLERANCE:.0e}")
 
 
 def main():
@@ -128,6 +165,7 @@ def main():
         row[0], row[2] = row[0] + 1, max(row[2], error)
         if not error <= TOLERANCE:
             problems.append(f"{case}: relative error {error:.2e}")
+    compare_schedules(cases, seen, problems)
     for (sampler, title), (count, refused, worst) in rows.items():
         print(f"  {sampler:9} {title:32} {count:3} runs, {refused} refused by both, worst relative error {worst:.2e}")
     print("\n".join(problems[:30]))

@@ -5,6 +5,8 @@
 //
 // A case: {"config": scheduler file, "sampler", "steps", "karras", "first_step": -1 for text-to-image}.
 // Output per case i: "i.timesteps" [n] f64 as asked of the model, "i.x" [1, 4, 3, 5]; nothing when refused.
+// And "FILE.alphas_cumprod" [T] f32 of each config.
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 
@@ -21,11 +23,14 @@ namespace {
 using namespace sdlora;  // NOLINT: a program of one file
 
 void run_case(const nlohmann::json& options, const std::string& name, checkpoint::NamedTensors& outputs) {
-  const model::ModelConfig config(options.at("config").get<std::string>());
+  const std::string file = options.at("config");
+  const model::ModelConfig config(file);
+  const model::NoiseSchedule schedule(config);
+  outputs[std::filesystem::path(file).filename().string() + ".alphas_cumprod"] = schedule.alphas_cumprod();
   const auto sampler = model::make_sampler({.name = options.at("sampler"),
                                             .step_count = options.at("steps"),
                                             .uses_karras_sigmas = options.at("karras")},
-                                           config, model::NoiseSchedule(config));
+                                           config, schedule);
   at::Generator generator = generator_for(7);
   const auto draw = [&] { return at::randn({1, 4, 3, 5}, generator, at::kFloat); };
   const at::Tensor noise = draw();

@@ -1,6 +1,7 @@
 #include <fstream>
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "common/error.h"
@@ -77,7 +78,7 @@ TEST(Samplers, DoTheSameForVelocityAsForNoise) {
   const OnePictureWorld noise(kWhole);
   for (const std::string& name : sampler_names()) {
     const at::Tensor of_noise = run(noise, {.name = name, .step_count = 10});
-    const OnePictureWorld velocity(std::string(kWhole) + R"(, "prediction_type": "v_prediction")");
+    const OnePictureWorld velocity(fmt::format(R"({}, "prediction_type": "v_prediction")", kWhole));
     EXPECT_LT(error_of(run(velocity, {.name = name, .step_count = 10}), of_noise), 2e-4) << name;
   }
 }
@@ -139,12 +140,60 @@ TEST(Samplers, NameTheKeyOfTheFileThatTheyDoNotKnow) {
   const auto expect_bad_file = [](const std::string& more, const std::string& key) {
     expect_refused(OnePictureWorld(more), {}, ExitCode::kBadData, key);
   };
+  const auto expect_only_dpm_refuses = [&](const std::string& more, const std::string& key) {
+    expect_bad_file(more, key);
+    expect_refused(OnePictureWorld(more), {}, ExitCode::kBadData, "--sampler ddim or euler_a");
+    for (const char* name : {"ddim", "euler_a"})
+      EXPECT_TRUE(OnePictureWorld(more).make({.name = name})) << key;
+  };
   expect_bad_file(R"(, "timestep_spacing": "logarithmic")", "timestep_spacing");
-  expect_bad_file(R"(, "solver_order": 3)", "solver_order");
-  expect_bad_file(R"(, "solver_type": "rk4")", "solver_type");
-  expect_bad_file(R"(, "algorithm_type": "sde-dpmsolver++")", "algorithm_type");
-  expect_bad_file(R"(, "final_sigmas_type": "half")", "final_sigmas_type");
-  expect_bad_file(R"(, "use_lu_lambdas": true)", "use_lu_lambdas");
+  expect_only_dpm_refuses(R"(, "solver_order": 3)", "solver_order");
+  expect_only_dpm_refuses(R"(, "solver_type": "rk4")", "solver_type");
+  expect_only_dpm_refuses(R"(, "algorithm_type": "sde-dpmsolver++")", "algorithm_type");
+  expect_only_dpm_refuses(R"(, "final_sigmas_type": "half")", "final_sigmas_type");
+  expect_only_dpm_refuses(R"(, "use_lu_lambdas": true)", "use_lu_lambdas");
+  for (const char* name : {"dpmpp_2m", "ddim"})
+    expect_refused(OnePictureWorld(R"(, "thresholding": true)"), {.name = name}, ExitCode::kBadData,
+                   "--sampler euler_a");
+  EXPECT_TRUE(OnePictureWorld(R"(, "thresholding": true)").make({.name = "euler_a"}));
+}
+
+TEST(Samplers, TakeTheLinesOfAFileThatChangeNothing) {
+  for (
+      const char* more :
+      {R"(, "_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity)",
+       R"(, "_class_name": "DDPMScheduler", "variance_type": "fixed_small", "clip_sample_range": 1.0)",
+       R"(, "variance_type": "learned_range", "trained_betas": null, "some_key_of_tomorrow": [1, {"a": NaN}])"})
+    for (const std::string& name : sampler_names())
+      EXPECT_TRUE(OnePictureWorld(more).make({.name = name})) << more;
+}
+
+TEST(Samplers, StayFiniteWhereTheTerminalSnrIsZero) {
+  for (const char* spacing : {"trailing", "linspace", "leading"}) {
+    const OnePictureWorld world(fmt::format(
+        R"(, "timestep_spacing": "{}", "prediction_type": "v_prediction", "rescale_betas_zero_snr": true)",
+        spacing));
+    for (const std::string& name : sampler_names())
+      for (const bool has_karras : {false, true}) {
+        if (has_karras && name != "dpmpp_2m") continue;
+        const auto sampler = world.make({.name = name, .step_count = 10, .uses_karras_sigmas = has_karras});
+        const at::Tensor end = sampler->sample(
+            sampler->start_from_noise(noise_of(1)), 0,
+            [](const at::Tensor& x, double timestep) { return at::sin(x + timestep); },
+            [] { return noise_of(3); });
+        EXPECT_TRUE(at::isfinite(end).all().item<bool>()) << name << " " << spacing;
+      }
+  }
+}
+
+TEST(Samplers, BeginWhereLambdaIsNotClipped) {
+  std::vector<double> asked;
+  const OnePictureWorld world(R"(, "beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1)");
+  world.make({.step_count = 10})->sample(noise_of(1), 0, world.model(&asked), {});
+  EXPECT_LT(asked.front(), 999);
+  EXPECT_GT(asked.front(), 980);
+  expect_refused(OnePictureWorld(R"(, "lambda_min_clipped": 100)"), {}, ExitCode::kBadData,
+                 "lambda_min_clipped");
 }
 
 }  // namespace

@@ -52,6 +52,34 @@ TEST(UNetConfig, TakesListsPerLevel) {
   EXPECT_EQ(config.levels[2].resnet_count, 3);
 }
 
+TEST(UNetConfig, HasAMiddleBlockUnlessTheFileSaysNull) {
+  nlohmann::json json = stable_diffusion();
+  EXPECT_TRUE(read(json).has_mid_block);
+  json["mid_block_type"] = "UNetMidBlock2DCrossAttn";
+  EXPECT_TRUE(read(json).has_mid_block);
+  json["mid_block_type"] = nullptr;
+  EXPECT_FALSE(read(json).has_mid_block);
+}
+
+TEST(UNetConfig, ReadsWhatADistilledModelWantsToKnowOfTheGuidance) {
+  nlohmann::json json = stable_diffusion();
+  json["time_cond_proj_dim"] = nullptr;
+  EXPECT_EQ(read(json).guidance_channels, 0);
+  json["time_cond_proj_dim"] = 256;
+  EXPECT_EQ(read(json).guidance_channels, 256);
+  EXPECT_THAT(refusal("time_cond_proj_dim", 0), testing::HasSubstr("time_cond_proj_dim"));
+}
+
+TEST(UNetConfig, TakesWhatNewerVersionsOfDiffusersWriteBeside) {
+  nlohmann::json json = stable_diffusion();
+  json.update(
+      nlohmann::json::parse(R"({"act_fn": "swish", "dual_cross_attention": false, "class_embed_type": null,
+    "num_attention_heads": null, "mid_block_only_cross_attention": null, "resnet_out_scale_factor": 1.0,
+    "addition_embed_type_num_heads": 64, "upcast_attention": null, "dropout": 0.0, "attention_type": "default",
+    "time_embedding_type": "positional", "encoder_hid_dim": null, "projection_class_embeddings_input_dim": null})"));
+  EXPECT_EQ(read(json).levels.size(), 4u);
+}
+
 TEST(UNetConfig, NamesTheKeyItCannotUse) {
   using testing::HasSubstr;
   EXPECT_THAT(refusal("class_embed_type", "projection"), HasSubstr("class_embed_type"));

@@ -46,11 +46,13 @@ using Names = std::vector<std::string>;
 // To change an option's scope is a decision about what checkpoints and ranks are compared by, so it is made
 // here, too.
 TEST(TrainConfig, ResultOptionsDecideTheBytes) {
-  EXPECT_EQ(names_of(Scope::kResult),
-            (Names{"batch-size", "micro-batch-size", "seed", "noise-offset", "lora-rank", "lora-alpha",
-                   "lora-targets", "learning-rate", "max-grad-norm", "weight-decay", "adam-beta1",
-                   "adam-beta2", "adam-eps", "lr-schedule", "warmup-steps", "max-steps", "mixed-precision",
-                   "reduction", "validation-split"}));
+  EXPECT_EQ(
+      names_of(Scope::kResult),
+      (Names{"batch-size",      "micro-batch-size", "seed",       "prediction-type", "zero-terminal-snr",
+             "noise-offset",    "lora-rank",        "lora-alpha", "lora-targets",    "learning-rate",
+             "max-grad-norm",   "weight-decay",     "adam-beta1", "adam-beta2",      "adam-eps",
+             "lr-schedule",     "warmup-steps",     "max-steps",  "mixed-precision", "reduction",
+             "validation-split"}));
 }
 
 TEST(TrainConfig, RunOptionsAreAlikeOnAllRanks) {

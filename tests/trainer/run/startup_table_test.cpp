@@ -31,6 +31,16 @@ TEST(StartupTable, SaysHowTheBatchIsCutAndHowLongTheRunIs) {
             "15 steps to do of 20 = 240 samples in all = 80.00 epochs");
 }
 
+TEST(StartupTable, SaysWhatTheModelPredictsAndWhoSaidSo) {
+  EXPECT_EQ(
+      row_of(TinyRun(), "noise"),
+      "1000 timesteps, predicts epsilon (assumed: the scheduler file does not say), zero terminal SNR off "
+      "(assumed: the scheduler file does not say)");
+  EXPECT_EQ(
+      row_of(TinyRun({"--prediction-type", "v_prediction", "--zero-terminal-snr", "on"}), "noise"),
+      "1000 timesteps, predicts velocity (--prediction-type), zero terminal SNR on (--zero-terminal-snr)");
+}
+
 TEST(StartupTable, SaysWhatIsHeldOutAndWhatIsValidatedOn) {
   EXPECT_THAT(row_of(TinyRun(), "data"), EndsWith("/cache, 5 samples of 64² pixels"));
   EXPECT_THAT(row_of(TinyRun({"--validation-split", "0.4"}, {.flip = true}), "data"),

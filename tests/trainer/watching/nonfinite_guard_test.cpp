@@ -39,7 +39,8 @@ class NonfiniteGuardOfARun : public testing::Test {
     return names;
   }
 
-  TinyRun run_{{"--micro-batch-size", "1", "--max-nonfinite-steps", "4"}};
+  TinyRun run_{{"--micro-batch-size", "1", "--max-nonfinite-steps", "4", "--prediction-type", "v_prediction",
+                "--zero-terminal-snr", "on"}};
   const std::filesystem::path output_ = run_.config.places.output;
   LoadedRun loaded_ = run_.load();
   NonfiniteGuard guard_{run_.config, *run_.world};
@@ -79,6 +80,8 @@ TEST_F(NonfiniteGuardOfARun, KeepsTheInputsOfTheFirstThreeOnly) {
   EXPECT_EQ(record.step, 6);
   EXPECT_EQ(record.model_hash, "a hash");
   EXPECT_EQ(record.micro_batch_size, 1);
+  EXPECT_EQ(record.schedule.prediction, model::PredictionWish::kVelocity);
+  EXPECT_EQ(record.schedule.zero_terminal_snr, model::ZeroSnrWish::kOn);
   ASSERT_EQ(record.samples.size(), 1u);
   EXPECT_EQ(record.samples[0].slot, 2);
   EXPECT_EQ(record.samples[0].loss, "nan");
