@@ -77,8 +77,10 @@ void declare_options(CLI::App& app, GenerateOptions& options) {
   OptionGroup model = set.group("Model");
   model.add("model", options.model, Scope::kRank, "Stable Diffusion 1.5 directory in diffusers layout")
       .required();
-  model.add("lora", options.lora, Scope::kRank, "adapter to attach to the UNet");
-  model.add("lora-scale", options.lora_scale, Scope::kResult, "multiplies alpha / rank");
+  model.add("lora", options.lora, Scope::kRank,
+            "adapter to draw with, as often as wanted: FILE, or FILE:SCALE; a file, or a folder of PEFT");
+  model.add("lora-scale", options.lora_scale, Scope::kResult,
+            "how much a --lora counts that has no scale of its own");
   declare_pictures(set.group("Pictures"), options);
   declare_sampling(set.group("Sampling"), options);
   declare_computing(set.group("Computing"), options);

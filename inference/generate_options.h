@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/device_kind.h"
 #include "common/options.h"
@@ -16,8 +17,8 @@ namespace sdlora::inference {
 
 struct GenerateOptions {
   std::filesystem::path model;
-  std::filesystem::path lora;  // empty: none
-  double lora_scale = 1;
+  std::vector<std::string> lora;  // FILE or FILE:SCALE, applied in this order
+  double lora_scale = 1;          // of those without a scale of their own
   std::optional<std::string> prompt;
   std::string negative_prompt;
   std::filesystem::path prompt_file;  // in place of `prompt`; empty: none

@@ -101,25 +101,25 @@ std::vector<fs::path> ModelSource::files_of(ModelPart part) const {
 
 // Reports every tensor that does not fit.
 template <typename Part, typename Config>
-Part ModelSource::load(ModelPart part, const ComputeMode& mode) const {
+Part ModelSource::load(ModelPart part, const ComputeMode& mode, const WeightEdits* edits) const {
   const fs::path directory = directory_of(part);
   const Config config = Config::read(config_of(part));
-  const WeightSource weights(find_weight_files(directory), mode);
+  const WeightSource weights(find_weight_files(directory), mode, edits);
   Part loaded(config, weights);
   weights.finish();
   return loaded;
 }
 
-UNet ModelSource::load_unet(const ComputeMode& mode) const {
-  return load<UNet, UNetConfig>(ModelPart::kUnet, mode);
+UNet ModelSource::load_unet(const ComputeMode& mode, const WeightEdits* edits) const {
+  return load<UNet, UNetConfig>(ModelPart::kUnet, mode, edits);
 }
 
 Vae ModelSource::load_vae(const ComputeMode& mode) const {
   return load<Vae, VaeConfig>(ModelPart::kVae, mode);
 }
 
-ClipTextEncoder ModelSource::load_text_encoder(const ComputeMode& mode) const {
-  return load<ClipTextEncoder, ClipTextConfig>(ModelPart::kTextEncoder, mode);
+ClipTextEncoder ModelSource::load_text_encoder(const ComputeMode& mode, const WeightEdits* edits) const {
+  return load<ClipTextEncoder, ClipTextConfig>(ModelPart::kTextEncoder, mode, edits);
 }
 
 ClipTokenizer ModelSource::load_tokenizer() const {

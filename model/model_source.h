@@ -31,9 +31,10 @@ class ModelSource {
   ModelConfig config_of(ModelPart part) const;
 
   // Each throws Error(kUsage) when the part is not there, Error(kBadData) that lists what does not fit.
-  UNet load_unet(const ComputeMode& mode) const;
+  // With `edits` of the weights, where there are any.
+  UNet load_unet(const ComputeMode& mode, const WeightEdits* edits = nullptr) const;
   Vae load_vae(const ComputeMode& mode) const;
-  ClipTextEncoder load_text_encoder(const ComputeMode& mode) const;
+  ClipTextEncoder load_text_encoder(const ComputeMode& mode, const WeightEdits* edits = nullptr) const;
   ClipTokenizer load_tokenizer() const;
   NoiseSchedule load_noise_schedule() const;
 
@@ -54,7 +55,7 @@ class ModelSource {
   std::vector<std::filesystem::path> files_of(ModelPart part) const;  // what hash_of() reads
 
   template <typename Part, typename Config>
-  Part load(ModelPart part, const ComputeMode& mode) const;
+  Part load(ModelPart part, const ComputeMode& mode, const WeightEdits* edits = nullptr) const;
 
   // In diffusers' layout:
   //

@@ -63,13 +63,22 @@ struct WeightSource::State {
   std::vector<checkpoint::SafetensorsFile> files;
   std::map<std::string, size_t> file_of_name;
   ComputeMode mode;
+  const WeightEdits* edits;
   std::set<std::string> used;
   std::vector<std::string> missing, misshapen;
+
+  // `weight` as it is computed with: edited in fp32, before 16 bits round it.
+  at::Tensor prepared(const std::string& name, at::Tensor weight) const {
+    if (edits != nullptr && edits->touches(name)) weight = edits->edited(name, weight.to(at::kFloat));
+    return weight.to(at::TensorOptions(mode.device).dtype(mode.dtype));
+  }
 };
 
-WeightSource::WeightSource(const std::vector<fs::path>& files, const ComputeMode& mode)
+WeightSource::WeightSource(const std::vector<fs::path>& files, const ComputeMode& mode,
+                           const WeightEdits* edits)
     : state_(std::make_shared<State>()) {
   state_->mode = mode;
+  state_->edits = edits;
   for (const fs::path& path : files) {
     state_->files.emplace_back(path);
     for (const auto& [name, info] : state_->files.back().tensors())
@@ -112,7 +121,13 @@ at::Tensor WeightSource::tensor(const std::string& name, std::initializer_list<i
         fmt::format("{} is {}, wanted {}", full, join_shape(seen_shape), join_shape(shape)));
     return {};
   }
-  return file.tensor(full).to(at::TensorOptions(state_->mode.device).dtype(state_->mode.dtype));
+  return state_->prepared(full, file.tensor(full));
+}
+
+at::Tensor WeightSource::added(const std::string& name, std::initializer_list<int64_t> shape) const {
+  const std::string full = full_name(name);
+  if (state_->edits == nullptr || !state_->edits->touches(full)) return {};
+  return state_->prepared(full, at::zeros(shape, at::kFloat));
 }
 
 at::Tensor WeightSource::matrix(const std::string& name, int64_t out, int64_t in) const {
