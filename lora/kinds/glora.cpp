@@ -20,12 +20,14 @@ Factors factors_of(const ModuleParts& parts) {
                    a2 = parts.matrix(Part::kGloraA2, kPartsOfGlora);
   const at::Tensor b1 = parts.matrix(Part::kGloraB1, kPartsOfGlora),
                    b2 = parts.matrix(Part::kGloraB2, kPartsOfGlora);
-  const int64_t rank = a2.size(0), old_rank = a1.size(0);
-  if (a1.size(1) == rank && b1.size(1) == rank && b2.size(0) == rank && a1.size(0) == a2.size(1))
+  const bool is_new = a1.size(1) == a2.size(0) && b1.size(1) == a2.size(0) && b2.size(0) == a2.size(0) &&
+                      a1.size(0) == a2.size(1);
+  const bool is_old = a2.size(1) == a1.size(0) && b2.size(1) == a1.size(0) && b1.size(0) == a1.size(0) &&
+                      a2.size(0) == a1.size(1);
+  parts.require(is_new || is_old, Part::kGloraA1, "[in, r] for a2 [r, in], b1 [out, r] and b2 [r, in]");
+  // Of a square weight both fit, and the rank is the smaller side.
+  if (is_new && (!is_old || a2.size(0) <= a1.size(0)))
     return {.a_left = a1, .a_right = a2, .b_left = b1, .b_right = b2};
-  parts.require(
-      a2.size(1) == old_rank && b2.size(1) == old_rank && b1.size(0) == old_rank && a2.size(0) == a1.size(1),
-      Part::kGloraA1, "[in, r] for a2 [r, in], b1 [out, r] and b2 [r, in]");
   return {.a_left = a2, .a_right = a1, .b_left = b2, .b_right = b1};
 }
 
@@ -50,9 +52,10 @@ WeightChange glora_change(const ModuleParts& parts, double scale) {
       "GLoRA", f.b_left.size(0), columns, [f, core, scale](const at::Tensor& weight, double strength) {
         const at::Tensor added =
             core.defined() ? tucker_product(core, f.b_left.t(), f.b_right) : at::mm(f.b_left, f.b_right);
-        const at::Tensor kernel = weight.flatten(2);  // [out, in] or [out, in, k k]
-        const at::Tensor mixed =                      // over the inputs, then back to their place
-            at::tensordot(at::tensordot(kernel, f.a_left, {1}, {0}), f.a_right, {-1}, {0}).movedim(-1, 1);
+        // Over the inputs, and back to their place: [out, in, …] → [out, …, r] → [out, …, in].
+        const at::Tensor mixed =
+            at::tensordot(at::tensordot(weight, f.a_left, {1}, {0}), f.a_right, {weight.dim() - 1}, {0})
+                .movedim(-1, 1);
         return weight + (added.reshape(weight.sizes()) + mixed.reshape(weight.sizes())) * (strength * scale);
       });
   change.fits = [fits_matrix = change.fits, inputs](at::IntArrayRef shape) {

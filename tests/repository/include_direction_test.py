@@ -34,6 +34,11 @@ ROOMS = {
         "vae": {"layers", "loading"},
         "": {"kernels", "loading", "layers", "noise", "samplers", "clip", "unet", "vae"},
     },
+    "lora": {
+        "names": set(),
+        "kinds": {"names"},
+        "": {"names", "kinds"},
+    },
     "data": {
         "images": set(),
         "captions": {"images"},

@@ -107,6 +107,16 @@ TEST(Glora, AddsToTheWeightAndMixesItsInputs) {
   EXPECT_LT(distance(glora(a2, a1, b2, b1), expected), 1e-5);  // as until 2023
 }
 
+TEST(Glora, TellsTheOrderOfItsFactorsForASquareWeight) {
+  const at::Tensor w = random_values({5, 5}, 1), a1 = random_values({5, 2}, 2), a2 = random_values({2, 5}, 3),
+                   b1 = random_values({5, 2}, 4), b2 = random_values({2, 5}, 5);
+  const at::Tensor expected = at::mm(b1, b2) + at::mm(at::mm(w, a1), a2);
+  for (const Tensors& tensors :
+       {Tensors{{Part::kGloraA1, a1}, {Part::kGloraA2, a2}, {Part::kGloraB1, b1}, {Part::kGloraB2, b2}},
+        Tensors{{Part::kGloraA1, a2}, {Part::kGloraA2, a1}, {Part::kGloraB1, b2}, {Part::kGloraB2, b1}}})
+    EXPECT_LT(distance(difference_for(tensors, w), expected), 1e-5);
+}
+
 TEST(Glora, MixesTheInputsOfAConvolution) {
   const at::Tensor w = random_values({4, 3, 3, 3}, 1), a1 = random_values({3, 2, 1, 1}, 2),
                    a2 = random_values({2, 3, 1, 1}, 3), b1 = random_values({4, 2, 1, 1}, 4),

@@ -26,9 +26,11 @@ TEST(ModuleTable, HasExactlyTheModelsWeightsAndTheirShapes) {
   const Tiny tiny;
   std::map<std::string, std::vector<int64_t>> of_table, of_files;
   for (const ModelModule& module : tiny.table.modules()) of_table[module.path + ".weight"] = module.shape;
-  for (const char* file : {"unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"})
-    for (const auto& [name, info] : checkpoint::SafetensorsFile(tiny.folder / file).tensors())
-      if (name.ends_with(".weight")) of_files[name] = info.shape;
+  for (const char* name : {"unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"}) {
+    const checkpoint::SafetensorsFile file(tiny.folder / name);
+    for (const auto& [tensor, info] : file.tensors())
+      if (tensor.ends_with(".weight")) of_files[tensor] = info.shape;
+  }
   EXPECT_EQ(of_table, of_files);
 }
 
