@@ -11,6 +11,7 @@
 #include "lora/default_alpha.h"
 #include "lora/kinds/read_module.h"
 #include "lora/names/adapter_names.h"
+#include "lora/names/flat_name.h"
 #include "lora/names/numbered_modules.h"
 #include "lora/other_files.h"
 
@@ -106,8 +107,9 @@ class AdapterReader {
   }
 
   void add(const AdapterName& name, const std::string& tensor_name, const at::Tensor& tensor) {
-    const ModelModule* known = table_.find(name.module);
-    const bool is_path = known == nullptr && is_path_of_sd(name.dotted);
+    const ModelModule* known =
+        name.unsupported_kind.empty() ? table_.find(name.module) : find_beginning(name);
+    const bool is_path = known == nullptr && name.part != Part::kUnsupported && is_path_of_sd(name.dotted);
     note_context_channels(name, tensor);
     if (known == nullptr && !is_path) {
       leave_out(
@@ -125,6 +127,20 @@ class AdapterReader {
     }
     adapter_.naming = text_of(name.naming);
     module.parts.add(name.part, tensor_name, tensor);
+  }
+
+  // The module that a name of an unknown part is of: its others would mean something else without it.
+  const ModelModule* find_beginning(const AdapterName& name) const {
+    constexpr int kMostWords = 4;
+    const ModelModule* found = table_.find(name.module);
+    std::string_view beginning = name.dotted;
+    for (int i = 0; found == nullptr && i < kMostWords; ++i) {
+      const size_t dot = beginning.rfind('.');
+      if (dot == std::string_view::npos) break;
+      beginning = beginning.substr(0, dot);
+      found = table_.find(flat_name(std::string(beginning)));
+    }
+    return found;
   }
 
   Module& module_at(const std::string& path, Naming naming, Network network) {

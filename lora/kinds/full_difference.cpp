@@ -32,6 +32,20 @@ ModuleChange full_change(const ModuleParts& parts) {
   return change;
 }
 
+ModuleChange peft_whole_change(const ModuleParts& parts) {
+  ModuleChange change{.weight = {}, .bias = {}, .tensor_names = parts.tensor_names()};
+  if (parts.has(Part::kFactor)) {
+    const at::Tensor values = parts.numbers(Part::kFactor, "a weight");
+    parts.require(values.dim() >= 1, Part::kFactor, "the shape of the weight");
+    change.weight = change_by(values, /*is_value=*/true);
+  }
+  if (!parts.has(Part::kBiasValue)) return change;
+  const WeightChange bias = change_by(parts.numbers(Part::kBiasValue, "a bias").flatten(), /*is_value=*/true);
+  change.bias = bias.edit;
+  change.bias_size = parts.numbers(Part::kBiasValue, "a bias").numel();
+  return change;
+}
+
 void add_to_bias(ModuleChange& change, const at::Tensor& difference) {
   change.bias = adding([difference] { return difference; });
   change.bias_size = difference.numel();

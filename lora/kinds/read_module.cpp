@@ -26,7 +26,7 @@ Family family_of(const ModuleParts& parts) {
   look_for(Family::kLokr, {Part::kLokrW1, Part::kLokrW1A, Part::kLokrW1B, Part::kLokrW2, Part::kLokrW2A,
                            Part::kLokrW2B, Part::kLokrT2});
   look_for(Family::kGlora, {Part::kGloraA1, Part::kGloraA2, Part::kGloraB1, Part::kGloraB2, Part::kGloraMid});
-  look_for(Family::kIa3, {Part::kFactor, Part::kOnInput});
+  look_for(Family::kIa3, {Part::kFactor, Part::kOnInput, Part::kBiasValue});
   look_for(Family::kPeftIa3, {Part::kPeftFactor});
   if (found == Family::kNone)
     look_for(Family::kWhole, {Part::kDifference, Part::kValue, Part::kBiasDifference});
@@ -65,7 +65,7 @@ class ModuleReader {
       return parts_.has_any({Part::kMagnitude, Part::kPeftMagnitude}) ? "DoRA without its branch"
              : parts_.has(Part::kBiasOfB)                             ? "a bias without its branch"
                                                                       : "alpha without A and B";
-    if (family == Family::kIa3 && !parts_.has(Part::kOnInput)) return "unknown names";
+    if (family == Family::kIa3 && !parts_.has(Part::kOnInput) && !context_.is_of_peft) return "unknown names";
     if (context_.is_of_peft && family == Family::kLoha) return "LoHa of PEFT";
     if (context_.is_of_peft && family == Family::kLokr) return "LoKr of PEFT";
     return "";
@@ -85,7 +85,7 @@ class ModuleReader {
       case Family::kGlora:
         return of(glora_change(parts_, scale_for(glora_rank(parts_))));
       case Family::kIa3:
-        return ia3_change(parts_);
+        return parts_.has(Part::kOnInput) ? ia3_change(parts_) : peft_whole_change(parts_);
       case Family::kPeftIa3:
         return peft_ia3_change(parts_);
       case Family::kLowRank:

@@ -77,20 +77,16 @@ std::optional<std::string> kind_of_foreign_name(const std::string& name) {
 
 AdapterName parse_adapter_name(const std::string& name) {
   AdapterName parsed;
-  parsed.module = name;
+  parsed.module = flat_name(name);
   if (const auto kind = kind_of_foreign_name(name)) {
     parsed.unsupported_kind = *kind;
     return parsed;
   }
   const std::string plain = without_adapter_name(name);
-  const std::optional<PartOfName> found = part_of(plain);
-  if (!found) {
-    parsed.unsupported_kind = "unknown names";
-    return parsed;
-  }
-  parsed.part = found->part;
-  parsed.unsupported_kind = found->unsupported_kind;
-  std::string_view module = found->module;
+  const PartOfName found = part_of(plain).value_or(PartOfName{Part::kUnsupported, plain, "unknown names"});
+  parsed.part = found.part;
+  parsed.unsupported_kind = found.unsupported_kind;
+  std::string_view module = found.module;
   take_prefixes(module, parsed.naming);
   parsed.dotted = module;
   for (const std::string_view processor : {".processor", "_processor"})

@@ -23,7 +23,8 @@ enum class Naming { kSdlora, kKohya, kDiffusers, kPeft, kNumbered };
 
 struct AdapterName {
   Naming naming = Naming::kDiffusers;
-  std::string module;  // flat (flat_name.h), below its network; ModuleTable::find() says what it is
+  std::string module;  // flat (flat_name.h), below its network; ModuleTable::find() says what it is.
+                       // Of unknown names with what should say the part.
   std::string dotted;  // the same with its dots, where the file has dots
   Part part = Part::kUnsupported;
   std::string unsupported_kind;  // for kUnsupported: what it belongs to, "OFT"

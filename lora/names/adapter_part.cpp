@@ -61,6 +61,7 @@ constexpr std::array kSpellings{
     Spelling{".b_norm", Part::kBiasDifference},
     Spelling{".set_weight", Part::kValue},
     Spelling{".weight", Part::kFactor},
+    Spelling{".bias", Part::kBiasValue},
 };
 
 // What other methods' tensors have in their names.

@@ -35,12 +35,13 @@ enum class Part {
   kGloraB1,
   kGloraB2,
   kGloraMid,
-  kFactor,      // IA3 of LyCORIS: what is added to 1; of no other kind, see kOnInput
+  kFactor,      // IA3 of LyCORIS: what is added to 1, see kOnInput; in a file of PEFT, the whole weight
   kOnInput,     // whether kFactor is for the inputs
   kPeftFactor,  // IA3 of PEFT: the factor itself
   kDifference,  // of the whole weight
   kBiasDifference,
-  kValue,  // in place of the whole weight
+  kValue,      // in place of the whole weight
+  kBiasValue,  // in place of the bias, of PEFT
   kUnsupported,
 };
 

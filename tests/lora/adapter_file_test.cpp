@@ -150,6 +150,13 @@ TEST_F(AdapterFileTest, LeavesOutAWholeModuleThatHasATensorItCannotRead) {
   EXPECT_THAT(describe(adapter.left_out), HasSubstr("3 of OFT (" + kKohya + ".oft_blocks"));
 }
 
+TEST_F(AdapterFileTest, LeavesOutAWholeModuleThatHasAPartNobodyKnows) {
+  const NamedTensors tensors = with(kohya_pair(), kKohya + ".lora_X.weight", values({kRank, 1}));
+  const AdapterFile adapter = read(tensors);
+  EXPECT_TRUE(adapter.unet.empty());
+  EXPECT_EQ(adapter.left_out.at("unknown names").size(), 3);
+}
+
 TEST_F(AdapterFileTest, KeepsModulesOfOtherKindsApartFromPlainOnes) {
   NamedTensors tensors = with(kohya_pair(), kKohya + ".dora_scale", values({kOut, 1}));
   const std::string text = "lora_te_text_model_encoder_layers_3_mlp_fc1";

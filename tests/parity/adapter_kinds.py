@@ -428,6 +428,7 @@ class Kinds:
             "LoRA": LoraConfig(r=RANK, lora_alpha=6, target_modules=linear + KERNELS, init_lora_weights=False),
             "rsLoRA": LoraConfig(r=RANK, lora_alpha=6, target_modules=linear, init_lora_weights=False, use_rslora=True),
             "LoRA with biases": LoraConfig(r=RANK, lora_alpha=6, target_modules=linear, init_lora_weights=False, lora_bias=True),
+            "whole modules": LoraConfig(r=RANK, lora_alpha=6, target_modules=linear, init_lora_weights=False, modules_to_save=["conv_out"]),
             "DoRA": LoraConfig(r=RANK, lora_alpha=6, target_modules=linear + KERNELS, init_lora_weights=False, use_dora=True),
             "IA3": IA3Config(target_modules=linear, feedforward_modules=linear[2:3], init_ia3_weights=False),
             "AdaLoRA": AdaLoraConfig(init_r=RANK, target_r=2, lora_alpha=6, target_modules=linear, init_lora_weights=False, total_step=10),
@@ -436,7 +437,9 @@ class Kinds:
             model = get_peft_model(copy.deepcopy(self.unet), config)
             draw = Draw(4)
             for name, parameter in model.named_parameters():
-                if "lora_magnitude" in name:
+                if "modules_to_save" in name:
+                    parameter.data *= 1.3
+                elif "lora_magnitude" in name:
                     parameter.data *= 1 + 0.2 * draw(*parameter.shape)
                 elif "ia3_l" in name:
                     parameter.data = 1 + 0.3 * draw(*parameter.shape)
@@ -447,15 +450,25 @@ class Kinds:
             model.save_pretrained(self.folder / f"peft-{title}")
             self.compare(f"PEFT, {title}", self.ours(self.folder / f"peft-{title}"), self.reference(model.base_model.model, self.text_encoder))
 
+    def check_peft_of_the_text_encoder(self) -> None:
+        config = LoraConfig(r=RANK, lora_alpha=6, target_modules=["q_proj", "out_proj", "fc2"], init_lora_weights=False)
+        model = get_peft_model(copy.deepcopy(self.text_encoder), config)
+        draw = Draw(4)
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.data = draw(*parameter.shape) / parameter[0].numel() ** 0.5
+        model.save_pretrained(self.folder / "peft-text")
+        self.compare("PEFT, LoRA of the text encoder", self.ours(self.folder / "peft-text"), self.reference(self.unet, model.base_model.model))
+
     def check_diffusers(self) -> None:
-        """What diffusers' loader makes of a kohya file with convolutions and a text encoder."""
-        parts = self.adapter("text")[0] | {path: p for path, p in self.adapter("lora")[0].items() if ".attn" in path}
-        file = self.kohya("for-diffusers.safetensors", parts)
-        unet, text_encoder = copy.deepcopy(self.unet), copy.deepcopy(self.text_encoder)
-        pipe = StableDiffusionPipeline(unet=unet, text_encoder=text_encoder, tokenizer=self.tokenizer, scheduler=self.scheduler,
-                                       vae=None, safety_checker=None, feature_extractor=None, requires_safety_checker=False)  # fmt: skip
+        """What diffusers' loader makes of a kohya file with convolutions."""
+        parts = self.adapter("lora")[0] | self.adapter("locon")[0]
+        file = self.kohya("for-diffusers.safetensors", {path: p for path, p in parts.items() if "blocks" in path})
+        pipe = StableDiffusionPipeline(unet=copy.deepcopy(self.unet), text_encoder=self.text_encoder, tokenizer=self.tokenizer,
+                                       scheduler=self.scheduler, vae=None, safety_checker=None, feature_extractor=None,
+                                       requires_safety_checker=False)  # fmt: skip
         pipe.load_lora_weights(self.folder, weight_name=file.name)
-        self.compare("UNet and text encoder, loaded by diffusers", self.ours(file), self.reference(pipe.unet, pipe.text_encoder))
+        self.compare("LoCon, loaded by diffusers", self.ours(file), self.reference(pipe.unet, self.text_encoder))
 
 
 def main() -> None:
@@ -470,7 +483,8 @@ def main() -> None:
         kinds = Kinds(arguments.generate, model, Path(folder), 64 if arguments.size == "tiny" else 256)
         kinds.check_kinds(only)
         if only == list(KINDS):
-            for check in (kinds.check_mixed, kinds.check_names, kinds.check_numbered, kinds.check_peft, kinds.check_diffusers):
+            for check in (kinds.check_mixed, kinds.check_names, kinds.check_numbered, kinds.check_peft,
+                          kinds.check_peft_of_the_text_encoder, kinds.check_diffusers):
                 check()
     print(f"{kinds.compared} comparisons, worst relative error {kinds.worst:.2e}, allowed {TOLERANCE:.0e}")
     raise SystemExit(0 if kinds.worst <= TOLERANCE else 1)

@@ -33,6 +33,16 @@ TEST(WholeDifferences, StandBesideABranch) {
       1e-6);
 }
 
+TEST(WholeDifferences, OfPeftStandInPlaceOfWeightAndBias) {
+  const at::Tensor weight = random_values({4, 3}, 1), bias = random_values({4}, 2);
+  ModuleContext context = plain_context();
+  context.is_of_peft = true;
+  const ModuleRead read = read_module(parts_of({{Part::kFactor, weight}, {Part::kBiasValue, bias}}), context);
+  ASSERT_TRUE(read.change);
+  EXPECT_LT(distance(read.change->weight.edit(at::ones({4, 3}), 1), weight), 1e-6);
+  EXPECT_LT(distance(read.change->bias(at::ones({4}), 1), bias), 1e-6);
+}
+
 TEST(Biases, AreScaledWhereTheyBelongToB) {
   const Tensors branch{{Part::kA, at::ones({2, 3})}, {Part::kB, at::ones({4, 2})}, {Part::kAlpha, number(1)}};
   const at::Tensor given = random_values({4}, 1);
