@@ -9,13 +9,13 @@
 #include "common/log.h"
 #include "inference/denoise.h"
 #include "inference/latents_file.h"
+#include "inference/model_adapters.h"
 #include "inference/model_configs.h"
 #include "inference/parameters_text.h"
 #include "inference/picture_requests.h"
 #include "inference/pixels.h"
 #include "inference/png_file.h"
 #include "inference/prompt_encoder.h"
-#include "lora/adapter_file.h"
 #include "model/samplers/sampler_request.h"
 
 namespace sdlora::inference {
@@ -36,9 +36,10 @@ class Run {
         latent_shape_(configs_.latent_shape(options.picture_size)),
         sampler_(make_sampler()) {}
 
-  // The adapter is read early so that a bad one is known early; it is small.
+  // Adapters are read early so that a bad one is known early; they are small.
   void prepare_files() {
-    if (!options_.lora.empty()) adapter_ = lora::read_adapter(options_.lora);
+    if (!options_.lora.empty())
+      adapters_.emplace(configs_.unet, configs_.text, adapter_requests(options_.lora, options_.lora_scale));
     if (!options_.initial_latents.empty()) {
       std::vector<int64_t> shape = latent_shape_;
       shape[0] = static_cast<int64_t>(requests_.size());
@@ -50,7 +51,7 @@ class Run {
 
   void encode_inputs() {
     starts_.resize(requests_.size());
-    PromptEncoder encoder(model_, device_);
+    PromptEncoder encoder(model_, device_, edits());
     std::map<fs::path, at::Tensor> init_latents;
     for (size_t i = 0; i < requests_.size(); ++i) {
       const PictureRequest& request = requests_[i];
@@ -73,15 +74,11 @@ class Run {
   void load_vae() { (void)vae(); }
 
   void load_unet() {
-    unet_ = model_.load_unet(unet_mode());
+    unet_ = model_.load_unet(unet_mode(), edits());
     if (unet_->config().guidance_channels > 0)
       log::info(
           "the model was distilled with guidance (LCM): it takes the guidance scale as an input, no negative "
           "prompt, and few steps");
-    if (!adapter_) return;
-    const lora::Applied applied = lora::apply_adapter(*unet_, *adapter_, options_.lora_scale, unet_mode());
-    log::info(fmt::format("{} of {} tensors of {} applied", applied.tensor_count, applied.file_tensor_count,
-                          options_.lora.string()));
   }
 
   void draw_pictures(const GenerateProgress& progress) {
@@ -124,6 +121,8 @@ class Run {
   model::ComputeMode unet_mode() const {
     return model::compute_mode_on(device_, dtype_of(options_.mixed_precision), options_.cpu_kernels);
   }
+
+  const model::WeightEdits* edits() const { return adapters_ ? &adapters_->edits() : nullptr; }
 
   // Always fp32: it takes a small part of the time, and fp16 may overflow in it.
   const model::Vae& vae() {
@@ -178,7 +177,7 @@ class Run {
   const ModelConfigs configs_;
   const std::vector<int64_t> latent_shape_;  // of one picture
   const std::unique_ptr<const model::Sampler> sampler_;
-  std::optional<lora::AdapterFile> adapter_;
+  std::optional<ModelAdapters> adapters_;
   at::Tensor initial_latents_;  // [n, 4, h, w]; undefined: none
   std::vector<PictureStart> starts_;
   std::optional<model::UNet> unet_;

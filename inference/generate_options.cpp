@@ -81,8 +81,10 @@ void declare_options(CLI::App& app, GenerateOptions& options) {
            "local Hugging Face cache")
       .required();
   model.add("vae", options.vae, Scope::kRank, "VAE in place of the model's own: a file or a directory");
-  model.add("lora", options.lora, Scope::kRank, "adapter to attach to the UNet");
-  model.add("lora-scale", options.lora_scale, Scope::kResult, "multiplies alpha / rank");
+  model.add("lora", options.lora, Scope::kRank,
+            "adapter to draw with, as often as wanted: FILE, or FILE:SCALE; a file, or a folder of PEFT");
+  model.add("lora-scale", options.lora_scale, Scope::kResult,
+            "how much a --lora counts that has no scale of its own");
   options.schedule.declare(model);
   declare_pictures(set.group("Pictures"), options);
   declare_sampling(set.group("Sampling"), options);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/device_kind.h"
 #include "common/options.h"
@@ -17,9 +18,9 @@ namespace sdlora::inference {
 
 struct GenerateOptions {
   std::filesystem::path model;
-  std::filesystem::path vae;   // in place of the model's own; empty: that
-  std::filesystem::path lora;  // empty: none
-  double lora_scale = 1;
+  std::filesystem::path vae;      // in place of the model's own; empty: that
+  std::vector<std::string> lora;  // FILE or FILE:SCALE, applied in this order
+  double lora_scale = 1;          // of those without a scale of their own
   model::NoiseWish schedule;
   std::optional<std::string> prompt;
   std::string negative_prompt;

@@ -1,6 +1,7 @@
 #include "inference/model_probe.h"
 
 #include <fstream>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -9,7 +10,7 @@
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
 #include "common/log.h"
-#include "lora/adapter_file.h"
+#include "inference/model_adapters.h"
 #include "model/model_source.h"
 
 namespace sdlora::inference {
@@ -32,16 +33,10 @@ const at::Tensor& input(const NamedTensors& inputs, const std::string& name, int
   return found->second;
 }
 
-void probe_unet(const ProbeRequest& request, const model::ModelSource& source, const NamedTensors& inputs,
-                NamedTensors& outputs) {
+void probe_unet(const ProbeRequest& request, const model::ModelSource& source,
+                const model::WeightEdits* edits, const NamedTensors& inputs, NamedTensors& outputs) {
   const model::ComputeMode mode = model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels);
-  model::UNet unet = source.load_unet(mode);
-  if (!request.lora.empty()) {
-    const lora::AdapterFile adapter = lora::read_adapter(request.lora);
-    const lora::Applied applied = lora::apply_adapter(unet, adapter, request.lora_scale, mode);
-    log::info(fmt::format("{} of {} tensors of {} applied", applied.tensor_count, applied.file_tensor_count,
-                          request.lora.string()));
-  }
+  const model::UNet unet = source.load_unet(mode, edits);
   const at::Tensor guidance = unet.config().guidance_channels > 0 && inputs.contains("unet.timestep_cond")
                                   ? input(inputs, "unet.timestep_cond", 2, at::kFloat)
                                   : at::Tensor();
@@ -85,12 +80,18 @@ void run_probe(const ProbeRequest& request) {
   NamedTensors outputs;
   const NamedTensors inputs =
       request.inputs.empty() ? NamedTensors() : checkpoint::read_safetensors(request.inputs);
-  if (inputs.contains("unet.sample")) probe_unet(request, source, inputs, outputs);
+  std::optional<ModelAdapters> adapters;
+  if (!request.lora.empty())
+    adapters.emplace(model::UNetConfig::read(source.config_of(model::ModelPart::kUnet)),
+                     model::ClipTextConfig::read(source.config_of(model::ModelPart::kTextEncoder)),
+                     adapter_requests(request.lora, request.lora_scale));
+  const model::WeightEdits* edits = adapters ? &adapters->edits() : nullptr;
+  if (inputs.contains("unet.sample")) probe_unet(request, source, edits, inputs, outputs);
   if (inputs.contains("vae.pixels") || inputs.contains("vae.latents"))
     probe_vae(request, source, inputs, outputs);
   if (inputs.contains("text.input_ids"))
     outputs["text.hidden"] =
-        source.load_text_encoder({}).encode(input(inputs, "text.input_ids", 2, at::kLong));
+        source.load_text_encoder({}, edits).encode(input(inputs, "text.input_ids", 2, at::kLong));
   if (!request.prompts.empty()) outputs["text.tokens"] = tokenize(request.prompts, source.load_tokenizer());
   checkpoint::write_safetensors(request.outputs, outputs);
   for (const auto& [name, tensor] : outputs)

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "model/kernels/cpu_kernels.h"
 
@@ -13,8 +15,8 @@ struct ProbeRequest {
   std::filesystem::path inputs;  // empty: none
   std::filesystem::path outputs;
   std::filesystem::path prompts;  // empty: none
-  std::filesystem::path lora;     // empty: none
-  double lora_scale = 1;
+  std::vector<std::string> lora;  // FILE or FILE:SCALE
+  double lora_scale = 1;          // of those without a scale of their own
   model::kernels::CpuKernelWish cpu_kernels =
       model::kernels::CpuKernelWish::kAuto;  // of the UNet and the VAE
 };

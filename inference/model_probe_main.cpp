@@ -29,8 +29,10 @@ void declare(sdlora::OptionGroup group, sdlora::inference::ProbeRequest& request
            "safetensors with unet.out; vae.mean, vae.std; vae.decoded; text.hidden; text.tokens")
       .required();
   group.add("prompts", request.prompts, Scope::kRank, "UTF-8 text, one prompt a line, to tokenize");
-  group.add("lora", request.lora, Scope::kRank, "adapter to attach to the UNet");
-  group.add("lora-scale", request.lora_scale, Scope::kResult, "multiplies alpha / rank");
+  group.add("lora", request.lora, Scope::kRank,
+            "adapter to run with, as often as wanted: FILE or FILE:SCALE");
+  group.add("lora-scale", request.lora_scale, Scope::kResult,
+            "how much a --lora counts that has no scale of its own");
   group
       .add("cpu-kernels", request.cpu_kernels, Scope::kRun,
            "what computes UNet and VAE: auto, onednn or aten")

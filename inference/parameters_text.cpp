@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "inference/adapter_requests.h"
 #include "model/samplers/sampler_request.h"
 
 namespace sdlora::inference {
@@ -21,9 +22,12 @@ std::string parameters_text(const GenerateOptions& options, const PictureRequest
                       sampler_text(options), options.guidance_scale, request.seed,
                       data::to_text(options.picture_size));
   if (!request.init_image.empty()) text += fmt::format(", Denoising strength: {}", options.strength);
-  // Scale 0 is the model alone: the same picture, the same bytes.
-  if (!options.lora.empty() && options.lora_scale != 0)
-    text += fmt::format(", Lora: {}, Lora scale: {}", options.lora.stem().string(), options.lora_scale);
+  size_t count = 0;
+  for (const AdapterRequest& adapter : adapter_requests(options.lora, options.lora_scale)) {
+    if (adapter.scale == 0) continue;  // the model alone: the same picture, the same bytes
+    const std::string key = ++count == 1 ? "Lora" : fmt::format("Lora {}", count);
+    text += fmt::format(", {}: {}, {} scale: {}", key, adapter.file.stem().string(), key, adapter.scale);
+  }
   return text;
 }
 

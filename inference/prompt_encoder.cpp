@@ -9,9 +9,10 @@
 
 namespace sdlora::inference {
 
-PromptEncoder::PromptEncoder(const model::ModelSource& model, at::Device device)
+PromptEncoder::PromptEncoder(const model::ModelSource& model, at::Device device,
+                             const model::WeightEdits* edits)
     : tokenizer_(model.load_tokenizer()),
-      text_encoder_(model.load_text_encoder({.device = device, .dtype = at::kFloat})),
+      text_encoder_(model.load_text_encoder({.device = device, .dtype = at::kFloat}, edits)),
       device_(device) {
   if (!tokenizer_.doubt().empty()) log::warning(tokenizer_.doubt());
 }

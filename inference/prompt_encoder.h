@@ -10,8 +10,9 @@ namespace sdlora::inference {
 
 class PromptEncoder {
  public:
-  // In fp32.
-  PromptEncoder(const model::ModelSource& model, at::Device device);
+  // In fp32, with `edits` of the weights where there are any.
+  PromptEncoder(const model::ModelSource& model, at::Device device,
+                const model::WeightEdits* edits = nullptr);
 
   // [L, C] f32 on the CPU, the last hidden state. A prompt longer than CLIP's window is cut, with a warning
   // that names the words lost; each prompt is encoded once.

@@ -7,7 +7,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
-#include "lora/kohya_names.h"
+#include "lora/names/flat_name.h"
 
 namespace sdlora::lora {
 namespace {
@@ -17,7 +17,7 @@ using checkpoint::NamedTensors;
 
 void add_kohya(NamedTensors& tensors, const std::string& prefix, const LowRankPairs& pairs) {
   for (const auto& [path, pair] : pairs) {
-    const std::string name = prefix + kohya_name_of_path(path);
+    const std::string name = prefix + flat_name(path);
     tensors.emplace(name + ".lora_down.weight", pair.a);
     tensors.emplace(name + ".lora_up.weight", pair.b);
     tensors.emplace(name + ".alpha", at::scalar_tensor(pair.alpha, at::kFloat));
@@ -31,6 +31,15 @@ void add_diffusers(NamedTensors& tensors, const std::string& prefix, const LowRa
   }
 }
 
+// Captions of 1,024 numbers a word, which keys and values of the UNet and all of the text encoder have.
+bool is_of_sd2(const AdapterFile& adapter) {
+  constexpr int64_t kWidth = 1024;
+  if (adapter.context_channels) return *adapter.context_channels == kWidth;
+  for (const auto& [path, pair] : adapter.text_encoder)
+    if (path.ends_with("_proj")) return pair.a.size(1) == kWidth;
+  return false;
+}
+
 // The value that all modules share, as text, or "Dynamic", which is what sd-scripts' resize_lora.py writes.
 template <typename Value>
 std::string shared_value(const LowRankPairs& pairs, const Value& value) {
@@ -40,31 +49,51 @@ std::string shared_value(const LowRankPairs& pairs, const Value& value) {
   return is_shared ? fmt::format("{}", first) : "Dynamic";
 }
 
+// What the file itself says, else what the captions' width does. Whether a model of 2.x predicts velocity
+// ("sd_v2_v") cannot be seen in an adapter.
+std::string base_model_version(const AdapterFile& adapter) {
+  if (const auto said = adapter.metadata.find("ss_base_model_version"); said != adapter.metadata.end())
+    return said->second;
+  return is_of_sd2(adapter) ? "sd_v2" : "sd_v1";
+}
+
 // What readers look at even where sd-scripts was told to leave the metadata out.
-Metadata kohya_metadata(const LowRankPairs& pairs) {
+Metadata kohya_metadata(const AdapterFile& adapter) {
+  const LowRankPairs& pairs = adapter.unet.empty() ? adapter.text_encoder : adapter.unet;
+  const std::string version = base_model_version(adapter);
   return {{"format", "pt"},
-          {"ss_v2", "False"},
-          {"ss_base_model_version", "sd_v1"},
+          {"ss_v2", version.starts_with("sd_v2") ? "True" : "False"},
+          {"ss_base_model_version", version},
           {"ss_network_module", "networks.lora"},
           {"ss_network_dim", shared_value(pairs, [](const LowRankPair& pair) { return pair.rank(); })},
           {"ss_network_alpha", shared_value(pairs, [](const LowRankPair& pair) { return pair.alpha; })}};
 }
 
+// What the formats have no names for.
+LeftOut find_unconvertible(const AdapterFile& adapter) {
+  LeftOut left_out = adapter.left_out;
+  for (const auto& [path, change] : adapter.others) {
+    std::vector<std::string>& names = left_out[change.weight.kind.empty() ? "biases" : change.weight.kind];
+    names.insert(names.end(), change.tensor_names.begin(), change.tensor_names.end());
+  }
+  return left_out;
+}
+
 }  // namespace
 
 void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, ExportNaming naming) {
-  if (!adapter.left_out.empty() || (adapter.unet.empty() && adapter.text_encoder.empty()))
+  const LeftOut left_out = find_unconvertible(adapter);
+  if (!left_out.empty() || (adapter.unet.empty() && adapter.text_encoder.empty()))
     throw Error(ExitCode::kBadData,
                 {.what = "cannot convert the adapter as a whole",
-                 .expected = "pairs of A and B (down and up) only",
-                 .seen = adapter.left_out.empty() ? "no tensors" : describe(adapter.left_out),
+                 .expected = "pairs of A and B (down and up) only, of modules of Stable Diffusion 1.x or 2.x",
+                 .seen = left_out.empty() ? "no tensors" : describe(left_out),
                  .where = adapter.file.string()});
   NamedTensors tensors;
   if (naming == ExportNaming::kKohya) {
     add_kohya(tensors, "lora_unet_", adapter.unet);
     add_kohya(tensors, "lora_te_", adapter.text_encoder);
-    checkpoint::write_safetensors(file, tensors,
-                                  kohya_metadata(adapter.unet.empty() ? adapter.text_encoder : adapter.unet));
+    checkpoint::write_safetensors(file, tensors, kohya_metadata(adapter));
     return;
   }
   add_diffusers(tensors, "unet.", adapter.unet);

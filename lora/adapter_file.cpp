@@ -1,143 +1,199 @@
 #include "lora/adapter_file.h"
 
-#include <algorithm>
-
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/printable.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/torch_zip.h"
 #include "common/atomic_file.h"
-#include "common/error.h"
-#include "lora/adapter_names.h"
+#include "lora/adapter_place.h"
 #include "lora/default_alpha.h"
+#include "lora/kinds/read_module.h"
+#include "lora/names/adapter_names.h"
+#include "lora/names/flat_name.h"
+#include "lora/names/numbered_modules.h"
+#include "lora/other_files.h"
 
 namespace sdlora::lora {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The tensors that a file has for one module, by name.
-struct ModuleTensors {
-  AdapterName name;  // of any of them
-  std::string a, b, alpha;
-  LeftOut unsupported;
+template <typename Tensors>
+std::set<std::string> names_in(const Tensors& tensors) {
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : tensors) names.insert(name);
+  return names;
+}
 
-  std::vector<std::string> tensor_names() const {
-    std::vector<std::string> names;
-    for (const std::string& part : {a, b, alpha})
-      if (!part.empty()) names.push_back(part);
-    return names;
+// A file of gigabytes that is none of ours is known by its header.
+checkpoint::NamedTensors tensors_of(const fs::path& file, checkpoint::Metadata& metadata) {
+  if (file.extension() == ".safetensors") {
+    refuse_other_files(file, names_in(checkpoint::SafetensorsFile(file).tensors()));
+    return checkpoint::read_safetensors(file, &metadata);
   }
-};
+  checkpoint::NamedTensors tensors = checkpoint::read_torch_zip(file);
+  refuse_other_files(file, names_in(tensors));
+  return tensors;
+}
+
+// A path of a UNet or text encoder as diffusers and transformers build them, whatever its size.
+bool is_path_of_sd(const std::string& dotted) {
+  for (const char* beginning : {"down_blocks.", "up_blocks.", "mid_block.", "time_embedding.", "text_model."})
+    if (dotted.starts_with(beginning)) return true;
+  return false;
+}
 
 class AdapterReader {
  public:
-  explicit AdapterReader(const fs::path& file)
-      : tensors_(file.extension() == ".safetensors" ? checkpoint::read_safetensors(file, &metadata_)
-                                                    : checkpoint::read_torch_zip(file)),
-        default_alpha_(file, metadata_) {
+  AdapterReader(const fs::path& file, const ModuleTable& table)
+      : table_(table),
+        tensors_(tensors_of(file, adapter_.metadata)),
+        default_alpha_(file, adapter_.metadata) {
     adapter_.file = file;
     adapter_.tensor_count = static_cast<int64_t>(tensors_.size());
+    adapter_.family = family_by_names(names_in(tensors_));
   }
 
   AdapterFile read() {
-    for (const auto& [network_and_path, module] : group_by_module()) {
-      if (!module.unsupported.empty())
-        leave_out(module, module.unsupported.begin()->first);
-      else if (module.a.empty() && module.b.empty())
-        leave_out(module, "alpha without A and B");
+    find_numbered_modules();
+    for (const auto& [tensor_name, tensor] : tensors_)
+      if (const auto numbered = parse_numbered_name(tensor_name))
+        add_numbered(*numbered, tensor_name, tensor);
       else
-        (module.name.network == Network::kUnet ? adapter_.unet : adapter_.text_encoder)
-            .emplace(module.name.path, pair_of(module));
-    }
+        add(parse_adapter_name(tensor_name), tensor_name, tensor);
+    for (const auto& [path, module] : modules_) read(path, module);
     return std::move(adapter_);
   }
 
  private:
-  using Modules = std::map<std::pair<Network, std::string>, ModuleTensors>;
+  struct Module {
+    Naming naming;
+    Network network;
+    ModuleParts parts;
+    LeftOut unsupported;
+  };
 
-  Modules group_by_module() {
-    Modules modules;
-    for (const auto& [tensor_name, tensor] : tensors_) {
-      const AdapterName name = parse_adapter_name(tensor_name);
-      ModuleTensors& module = modules[{name.network, name.path}];
-      module.name = name;
-      if (name.part == Part::kUnsupported) {
-        module.unsupported[name.unsupported_kind].push_back(tensor_name);
-        continue;
+  // A pair of cloneofsimo/lora's for each number, and the modules that their shapes say.
+  void find_numbered_modules() {
+    std::map<Network, std::map<size_t, MatrixShape>> shapes;
+    for (const auto& [name, tensor] : tensors_)
+      if (const auto numbered = parse_numbered_name(name); numbered && tensor.dim() >= 2) {
+        MatrixShape& shape = shapes[numbered->network][numbered->number];
+        (numbered->is_up ? shape.first : shape.second) =
+            numbered->is_up ? tensor.size(0) : tensor.numel() / std::max<int64_t>(tensor.size(0), 1);
       }
-      adapter_.naming = text_of(name.naming);
-      std::string& place = name.part == Part::kA ? module.a : name.part == Part::kB ? module.b : module.alpha;
-      if (!place.empty()) refuse(tensor_name, "one tensor for each part of a module", "also " + place);
-      place = tensor_name;
+    for (const auto& [network, by_number] : shapes) {
+      std::vector<MatrixShape> list;
+      for (const auto& [number, shape] : by_number)
+        if (number == list.size()) list.push_back(shape);  // else one is missing, and nothing fits
+      numbered_modules_[network] = numbered_modules(table_, network, list);
+      if (!numbered_modules_[network].empty()) continue;
+      for (const bool is_sd2 : {false, true})
+        if (const ModuleTable other = ModuleTable::standard(is_sd2);
+            !numbered_modules(other, network, list).empty())
+          adapter_.context_channels = other.context_channels();
     }
-    return modules;
   }
 
-  void leave_out(const ModuleTensors& module, const std::string& kind) {
+  void add_numbered(const NumberedName& numbered, const std::string& tensor_name, const at::Tensor& tensor) {
+    const auto& modules = numbered_modules_[numbered.network];
+    if (numbered.number < modules.size())
+      module_at(modules[numbered.number]->path, Naming::kNumbered, numbered.network)
+          .parts.add(numbered.is_up ? Part::kB : Part::kA, tensor_name, tensor);
+    else
+      leave_out("numbered modules (cloneofsimo/lora) that are not this model's", tensor_name);
+  }
+
+  void add(const AdapterName& name, const std::string& tensor_name, const at::Tensor& tensor) {
+    const ModelModule* known =
+        name.unsupported_kind.empty() ? table_.find(name.module) : find_beginning(name);
+    const bool is_path = known == nullptr && name.part != Part::kUnsupported && is_path_of_sd(name.dotted);
+    note_context_channels(name, tensor);
+    if (known == nullptr && !is_path) {
+      leave_out(
+          name.unsupported_kind.empty() ? "modules that this model does not have" : name.unsupported_kind,
+          tensor_name);
+      return;
+    }
+    const Network network = known != nullptr                        ? known->network
+                            : name.dotted.starts_with("text_model") ? Network::kTextEncoder
+                                                                    : Network::kUnet;
+    Module& module = module_at(known != nullptr ? known->path : name.dotted, name.naming, network);
+    if (name.part == Part::kUnsupported) {
+      module.unsupported[name.unsupported_kind].push_back(tensor_name);
+      return;
+    }
+    adapter_.naming = text_of(name.naming);
+    module.parts.add(name.part, tensor_name, tensor);
+  }
+
+  // The module that a name of an unknown part is of: its others would mean something else without it.
+  const ModelModule* find_beginning(const AdapterName& name) const {
+    constexpr int kMostWords = 4;
+    const ModelModule* found = table_.find(name.module);
+    std::string_view beginning = name.dotted;
+    for (int i = 0; found == nullptr && i < kMostWords; ++i) {
+      const size_t dot = beginning.rfind('.');
+      if (dot == std::string_view::npos) break;
+      beginning = beginning.substr(0, dot);
+      found = table_.find(flat_name(std::string(beginning)));
+    }
+    return found;
+  }
+
+  Module& module_at(const std::string& path, Naming naming, Network network) {
+    adapter_.naming = text_of(naming);
+    return modules_
+        .try_emplace(
+            path,
+            Module{
+                .naming = naming, .network = network, .parts = ModuleParts(adapter_.file), .unsupported = {}})
+        .first->second;
+  }
+
+  // What keys and values of captions are made of.
+  void note_context_channels(const AdapterName& name, const at::Tensor& tensor) {
+    if (name.part == Part::kA && tensor.dim() >= 2 &&
+        (name.module.ends_with("attn2_to_k") || name.module.ends_with("attn2_to_v")))
+      adapter_.context_channels = tensor.size(1);
+  }
+
+  void read(const std::string& path, const Module& module) {
+    if (!module.unsupported.empty()) return leave_out(module.unsupported.begin()->first, module);
+    const ModuleContext context{.default_alpha =
+                                    [&](int64_t rank) {
+                                      return default_alpha_.of({module.naming, module.network, path}, rank);
+                                    },
+                                .takes_zero_alpha_for_rank = module.naming == Naming::kKohya,
+                                .is_of_peft = module.naming == Naming::kPeft};
+    ModuleRead read = read_module(module.parts, context);
+    if (!read.unsupported_kind.empty()) return leave_out(read.unsupported_kind, module);
+    if (read.change)
+      adapter_.others.emplace(path, std::move(*read.change));
+    else
+      (module.network == Network::kUnet ? adapter_.unet : adapter_.text_encoder)
+          .emplace(path, std::move(*read.pair));
+  }
+
+  void leave_out(const std::string& kind, const std::string& tensor_name) {
+    adapter_.left_out[kind].push_back(tensor_name);
+  }
+
+  void leave_out(const std::string& kind, const Module& module) {
     std::vector<std::string>& names = adapter_.left_out[kind];
     for (const auto& [other_kind, unsupported] : module.unsupported)
       names.insert(names.end(), unsupported.begin(), unsupported.end());
-    for (const std::string& name : module.tensor_names()) names.push_back(name);
+    for (const std::string& name : module.parts.tensor_names()) names.push_back(name);
   }
 
-  LowRankPair pair_of(const ModuleTensors& module) {
-    if (module.a.empty() || module.b.empty())
-      refuse(module.a.empty() ? module.b : module.a, "A and B (down and up) of every module",
-             module.a.empty() ? "no A" : "no B");
-    LowRankPair pair{
-        .a = matrix(module.a), .b = matrix(module.b), .alpha = 0, .tensor_names = module.tensor_names()};
-    if (pair.rank() < 1 || pair.b.size(1) != pair.rank())
-      refuse(module.b, "[out, r] for A [r, in] of the same rank r",
-             fmt::format("B {}, A {}", c10::str(pair.b.sizes()), c10::str(pair.a.sizes())));
-    if (pair.b.dim() == 4 && (pair.b.size(2) != 1 || pair.b.size(3) != 1))
-      refuse(module.b, "[out, r, 1, 1]", c10::str(pair.b.sizes()));
-    pair.alpha = module.alpha.empty() ? default_alpha_.of(module.name, pair.rank()) : alpha(module.alpha);
-    // kohya's 0 says that alpha was not set, which is alpha = rank (networks/lora.py LoRAModule).
-    if (pair.alpha == 0 && module.name.naming == Naming::kKohya)
-      pair.alpha = static_cast<double>(pair.rank());
-    return pair;
-  }
-
-  at::Tensor numbers(const std::string& name) {
-    const at::Tensor& tensor = tensors_.at(name);
-    const bool is_whole = at::isIntegralType(tensor.scalar_type(), /*includeBool=*/false);
-    if (!at::isFloatingType(tensor.scalar_type()) && !(is_whole && tensor.numel() == 1))  // diffusers' alphas
-      refuse(name, "floating-point numbers", at::toString(tensor.scalar_type()));
-    at::Tensor values = tensor.to(at::kFloat).contiguous();
-    if (!at::isfinite(values).all().item<bool>()) refuse(name, "finite numbers", "infinite or not a number");
-    return values;
-  }
-
-  at::Tensor matrix(const std::string& name) {
-    at::Tensor values = numbers(name);
-    if (values.dim() != 2 && values.dim() != 4)
-      refuse(name, "a matrix, or the kernel of a convolution", c10::str(values.sizes()));
-    return values;
-  }
-
-  double alpha(const std::string& name) {
-    if (tensors_.at(name).numel() != 1)
-      refuse(name, "one number", fmt::format("shape {}", c10::str(tensors_.at(name).sizes())));
-    return numbers(name).item<double>();
-  }
-
-  [[noreturn]] void refuse(const std::string& tensor, const std::string& expected, const std::string& seen) {
-    throw Error(ExitCode::kBadData, {.what = "an adapter's tensor is not usable",
-                                     .expected = expected,
-                                     .seen = checkpoint::printable(seen),
-                                     .where = fmt::format("tensor {} of {}", checkpoint::printable(tensor),
-                                                          adapter_.file.string())});
-  }
-
-  checkpoint::Metadata metadata_;
+  const ModuleTable& table_;
+  AdapterFile adapter_;
   checkpoint::NamedTensors tensors_;
   DefaultAlpha default_alpha_;
-  AdapterFile adapter_;
+  std::map<Network, std::vector<const ModelModule*>> numbered_modules_;
+  std::map<std::string, Module> modules_;  // by path, which is of one network only
 };
 
 }  // namespace
@@ -151,21 +207,15 @@ void write_adapter(const fs::path& file, const TrainedAdapter& adapter) {
   checkpoint::write_torch_zip(file, adapter.tensors);
 }
 
-AdapterFile read_adapter(const fs::path& file) {
-  return AdapterReader(file).read();
+AdapterFile read_adapter(const fs::path& file, const ModuleTable& table) {
+  return AdapterReader(adapter_file_at(file), table).read();
 }
 
-std::string describe(const LeftOut& left_out) {
-  constexpr size_t kNamesShown = 3;
-  std::vector<std::string> kinds;
-  for (const auto& [kind, names] : left_out) {
-    std::vector<std::string> shown;
-    for (size_t i = 0; i < std::min(names.size(), kNamesShown); ++i)
-      shown.push_back(checkpoint::printable(names[i]));
-    if (names.size() > kNamesShown) shown.push_back("…");
-    kinds.push_back(fmt::format("{} of {} ({})", names.size(), kind, fmt::join(shown, ", ")));
-  }
-  return fmt::format("{}", fmt::join(kinds, "; "));
+// 2.x has all names of 1.x, and more; but modules that are only numbered are known by their shapes.
+AdapterFile read_adapter(const fs::path& file) {
+  const ModuleTable sd1 = ModuleTable::standard(false), sd2 = ModuleTable::standard(true);
+  AdapterFile adapter = read_adapter(file, sd2);
+  return adapter.context_channels == sd1.context_channels() ? read_adapter(file, sd1) : adapter;
 }
 
 }  // namespace sdlora::lora

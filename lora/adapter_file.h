@@ -1,15 +1,19 @@
 // Adapters as files: ours, lora_weights.pt with lora_weights.json beside it, which says what the tensors
-// alone cannot; and for reading every other naming of adapter_names.h, in .safetensors or .pt.
+// alone cannot; and for reading every other naming of names/adapter_names.h, in .safetensors or .pt.
 #pragma once
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "checkpoint/named_tensors.h"
+#include "lora/kinds/low_rank.h"
+#include "lora/kinds/module_change.h"
+#include "lora/left_out.h"
 #include "lora/lora_config.h"
-#include "model/unet/unet.h"
+#include "lora/names/module_table.h"
 
 namespace sdlora::lora {
 
@@ -24,54 +28,31 @@ struct TrainedAdapter {
 // `file` (torch.load reads it) and its .json sibling, each atomically. Throws Error(kIo).
 void write_adapter(const std::filesystem::path& file, const TrainedAdapter& adapter);
 
-// One module's branch, (alpha / r) B A.
-struct LowRankPair {
-  at::Tensor a;  // fp32 [r, in]; of a convolution [r, in, k, k]
-  at::Tensor b;  // fp32 [out, r]; of a convolution [out, r, 1, 1]
-  double alpha;
-  std::vector<std::string> tensor_names;  // in the file: A, B, and alpha where there is one
-
-  int64_t rank() const { return a.size(0); }
-
-  double scale() const { return alpha / static_cast<double>(rank()); }
-
-  // More than a matrix: a kernel that sees neighbours.
-  bool has_spatial_kernel() const { return a.dim() == 4 && (a.size(2) > 1 || a.size(3) > 1); }
-};
-
-using LowRankPairs = std::map<std::string, LowRankPair>;  // by diffusers module path
-
-// Tensor names by what kept them from being used: "LoHa", "of the text encoder".
-using LeftOut = std::map<std::string, std::vector<std::string>>;
+using LowRankPairs = std::map<std::string, LowRankPair>;    // by diffusers module path
+using ModuleChanges = std::map<std::string, ModuleChange>;  // likewise; of both networks
 
 struct AdapterFile {
   std::filesystem::path file;
+  checkpoint::Metadata metadata;
   std::string naming;  // "kohya"
   LowRankPairs unet;
   LowRankPairs text_encoder;
-  LeftOut left_out;  // what this program cannot read; a module with one such tensor is here as a whole
+  ModuleChanges others;  // modules of which the file has more than A and B, or something else
+  LeftOut left_out;      // what this program cannot read; a module with one such tensor is here as a whole
   int64_t tensor_count = 0;
+  std::optional<int64_t> context_channels;  // width of the captions' tokens that it was trained with
+  std::string family;                       // of models that its names speak of, "Flux"; empty: none
 };
 
-// A file that ends in .safetensors, or a .pt that torch.load reads as a dict of tensors. Ranks and alphas may
-// differ between modules; default_alpha.h says what holds without alpha tensors. Throws Error(kBadData)
-// naming file and tensor: half a pair, a module twice, shapes that do not go together, values that are not
-// finite numbers.
+// `file`: one that ends in .safetensors, a .pt that torch.load reads as a dict of tensors, or a folder of
+// PEFT or diffusers with one of them. Modules are those of `table`; names of diffusers' paths that it does
+// not have are read, too, and names of nothing known are left out. Ranks and alphas may differ between
+// modules; default_alpha.h says what holds without alpha tensors. Throws Error(kBadData) naming file and
+// tensor: half a pair, a module twice, shapes that do not go together, values that are not finite numbers;
+// and for a file that is something else than an adapter. Throws Error(kUsage) for a folder without one.
+AdapterFile read_adapter(const std::filesystem::path& file, const ModuleTable& table);
+
+// Of no model in particular: modules are those of Stable Diffusion 1.x and 2.x as they are published.
 AdapterFile read_adapter(const std::filesystem::path& file);
-
-struct Applied {
-  int64_t tensor_count;  // that found their module
-  int64_t file_tensor_count;
-  LeftOut left_out;  // the others; apply_adapter has warned of them
-};
-
-// Attaches the adapter for inference: W x becomes W x + strength (alpha / rank) B A x. With strength 0
-// nothing is attached, so the UNet computes the base model's very bytes. Throws Error(kBadData) when not one
-// tensor fits the UNet, or when one has its module's name but another shape.
-Applied apply_adapter(model::UNet& unet, const AdapterFile& adapter, double strength,
-                      const model::ComputeMode& mode);
-
-// "72 of the text encoder (lora_te_…, lora_te_…, …); 3 of LoHa (…)"; empty for nothing.
-std::string describe(const LeftOut& left_out);
 
 }  // namespace sdlora::lora

@@ -2,48 +2,92 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/error.h"
 
 namespace sdlora::lora {
+namespace {
+
+std::string family_of_width(int64_t context_channels) {
+  switch (context_channels) {
+    case 768:
+      return "Stable Diffusion 1.x";
+    case 1024:
+      return "Stable Diffusion 2.x";
+    case 2048:
+      return "Stable Diffusion XL";
+    default:
+      return "another model";
+  }
+}
+
+}  // namespace
+
+void check_family(const AdapterFile& adapter, int64_t context_channels) {
+  if (!adapter.context_channels || *adapter.context_channels == context_channels) return;
+  throw Error(ExitCode::kBadData,
+              {.what = "the adapter is for another family of models",
+               .expected = fmt::format("one for captions of width {}, as this model's", context_channels),
+               .seen = fmt::format("one for {}, whose captions have width {}",
+                                   family_of_width(*adapter.context_channels), *adapter.context_channels),
+               .where = adapter.file.string(),
+               .advice = "use it with a model of its family, or another adapter with this one"});
+}
 
 void check_fit(const AdapterFile& adapter, const std::string& path, const LowRankPair& pair,
                int64_t in_features, int64_t out_features) {
   if (!pair.has_spatial_kernel() && pair.a.size(1) == in_features && pair.b.size(0) == out_features) return;
+  refuse_shape(adapter, path, pair.tensor_names,
+               fmt::format("A [{}, {}], B [{}, {}]", pair.rank(), in_features, out_features, pair.rank()),
+               fmt::format("A {}, B {}", c10::str(pair.a.sizes()), c10::str(pair.b.sizes())));
+}
+
+void refuse_shape(const AdapterFile& adapter, const std::string& path,
+                  const std::vector<std::string>& tensor_names, const std::string& expected,
+                  const std::string& seen) {
   throw Error(ExitCode::kBadData,
               {.what = "the adapter does not fit the model: a module has another shape",
-               .expected = fmt::format("A [{}, {}], B [{}, {}] for {}", pair.rank(), in_features,
-                                       out_features, pair.rank(), path),
-               .seen = fmt::format("A {}, B {}", c10::str(pair.a.sizes()), c10::str(pair.b.sizes())),
-               .where = fmt::format("tensors {}, {} of {}", pair.tensor_names[0], pair.tensor_names[1],
-                                    adapter.file.string()),
+               .expected = fmt::format("{} for {}", expected, path),
+               .seen = seen,
+               .where = fmt::format("tensors {} of {}", fmt::join(tensor_names, ", "), adapter.file.string()),
                .advice = "use an adapter that was trained for this model"});
 }
 
-// What the file has besides the branches at `applied_paths`.
 LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& applied_paths) {
   LeftOut left_out = adapter.left_out;
-  const auto add = [&](const std::string& kind, const LowRankPair& pair) {
+  const auto add = [&](const std::string& kind, const std::vector<std::string>& tensor_names) {
     std::vector<std::string>& names = left_out[kind];
-    names.insert(names.end(), pair.tensor_names.begin(), pair.tensor_names.end());
+    names.insert(names.end(), tensor_names.begin(), tensor_names.end());
   };
-  for (const auto& [path, pair] : adapter.text_encoder) add("the text encoder", pair);
+  for (const auto& [path, pair] : adapter.text_encoder) add("the text encoder", pair.tensor_names);
+  for (const auto& [path, change] : adapter.others)
+    add(change.weight.kind.empty() ? "biases" : change.weight.kind, change.tensor_names);
   for (const auto& [path, pair] : adapter.unet)
     if (!applied_paths.contains(path))
       add(pair.has_spatial_kernel() ? "convolutions over several pixels"
                                     : "modules that are not there or take no adapter",
-          pair);
+          pair.tensor_names);
   return left_out;
 }
 
 void refuse_unfit(const AdapterFile& adapter, const LeftOut& left_out) {
-  throw Error(ExitCode::kBadData,
-              {.what = "no tensor of the adapter fits the UNet",
-               .expected = "LoRA for Stable Diffusion 1.5 in the names of sdlora, kohya, diffusers "
-                           "or PEFT",
-               .seen = adapter.tensor_count == 0 ? "no tensors" : describe(left_out),
-               .where = adapter.file.string(),
-               .advice = "use an adapter that was trained for this model"});
+  const bool is_of_unread_kind =
+      left_out.size() == 1 && !left_out.contains("modules that this model does not have");
+  Problem problem{.what = "no tensor of the adapter fits the model",
+                  .expected =
+                      "an adapter for Stable Diffusion 1.x or 2.x in the names of sdlora, kohya, "
+                      "LyCORIS, diffusers or PEFT",
+                  .seen = adapter.tensor_count == 0 ? "no tensors" : describe(left_out),
+                  .where = adapter.file.string(),
+                  .advice = "use an adapter that was trained for this model"};
+  if (!adapter.family.empty())
+    problem.advice = "it is for " + adapter.family + ": use it with a model of that family";
+  else if (is_of_unread_kind)
+    problem.advice =
+        "this kind is not read: let the program that made it merge it into a model, or train a LoRA in its "
+        "place";
+  throw Error(ExitCode::kBadData, problem);
 }
 
 }  // namespace sdlora::lora

@@ -8,12 +8,21 @@
 
 namespace sdlora::lora {
 
+// Throws Error(kBadData) naming the family when the adapter was made for captions of another width than
+// `context_channels`: Stable Diffusion 1.x, 2.x and XL share names of modules, and some shapes.
+void check_family(const AdapterFile& adapter, int64_t context_channels);
+
 // Throws Error(kBadData) naming tensors and file when `pair` is not of a module from `in_features` to
 // `out_features`.
 void check_fit(const AdapterFile& adapter, const std::string& path, const LowRankPair& pair,
                int64_t in_features, int64_t out_features);
 
-// What the file has besides the branches at `applied_paths`.
+// Throws Error(kBadData) naming tensors and file: the module has another shape than `change` is for.
+[[noreturn]] void refuse_shape(const AdapterFile& adapter, const std::string& path,
+                               const std::vector<std::string>& tensor_names, const std::string& expected,
+                               const std::string& seen);
+
+// What the file has besides plain branches at `applied_paths`, as training sees it.
 LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& applied_paths);
 
 // Throws Error(kBadData): nothing of it could be used.

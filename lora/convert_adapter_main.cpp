@@ -1,5 +1,5 @@
 // convert_adapter: an adapter in the names that other programs read. The input may be ours, kohya's,
-// diffusers' or PEFT's.
+// diffusers', PEFT's or ComfyUI's, with the module names of diffusers or of the original UNet.
 //
 //   convert_adapter run/lora_weights.pt style.safetensors                       # ComfyUI, AUTOMATIC1111
 //   convert_adapter run/lora_weights.pt style.safetensors --format diffusers    # load_lora_weights

@@ -50,9 +50,9 @@ fs::path description_of(const fs::path& adapter_file) {
   return fs::path(adapter_file).replace_extension(".json");
 }
 
-double DefaultAlpha::of(const AdapterName& name, int64_t rank) {
+double DefaultAlpha::of(const Module& module, int64_t rank) {
   const auto scale_one = static_cast<double>(rank);
-  switch (name.naming) {
+  switch (module.naming) {
     case Naming::kSdlora:
       if (!sdlora_alpha())
         warn_once(fmt::format("{} is not there: taking alpha = 1 for rank {}", description_of(file_).string(),
@@ -60,12 +60,14 @@ double DefaultAlpha::of(const AdapterName& name, int64_t rank) {
       return sdlora_alpha().value_or(1);
     case Naming::kKohya:
       return kohya_alpha().value_or(scale_one);
+    case Naming::kNumbered:
+      return scale_one;
     case Naming::kDiffusers:
     case Naming::kPeft:
       break;
   }
-  if (const auto& config = peft_config(name)) return config->alpha_of(name.path, rank);
-  if (name.naming == Naming::kPeft)
+  if (const auto& config = peft_config(module)) return config->alpha_of(module.path, rank);
+  if (module.naming == Naming::kPeft)
     warn_once(fmt::format("adapter_config.json is not beside {}: taking alpha = rank", file_.string()));
   return scale_one;
 }
@@ -91,22 +93,22 @@ std::optional<double> DefaultAlpha::kohya_alpha() const {
   return is_number ? std::optional(alpha) : std::nullopt;
 }
 
-const std::optional<DefaultAlpha::PeftConfig>& DefaultAlpha::peft_config(const AdapterName& name) {
-  const std::pair key{name.naming, name.network};
+const std::optional<DefaultAlpha::PeftConfig>& DefaultAlpha::peft_config(const Module& module) {
+  const std::pair key{module.naming, module.network};
   const auto found = peft_configs_.find(key);
   return found != peft_configs_.end() ? found->second
-                                      : peft_configs_.emplace(key, read_peft_config(name)).first->second;
+                                      : peft_configs_.emplace(key, read_peft_config(module)).first->second;
 }
 
-std::optional<DefaultAlpha::PeftConfig> DefaultAlpha::read_peft_config(const AdapterName& name) const {
+std::optional<DefaultAlpha::PeftConfig> DefaultAlpha::read_peft_config(const Module& module) const {
   std::string text, prefix, where;
   const fs::path beside = file_.parent_path() / "adapter_config.json";
-  if (name.naming == Naming::kPeft && fs::exists(beside)) {
+  if (module.naming == Naming::kPeft && fs::exists(beside)) {
     text = read_text(beside);
     where = beside.string();
   } else if (const auto found = metadata_.find("lora_adapter_metadata"); found != metadata_.end()) {
     text = found->second;
-    prefix = name.network == Network::kUnet ? "unet." : "text_encoder.";
+    prefix = module.network == Network::kUnet ? "unet." : "text_encoder.";
     where = "metadata lora_adapter_metadata of " + file_.string();
   } else {
     return std::nullopt;

@@ -4,6 +4,7 @@
 //   kohya       metadata ss_network_alpha, else the module's rank
 //   diffusers   metadata lora_adapter_metadata (the arguments of PEFT's LoraConfig), else the rank
 //   PEFT        adapter_config.json beside it, else as diffusers
+//   cloneofsimo the rank
 //
 // Taking the rank makes the scale 1, as diffusers (utils/peft_utils.py get_peft_kwargs), kohya and ComfyUI
 // do.
@@ -17,7 +18,8 @@
 
 #include "checkpoint/named_tensors.h"
 #include "common/pattern.h"
-#include "lora/adapter_names.h"
+#include "lora/names/adapter_names.h"
+#include "lora/names/model_modules.h"
 
 namespace sdlora::lora {
 
@@ -29,9 +31,15 @@ class DefaultAlpha {
   DefaultAlpha(std::filesystem::path file, checkpoint::Metadata metadata)
       : file_(std::move(file)), metadata_(std::move(metadata)) {}
 
-  // The alpha that, over `rank`, gives the scale of the module that `name` is of. Says once in the log when
-  // it has to guess. Throws Error(kBadData) naming the description that is malformed.
-  double of(const AdapterName& name, int64_t rank);
+  struct Module {
+    Naming naming;
+    Network network;
+    std::string path;
+  };
+
+  // The alpha that, over `rank`, gives the scale of `module`. Says once in the log when it has to guess.
+  // Throws Error(kBadData) naming the description that is malformed.
+  double of(const Module& module, int64_t rank);
 
  private:
   struct PeftConfig {
@@ -45,8 +53,8 @@ class DefaultAlpha {
   // Read when first asked for: a .json beside a file of another naming is none of ours.
   const std::optional<double>& sdlora_alpha();
   std::optional<double> kohya_alpha() const;
-  const std::optional<PeftConfig>& peft_config(const AdapterName& name);
-  std::optional<PeftConfig> read_peft_config(const AdapterName& name) const;
+  const std::optional<PeftConfig>& peft_config(const Module& module);
+  std::optional<PeftConfig> read_peft_config(const Module& module) const;
   void warn_once(const std::string& text);
 
   std::filesystem::path file_;

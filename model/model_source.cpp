@@ -28,25 +28,25 @@ ModelConfig ModelSource::config_of(ModelPart part) const {
 
 // Reports every tensor that does not fit.
 template <typename Part, typename Config>
-Part ModelSource::load(ModelPart part, const ComputeMode& mode) const {
+Part ModelSource::load(ModelPart part, const ComputeMode& mode, const WeightEdits* edits) const {
   const Container& container = container_of(part);
   const Config config = Config::read(container.config_of(part));
-  const WeightSource weights(container.weights_of(part), container.files_of(part).back(), mode);
+  const WeightSource weights(container.weights_of(part), container.files_of(part).back(), mode, edits);
   Part loaded(config, weights);
   weights.finish();
   return loaded;
 }
 
-UNet ModelSource::load_unet(const ComputeMode& mode) const {
-  return load<UNet, UNetConfig>(ModelPart::kUnet, mode);
+UNet ModelSource::load_unet(const ComputeMode& mode, const WeightEdits* edits) const {
+  return load<UNet, UNetConfig>(ModelPart::kUnet, mode, edits);
 }
 
 Vae ModelSource::load_vae(const ComputeMode& mode) const {
   return load<Vae, VaeConfig>(ModelPart::kVae, mode);
 }
 
-ClipTextEncoder ModelSource::load_text_encoder(const ComputeMode& mode) const {
-  return load<ClipTextEncoder, ClipTextConfig>(ModelPart::kTextEncoder, mode);
+ClipTextEncoder ModelSource::load_text_encoder(const ComputeMode& mode, const WeightEdits* edits) const {
+  return load<ClipTextEncoder, ClipTextConfig>(ModelPart::kTextEncoder, mode, edits);
 }
 
 ClipTokenizer ModelSource::load_tokenizer() const {

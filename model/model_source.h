@@ -36,9 +36,10 @@ class ModelSource {
   ModelConfig config_of(ModelPart part) const;
 
   // Each throws Error(kUsage) when the part is not there, Error(kBadData) that lists what does not fit.
-  UNet load_unet(const ComputeMode& mode) const;
+  // With `edits` of the weights, where there are any.
+  UNet load_unet(const ComputeMode& mode, const WeightEdits* edits = nullptr) const;
   Vae load_vae(const ComputeMode& mode) const;
-  ClipTextEncoder load_text_encoder(const ComputeMode& mode) const;
+  ClipTextEncoder load_text_encoder(const ComputeMode& mode, const WeightEdits* edits = nullptr) const;
   ClipTokenizer load_tokenizer() const;  // within the room of the text encoder, where the model has one
   NoiseSchedule load_noise_schedule(const NoiseWish& wish = {}) const;
 
@@ -61,7 +62,7 @@ class ModelSource {
   const Container& container_of(ModelPart part) const;
 
   template <typename Part, typename Config>
-  Part load(ModelPart part, const ComputeMode& mode) const;
+  Part load(ModelPart part, const ComputeMode& mode, const WeightEdits* edits = nullptr) const;
 
   std::shared_ptr<const Container> model_;
   std::shared_ptr<const Container> vae_;  // of --vae; else the model

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/recycled_memory.h"
 #include "lora/adapter_file.h"
+#include "lora/adapter_fit.h"
 #include "lora/initial_values.h"
 #include "monitoring/records/run_files.h"
 #include "trainer/options/doubts.h"
@@ -43,6 +44,13 @@ void check_cuda_graph(const TrainConfig& config, at::Device device) {
                                       .expected = "--device cuda",
                                       .seen = "computing on the CPU",
                                       .advice = "leave --cuda-graph out"});
+}
+
+// Whose modules an adapter may name, though none of them is trained.
+model::ClipTextConfig text_config_of(const model::ModelSource& model) {
+  constexpr auto kPart = model::ModelPart::kTextEncoder;
+  return model.has(kPart) ? model::ClipTextConfig::read(model.config_of(kPart))
+                          : lora::standard_text_encoder(/*is_sd2=*/false);
 }
 
 }  // namespace
@@ -167,7 +175,9 @@ void Trainer::restore(const Saved& saved) {
 
 void Trainer::begin_from_adapter() {
   if (config_.init_adapter.empty()) return;
-  const lora::AdapterFile file = lora::read_adapter(config_.init_adapter);
+  const lora::ModuleTable table(loaded_->unet.config(), text_config_of(loaded_->model_source));
+  const lora::AdapterFile file = lora::read_adapter(config_.init_adapter, table);
+  lora::check_family(file, table.context_channels());
   const lora::BegunFrom begun = lora::begin_from(loaded_->adapter, file);
   if (world_.rank() != 0) return;
   log::info(fmt::format("begins from {} ({}): {} of {} modules{}", file.file.string(), file.naming,

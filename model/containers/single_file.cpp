@@ -13,6 +13,7 @@
 #include "model/containers/model_family.h"
 #include "model/containers/prediction_type.h"
 #include "model/loading/canonical_names.h"
+#include "model/noise/noise_schedule.h"
 #include "model/unet/ldm_unet_names.h"
 #include "model/unet/ldm_unet_structure.h"
 #include "model/vae/ldm_vae.h"
@@ -46,6 +47,7 @@ ModelConfig scheduler_config(const FoundPrediction& prediction, const std::files
                         {"skip_prk_steps", true},
                         {"clip_sample", false},
                         {"steps_offset", 1},
+                        {kSaidBy, prediction.reason},
                         {"prediction_type", prediction.is_velocity ? "v_prediction" : "epsilon"}};
   if (prediction.has_zero_terminal_snr)
     config.update({{"rescale_betas_zero_snr", true}, {"timestep_spacing", "trailing"}});
@@ -161,11 +163,6 @@ std::string SingleFile::description() const {
   }
   if (!ema.empty()) text += fmt::format("; EMA weights not used: {}", counted(ema));
   if (!unknown.empty()) text += fmt::format("; tensors of no part: {}", counted(unknown));
-  if (has(ModelPart::kScheduler)) {
-    const FoundPrediction prediction = find_prediction_type(part_of(weights_, kUnetPrefix), weights_, file_);
-    text +=
-        fmt::format("; predicts {}, {}", prediction.is_velocity ? "velocity" : "epsilon", prediction.reason);
-  }
   return text;
 }
 

@@ -7,7 +7,7 @@ namespace sdlora::model {
 
 Linear::Linear(const WeightSource& weights, int64_t in, int64_t out, bool has_bias)
     : weight(weights.matrix("weight", out, in)),
-      bias(has_bias ? weights.tensor("bias", {out}) : at::Tensor()),
+      bias(has_bias ? weights.tensor("bias", {out}) : weights.added("bias", {out})),
       by_onednn(weights.mode().cpu_kernels.multiplies_by_onednn) {}
 
 at::Tensor Linear::forward(const at::Tensor& x) const {

@@ -22,17 +22,25 @@ struct WeightSource::State {
   StoredWeights weights;
   std::filesystem::path where;
   ComputeMode mode;
+  const WeightEdits* edits;
   std::set<std::string> used;
   std::vector<std::string> missing, misshapen, quantised, nonfinite;
+
+  // `weight` as it is computed with: edited in fp32, before 16 bits round it.
+  at::Tensor prepared(const std::string& name, at::Tensor weight) const {
+    if (edits != nullptr && edits->touches(name)) weight = edits->edited(name, weight.to(at::kFloat));
+    return weight.to(at::TensorOptions(mode.device).dtype(mode.dtype));
+  }
 };
 
-WeightSource::WeightSource(StoredWeights weights, std::filesystem::path where, const ComputeMode& mode)
-    : state_(std::make_shared<State>(State{.weights = std::move(weights),
-                                           .where = std::move(where),
-                                           .mode = mode,
-                                           .used = {},
-                                           .missing = {},
-                                           .misshapen = {}})) {}
+WeightSource::WeightSource(StoredWeights weights, std::filesystem::path where, const ComputeMode& mode,
+                           const WeightEdits* edits)
+    : state_(std::make_shared<State>()) {
+  state_->weights = std::move(weights);
+  state_->where = std::move(where);
+  state_->mode = mode;
+  state_->edits = edits;
+}
 
 WeightSource WeightSource::at(const std::string& name) const {
   WeightSource below = *this;
@@ -74,7 +82,13 @@ at::Tensor WeightSource::tensor(const std::string& name, std::initializer_list<i
   if (const int64_t count = count_nonfinite(stored); count > 0)
     state_->nonfinite.push_back(
         fmt::format("{}: {} of {} values, in {}", full, count, stored.numel(), weight.file->path().string()));
-  return stored.to(at::TensorOptions(state_->mode.device).dtype(state_->mode.dtype));
+  return state_->prepared(full, stored);
+}
+
+at::Tensor WeightSource::added(const std::string& name, std::initializer_list<int64_t> shape) const {
+  const std::string full = full_name(name);
+  if (state_->edits == nullptr || !state_->edits->touches(full)) return {};
+  return state_->prepared(full, at::zeros(shape, at::kFloat));
 }
 
 at::Tensor WeightSource::matrix(const std::string& name, int64_t out, int64_t in) const {

@@ -12,14 +12,17 @@
 
 #include "model/loading/compute_mode.h"
 #include "model/loading/stored_weights.h"
+#include "model/loading/weight_edits.h"
 
 namespace sdlora::model {
 
 // A place in the tree of names: weights.at("down_blocks").at(0).tensor("conv.weight", {…}). Cheap to copy.
 class WeightSource {
  public:
-  // `weights` under canonical names; `where`: what a message says they are from.
-  WeightSource(StoredWeights weights, std::filesystem::path where, const ComputeMode& mode);
+  // `weights` under canonical names; `where`: what a message says they are from. `edits`, where there are
+  // any, must live until all tensors are taken.
+  WeightSource(StoredWeights weights, std::filesystem::path where, const ComputeMode& mode,
+               const WeightEdits* edits = nullptr);
 
   WeightSource at(const std::string& name) const;
 
@@ -29,12 +32,17 @@ class WeightSource {
 
   bool has(const std::string& name) const;
 
-  // The tensor `name` under this place, converted and moved as the mode says; a view of the mapped file
-  // where neither is needed. An empty tensor when it is missing or misshapen: finish() reports that.
+  // The tensor `name` under this place, edited where there are edits of it, converted and moved as the mode
+  // says; a view of the mapped file where none of that is needed. An empty tensor when it is missing or
+  // misshapen: finish() reports that.
   at::Tensor tensor(const std::string& name, std::initializer_list<int64_t> shape) const;
 
   // As tensor(), for a matrix [out, in] that old files hold as a 1×1 convolution [out, in, 1, 1].
   at::Tensor matrix(const std::string& name, int64_t out, int64_t in) const;
+
+  // A tensor that the architecture does not have and edits give it, in place of zeros: a bias. An empty
+  // tensor where there are none.
+  at::Tensor added(const std::string& name, std::initializer_list<int64_t> shape) const;
 
   // A name under this place that files may hold and the architecture does not use, for example a buffer.
   void ignore(const std::string& name) const;

@@ -14,17 +14,29 @@ using namespace sdlora;
 
 namespace {
 
-constexpr const char* kBeginnings[] = {"lora_unet_", "lora_te_",          "unet.",     "text_encoder.",
-                                       "",           "base_model.model.", "lora_te2_", "unet:"};
-constexpr const char* kModules[] = {"mid_block.attentions.0.proj_in", "mid_block_attentions_0_proj_in",
+constexpr const char* kBeginnings[] = {
+    "lora_unet_", "lora_te_", "unet.",    "text_encoder.",    "",           "base_model.model.",
+    "lora_te2_",  "unet:",    "lycoris_", "diffusion_model.", "bundle_emb."};
+constexpr const char* kModules[] = {"mid_block.attentions.0.proj_in",
+                                    "mid_block_attentions_0_proj_in",
                                     "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q",
                                     "text_model.encoder.layers.0.self_attn.q_proj",
-                                    "down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0"};
+                                    "down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0",
+                                    "middle_block.1.proj_in",
+                                    "conv_in",
+                                    "0"};
 constexpr const char* kEnds[] = {
     ".lora_down.weight", ".lora_up.weight", ".alpha",       ".lora_A.weight",
     ".lora_B.weight",    ".lora_A",         ".lora_B",      ".lora.down.weight",
     ".lora.up.weight",   ".hada_w1_a",      ".dora_scale",  ".lora_A.default.weight",
-    ".lora_mid.weight",  ".diff",           ".lora_B.bias", ""};
+    ".lora_mid.weight",  ".diff",           ".lora_B.bias", "",
+    ".hada_w1_b",        ".hada_w2_a",      ".hada_w2_b",   ".hada_t1",
+    ".hada_t2",          ".lokr_w1",        ".lokr_w1_a",   ".lokr_w1_b",
+    ".lokr_w2",          ".lokr_w2_a",      ".lokr_w2_b",   ".lokr_t2",
+    ".a1.weight",        ".a2.weight",      ".b1.weight",   ".b2.weight",
+    ".bm.weight",        ".weight",         ".on_input",    ".ia3_l",
+    ".diff_b",           ".w_norm",         ".set_weight",  ".scale",
+    ".lora_E",           ".oft_blocks",     ":up",          ":down"};
 constexpr const char* kKeys[] = {"ss_network_alpha", "lora_adapter_metadata", "format", "ss_network_dim"};
 constexpr const char* kBeside[] = {"adapter_config.json", "input.json", "state.json"};
 constexpr at::ScalarType kTypes[] = {at::kFloat, at::kHalf, at::kBFloat16, at::kDouble, at::kLong, at::kBool};
@@ -52,7 +64,15 @@ bool is_utf8(const std::string& text) {
              .find("\xEF\xBF\xBD") == std::string::npos;
 }
 
+// With weights of the shapes that the fuzzer gives its tensors.
+void use(const lora::ModuleChange& change) {
+  for (const std::vector<int64_t>& shape : std::vector<std::vector<int64_t>>{{4, 4}, {4, 2, 3, 3}, {4}})
+    if (change.weight.edit && change.weight.fits(shape)) change.weight.edit(at::ones(shape), 0.5);
+  if (change.bias) change.bias(at::ones({change.bias_size}), 0.5);
+}
+
 void use(const lora::AdapterFile& adapter) {
+  for (const auto& module : adapter.others) use(module.second);
   for (const auto& module : adapter.unet)
     fuzz::expect_orderly([&] { lora::check_fit(adapter, module.first, module.second, 4, 4); });
   const lora::LeftOut left_out = lora::find_left_out(adapter, {});

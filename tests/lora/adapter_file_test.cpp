@@ -34,7 +34,12 @@ class AdapterFileTest : public testing::Test {
 
   AdapterFile read(const NamedTensors& tensors, const Metadata& metadata = {}) const {
     checkpoint::write_safetensors(folder_ / "adapter.safetensors", tensors, metadata);
-    return read_adapter(folder_ / "adapter.safetensors");
+    return read_at(folder_ / "adapter.safetensors");
+  }
+
+  static AdapterFile read_at(const std::filesystem::path& file) {
+    static const ModuleTable sd1 = ModuleTable::standard(/*is_sd2=*/false);
+    return read_adapter(file, sd1);
   }
 
   std::string refusal(const NamedTensors& tensors) const {
@@ -127,9 +132,9 @@ TEST_F(AdapterFileTest, HasAlphaOneInOurNamingWithoutADescription) {
       .tensors = {{kPath + ".lora_A", values({kRank, kIn})}, {kPath + ".lora_B", values({kOut, kRank})}},
       .config = {.rank = kRank, .alpha = 8, .targets = "attn"}};
   write_adapter(folder_ / "lora_weights.pt", trained);
-  EXPECT_EQ(read_adapter(folder_ / "lora_weights.pt").unet.at(kPath).alpha, 8);
+  EXPECT_EQ(read_at(folder_ / "lora_weights.pt").unet.at(kPath).alpha, 8);
   std::filesystem::remove(folder_ / "lora_weights.json");
-  EXPECT_EQ(read_adapter(folder_ / "lora_weights.pt").unet.at(kPath).alpha, 1);
+  EXPECT_EQ(read_at(folder_ / "lora_weights.pt").unet.at(kPath).alpha, 1);
 }
 
 TEST_F(AdapterFileTest, IgnoresAStrangersJsonBesideAFileOfAnotherNaming) {
@@ -138,14 +143,84 @@ TEST_F(AdapterFileTest, IgnoresAStrangersJsonBesideAFileOfAnotherNaming) {
 }
 
 TEST_F(AdapterFileTest, LeavesOutAWholeModuleThatHasATensorItCannotRead) {
-  NamedTensors tensors = with(kohya_pair(), kKohya + ".dora_scale", values({kOut, 1}));
-  tensors["lora_unet_mid_block_attentions_0_proj_in.hada_w1_a"] = values({2, 2});
-  tensors["lora_unet_mid_block_attentions_0_proj_in.alpha"] = at::scalar_tensor(1.0);
+  const NamedTensors tensors = with(kohya_pair(), kKohya + ".oft_blocks", values({kOut, 1, 1}));
   const AdapterFile adapter = read(tensors);
   EXPECT_TRUE(adapter.unet.empty());
-  EXPECT_EQ(adapter.left_out.at("DoRA").size(), 3);
-  EXPECT_EQ(adapter.left_out.at("LoHa").size(), 2);
-  EXPECT_THAT(describe(adapter.left_out), HasSubstr("3 of DoRA (" + kKohya + ".dora_scale"));
+  EXPECT_EQ(adapter.left_out.at("OFT").size(), 3);
+  EXPECT_THAT(describe(adapter.left_out), HasSubstr("3 of OFT (" + kKohya + ".oft_blocks"));
+}
+
+TEST_F(AdapterFileTest, LeavesOutAWholeModuleThatHasAPartNobodyKnows) {
+  const NamedTensors tensors = with(kohya_pair(), kKohya + ".lora_X.weight", values({kRank, 1}));
+  const AdapterFile adapter = read(tensors);
+  EXPECT_TRUE(adapter.unet.empty());
+  EXPECT_EQ(adapter.left_out.at("unknown names").size(), 3);
+}
+
+TEST_F(AdapterFileTest, KeepsModulesOfOtherKindsApartFromPlainOnes) {
+  NamedTensors tensors = with(kohya_pair(), kKohya + ".dora_scale", values({kOut, 1}));
+  const std::string text = "lora_te_text_model_encoder_layers_3_mlp_fc1";
+  tensors[text + ".lora_down.weight"] = values({kRank, kIn});
+  tensors[text + ".lora_up.weight"] = values({kOut, kRank});
+  const AdapterFile adapter = read(tensors);
+  EXPECT_TRUE(adapter.unet.empty());
+  EXPECT_EQ(adapter.others.at(kPath).weight.kind, "DoRA");
+  EXPECT_EQ(adapter.others.at(kPath).tensor_names.size(), 3);
+  EXPECT_TRUE(adapter.text_encoder.contains("text_model.encoder.layers.3.mlp.fc1"));
+  EXPECT_TRUE(adapter.left_out.empty());
+}
+
+TEST_F(AdapterFileTest, NamesTheEmbeddingsThatProgramsPackIn) {
+  const AdapterFile adapter = read(with(kohya_pair(), "bundle_emb.fluffy.clip_l", values({2, 8})));
+  EXPECT_EQ(describe(adapter.left_out), "1 of the embedding \"fluffy\" (bundle_emb.fluffy.clip_l)");
+  EXPECT_EQ(adapter.unet.size(), 1);
+}
+
+TEST_F(AdapterFileTest, SaysWhatAFileIsThatIsNoAdapter) {
+  for (const auto& [name, what] : std::vector<std::pair<std::string, std::string>>{
+           {"model.diffusion_model.input_blocks.0.0.weight", "a whole model"},
+           {"control_model.zero_convs.0.0.weight", "a ControlNet"},
+           {"down_blocks.0.resnets.0.conv1.weight", "a UNet"},
+           {"first_stage_model.encoder.conv_in.weight", "a VAE"},
+           {"emb_params", "an embedding"}})
+    EXPECT_THAT(refusal({{name, values({2, 2})}}), HasSubstr(what));
+}
+
+TEST_F(AdapterFileTest, SeesForWhichFamilyItWasTrained) {
+  const std::string key = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k";
+  EXPECT_EQ(read({{key + ".lora_down.weight", values({kRank, 1024})},
+                  {key + ".lora_up.weight", values({kOut, kRank})}})
+                .context_channels,
+            1024);
+  EXPECT_EQ(
+      read(with(kohya_pair(), "lora_unet_double_blocks_0_img_attn_qkv.alpha", at::scalar_tensor(1.0))).family,
+      "Flux");
+}
+
+TEST_F(AdapterFileTest, MayBeAFolderOfPeftOrDiffusers) {
+  checkpoint::write_safetensors(folder_ / "adapter_model.safetensors",
+                                {{"base_model.model." + kPath + ".lora_A.weight", values({kRank, kIn})},
+                                 {"base_model.model." + kPath + ".lora_B.weight", values({kOut, kRank})}});
+  write_text_atomically(folder_ / "adapter_config.json", R"({"lora_alpha": 8})");
+  EXPECT_EQ(read_at(folder_).unet.at(kPath).alpha, 8);
+  std::filesystem::remove(folder_ / "adapter_model.safetensors");
+  EXPECT_THAT(message_of_error(ExitCode::kUsage, [&] { read_at(folder_); }),
+              HasSubstr("adapter_model.safetensors, adapter_model.bin"));
+}
+
+TEST_F(AdapterFileTest, NumbersModulesAsCloneofsimoDid) {
+  NamedTensors tensors{{"<s1>", values({768})}};
+  for (int i = 0; i < 48; ++i) {
+    tensors["text_encoder:" + std::to_string(i) + ":up"] = values({768, 1});
+    tensors["text_encoder:" + std::to_string(i) + ":down"] = values({1, 768});
+  }
+  const AdapterFile adapter = read(tensors);
+  EXPECT_EQ(adapter.text_encoder.size(), 48);
+  EXPECT_EQ(adapter.text_encoder.begin()->second.scale(), 1);
+  EXPECT_EQ(describe(adapter.left_out), "1 of embeddings of new words (<s1>)");
+  tensors.erase("text_encoder:7:up");
+  EXPECT_EQ(read(tensors).left_out.at("numbered modules (cloneofsimo/lora) that are not this model's").size(),
+            95);
 }
 
 TEST_F(AdapterFileTest, RefusesHalfAPair) {

@@ -8,7 +8,7 @@
 
 #include "common/error.h"
 #include "common/seeds.h"
-#include "lora/adapter_file.h"
+#include "lora/adapter_edits.h"
 #include "model/model_source.h"
 
 namespace sdlora::lora {
@@ -77,14 +77,16 @@ TEST(Adapter, GivesTheSamePredictionAfterItsFileIsRead) {
   const std::filesystem::path file =
       std::filesystem::path(testing::TempDir()) / "adapter_test_lora_weights.pt";
   const c10::NoGradGuard no_gradients;
-  model::UNet unet = tiny_unet(), other = tiny_unet();
+  model::UNet unet = tiny_unet();
   Adapter adapter(unet, {.rank = 4, .alpha = 2, .targets = "attn-mlp"}, 7, at::kCPU);
   adapter.parameters().normal_(0, 0.1, generator_for(3));
   write_adapter(
       file,
       {.tensors = adapter.named_tensors(), .config = adapter.config(), .step = 5, .base_model_hash = "x"});
-  const AdapterFile read = read_adapter(file);
-  const Applied applied = apply_adapter(other, read, 1.0, {});
+  const ModuleTable table(unet.config(), standard_text_encoder(/*is_sd2=*/false));
+  AdapterEdits edits(table);
+  const Applied applied = edits.add(read_adapter(file, table), 1.0);
+  const model::UNet other = model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_unet({}, &edits);
   EXPECT_EQ(applied.tensor_count, applied.file_tensor_count);
   EXPECT_TRUE(at::equal(predict(unet), predict(other)));
 }

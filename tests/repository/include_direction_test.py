@@ -32,8 +32,13 @@ ROOMS = {
         "clip": {"layers", "loading"},
         "unet": {"layers", "loading", "kernels"},
         "vae": {"layers", "loading"},
-        "containers": {"loading", "clip", "unet", "vae"},
+        "containers": {"loading", "noise", "clip", "unet", "vae"},
         "": {"kernels", "loading", "layers", "noise", "samplers", "clip", "unet", "vae", "containers"},
+    },
+    "lora": {
+        "names": set(),
+        "kinds": {"names"},
+        "": {"names", "kinds"},
     },
     "data": {
         "images": set(),

@@ -59,7 +59,8 @@ TEST_F(ASingleFile, SaysWhichPartsItHas) {
 TEST_F(ASingleFile, PredictsEpsilonInStableDiffusion1) {
   const SingleFile file = file_of(small_checkpoint());
   EXPECT_EQ(prediction_of(file), PredictionType::kEpsilon);
-  EXPECT_THAT(file.description(), HasSubstr("predicts epsilon, assumed of Stable Diffusion 1.x"));
+  EXPECT_THAT(NoiseSchedule(file.config_of(ModelPart::kScheduler)).describe(),
+              HasSubstr("predicts epsilon (assumed of Stable Diffusion 1.x)"));
 }
 
 TEST_F(ASingleFile, PredictsWhatABiasSaysInStableDiffusion2) {
@@ -82,9 +83,10 @@ TEST_F(ASingleFile, PredictsWhatItsMetadataAMarkerOrAYamlFileSay) {
   write_bytes(folder_ / "model.yaml", "model:\n  params:\n    parameterization: \"v\"\n");
   const SingleFile file = file_of(small_checkpoint(), {{"modelspec.prediction_type", "epsilon"}});
   EXPECT_EQ(prediction_of(file), PredictionType::kVelocity);
-  EXPECT_THAT(file.description(), HasSubstr("predicts velocity, parameterization in model.yaml"));
+  EXPECT_THAT(NoiseSchedule(file.config_of(ModelPart::kScheduler)).describe(),
+              HasSubstr("predicts velocity (parameterization in model.yaml)"));
   write_bytes(folder_ / "model.yaml", "model: [");
-  EXPECT_THAT(error_of([&] { file_of(small_checkpoint()).description(); }),
+  EXPECT_THAT(error_of([&] { file_of(small_checkpoint()).config_of(ModelPart::kScheduler); }),
               HasSubstr("65 cannot read the YAML"));
 }
 

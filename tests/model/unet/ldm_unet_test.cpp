@@ -43,12 +43,6 @@ TEST(LdmUnetNames, AreThoseOfStableDiffusionsBlocks) {
     EXPECT_EQ(names.diffusers_name(ldm), diffusers) << ldm;
 }
 
-TEST(LdmUnetNames, OfModulesAreNamesToo) {
-  const LdmUnetNames names(stable_diffusion_15());
-  EXPECT_EQ(names.diffusers_name("input_blocks.3.0.op"), "down_blocks.0.downsamplers.0.conv");
-  EXPECT_EQ(names.diffusers_name("input_blocks.1.1.proj_in"), "down_blocks.0.attentions.0.proj_in");
-}
-
 TEST(LdmUnetNames, OfBlocksThatAreNotThereAreNone) {
   const LdmUnetNames names(stable_diffusion_15());
   for (const char* name :

@@ -1,21 +1,28 @@
-#include "lora/adapter_names.h"
+#include "lora/names/adapter_names.h"
 
 #include <gtest/gtest.h>
 
-#include "lora/kohya_names.h"
+#include "lora/names/module_table.h"
 
 namespace sdlora::lora {
 namespace {
 
 const std::string kQueryPath = "down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_q";
 const std::string kOutPath = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0";
+const std::string kTextPath = "text_model.encoder.layers.11.self_attn.q_proj";
+
+const ModuleTable& sd1() {
+  static const ModuleTable table = ModuleTable::standard(/*is_sd2=*/false);
+  return table;
+}
 
 void expect(const std::string& name, Naming naming, const std::string& path, Part part) {
   const AdapterName parsed = parse_adapter_name(name);
   EXPECT_EQ(text_of(parsed.naming), std::string(text_of(naming))) << name;
-  EXPECT_EQ(parsed.network, Network::kUnet) << name;
-  EXPECT_EQ(parsed.path, path) << name;
   EXPECT_EQ(parsed.part, part) << name;
+  const ModelModule* module = sd1().find(parsed.module);
+  ASSERT_NE(module, nullptr) << name << " is of " << parsed.module;
+  EXPECT_EQ(module->path, path) << name;
 }
 
 TEST(AdapterName, MayBeOfAnyLength) {  // std::regex went down its stack with every letter
@@ -29,8 +36,9 @@ TEST(AdapterName, MayBeOfAnyLength) {  // std::regex went down its stack with ev
 
 TEST(AdapterName, OfPeftMayHoldTheAdaptersOwnName) {
   expect("base_model.model." + kQueryPath + ".lora_A.default.weight", Naming::kPeft, kQueryPath, Part::kA);
-  EXPECT_EQ(parse_adapter_name("x.lora_A..weight").path, "x.lora_A..weight");  // no name
-  EXPECT_EQ(parse_adapter_name("x.lora_A.weight").path, "x");
+  expect("base_model.model." + kQueryPath + ".lora_magnitude_vector.default.weight", Naming::kPeft,
+         kQueryPath, Part::kPeftMagnitude);
+  EXPECT_EQ(parse_adapter_name("x.lora_A.weight").module, "x");
 }
 
 TEST(AdapterName, IsReadInOurOwnNaming) {
@@ -47,6 +55,18 @@ TEST(AdapterName, IsReadInKohyasNaming) {
          Naming::kKohya, kOutPath, Part::kB);
 }
 
+TEST(AdapterName, IsReadInTheNamesOfTheOriginalUnet) {
+  const std::string ldm = "input_blocks.2.1.transformer_blocks.0.attn1.to_q";
+  expect("lora_unet_input_blocks_2_1_transformer_blocks_0_attn1_to_q.lora_down.weight", Naming::kKohya,
+         kQueryPath, Part::kA);
+  expect("diffusion_model." + ldm + ".lora_B.weight", Naming::kDiffusers, kQueryPath, Part::kB);
+  expect("model.diffusion_model." + ldm + ".diff", Naming::kDiffusers, kQueryPath, Part::kDifference);
+  expect("lycoris_output_blocks_5_2_conv.hada_w1_a", Naming::kKohya, "up_blocks.1.upsamplers.0.conv",
+         Part::kLohaW1A);
+  expect("lora_unet_input_blocks_3_0_op.lora_mid.weight", Naming::kKohya, "down_blocks.0.downsamplers.0.conv",
+         Part::kMid);
+}
+
 TEST(AdapterName, IsReadInAllOfDiffusersNamings) {
   expect("unet." + kQueryPath + ".lora_A.weight", Naming::kDiffusers, kQueryPath, Part::kA);
   expect("unet." + kQueryPath + ".lora.up.weight", Naming::kDiffusers, kQueryPath, Part::kB);
@@ -60,52 +80,41 @@ TEST(AdapterName, IsReadInPeftsNamingWithAndWithoutTheAdaptersName) {
   expect("base_model.model." + kQueryPath + ".lora_A.weight", Naming::kPeft, kQueryPath, Part::kA);
   expect("base_model.model." + kQueryPath + ".lora_B.default.weight", Naming::kPeft, kQueryPath, Part::kB);
   expect("base_model.model.unet." + kQueryPath + ".lora_B.weight", Naming::kPeft, kQueryPath, Part::kB);
+  expect("base_model.model." + kQueryPath + ".lora_E", Naming::kPeft, kQueryPath, Part::kSingular);
 }
 
-TEST(AdapterName, TellsTheTextEncoderFromTheUnet) {
-  const std::string path = "text_model.encoder.layers.11.self_attn.q_proj";
-  for (const char* name :
-       {"lora_te_text_model_encoder_layers_11_self_attn_q_proj.lora_up.weight",
-        "lora_te1_text_model_encoder_layers_11_self_attn_q_proj.lora_up.weight",
-        "text_encoder.text_model.encoder.layers.11.self_attn.q_proj.lora_linear_layer.up.weight",
-        "text_encoder.text_model.encoder.layers.11.self_attn.q_proj.lora_B.weight",
-        "base_model.model.text_model.encoder.layers.11.self_attn.q_proj.lora_B.weight"}) {
-    const AdapterName parsed = parse_adapter_name(name);
-    EXPECT_EQ(parsed.network, Network::kTextEncoder) << name;
-    EXPECT_EQ(parsed.path, path) << name;
-    EXPECT_EQ(parsed.part, Part::kB) << name;
-  }
+TEST(AdapterName, OfTheTextEncoderHasManySpellings) {
+  expect("lora_te_text_model_encoder_layers_11_self_attn_q_proj.lora_up.weight", Naming::kKohya, kTextPath,
+         Part::kB);
+  expect("lora_te1_text_model_encoder_layers_11_self_attn_q_proj.lora_up.weight", Naming::kKohya, kTextPath,
+         Part::kB);
+  expect("lora_te_text_model_encoder_layers_11_layer_norm1.w_norm", Naming::kKohya,
+         "text_model.encoder.layers.11.layer_norm1", Part::kDifference);
+  for (const std::string& name : {"text_encoder." + kTextPath + ".lora_linear_layer.up.weight",
+                                  "text_encoder." + kTextPath + ".lora_B.weight",
+                                  "text_encoders.clip_l.transformer." + kTextPath + ".lora_up.weight"})
+    expect(name, Naming::kDiffusers, kTextPath, Part::kB);
+  expect("base_model.model." + kTextPath + ".lora_B.weight", Naming::kPeft, kTextPath, Part::kB);
+  expect("base_model.model.encoder.layers.11.self_attn.q_proj.lora_B.weight", Naming::kPeft, kTextPath,
+         Part::kB);
 }
 
 TEST(AdapterName, NamesWhatItCannotRead) {
   const std::string module = "lora_unet_mid_block_attentions_0_proj_in";
   for (const auto& [suffix, kind] :
-       std::vector<std::pair<const char*, const char*>>{{".hada_w1_a", "LoHa"},
-                                                        {".lokr_w2", "LoKr"},
-                                                        {".dora_scale", "DoRA"},
-                                                        {".lora_mid.weight", "LoCon with a Tucker core"},
-                                                        {".diff_b", "whole weight differences"},
-                                                        {".on_input", "IA3"},
+       std::vector<std::pair<const char*, const char*>>{{".oft_blocks", "OFT"},
+                                                        {".boft_R", "BOFT"},
+                                                        {".vera_lambda_b", "VeRA"},
+                                                        {".lora_latent", "LoRA-XS"},
                                                         {".something", "unknown names"}}) {
     const AdapterName parsed = parse_adapter_name(module + suffix);
     EXPECT_EQ(parsed.part, Part::kUnsupported) << suffix;
     EXPECT_EQ(parsed.unsupported_kind, kind) << suffix;
   }
-  EXPECT_EQ(parse_adapter_name("unet:12:down").unsupported_kind,
-            "numbered instead of named modules (cloneofsimo/lora)");
-  EXPECT_EQ(parse_adapter_name("unet." + kQueryPath + ".lora_magnitude_vector.weight").path, kQueryPath);
-}
-
-TEST(KohyaName, GivesThePathBackForEveryKindOfModule) {
-  for (const std::string& path :
-       {kQueryPath, kOutPath, std::string("up_blocks.3.attentions.2.transformer_blocks.0.ff.net.0.proj"),
-        std::string("down_blocks.0.attentions.0.transformer_blocks.0.ff.net.2"),
-        std::string("mid_block.attentions.0.proj_out"), std::string("down_blocks.2.resnets.1.time_emb_proj"),
-        std::string("down_blocks.1.resnets.0.conv_shortcut"), std::string("mid_block.resnets.1.conv2"),
-        std::string("up_blocks.0.upsamplers.0.conv"), std::string("time_embedding.linear_1"),
-        std::string("conv_in"), std::string("text_model.encoder.layers.5.mlp.fc1"),
-        std::string("text_model.encoder.layers.5.self_attn.out_proj")})
-    EXPECT_EQ(path_of_kohya_name(kohya_name_of_path(path)), path);
+  EXPECT_EQ(parse_adapter_name("bundle_emb.my word.string_to_param.*").unsupported_kind,
+            "the embedding \"my word\"");
+  EXPECT_EQ(parse_adapter_name("lora_te2_text_model_encoder_layers_0_mlp_fc1.alpha").unsupported_kind,
+            "a second text encoder (SDXL)");
 }
 
 }  // namespace
