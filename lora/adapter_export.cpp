@@ -7,6 +7,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
+#include "lora/adapter_fit.h"
 #include "lora/names/flat_name.h"
 
 namespace sdlora::lora {
@@ -82,6 +83,7 @@ LeftOut find_unconvertible(const AdapterFile& adapter) {
 }  // namespace
 
 void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, ExportNaming naming) {
+  check_is_of_sd(adapter);
   const LeftOut left_out = find_unconvertible(adapter);
   if (!left_out.empty() || (adapter.unet.empty() && adapter.text_encoder.empty()))
     throw Error(ExitCode::kBadData,

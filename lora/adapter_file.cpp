@@ -107,32 +107,31 @@ class AdapterReader {
   }
 
   void add(const AdapterName& name, const std::string& tensor_name, const at::Tensor& tensor) {
-    const ModelModule* known =
-        name.unsupported_kind.empty() ? table_.find(name.module) : find_beginning(name);
-    const bool is_path = known == nullptr && name.part != Part::kUnsupported && is_path_of_sd(name.dotted);
     note_context_channels(name, tensor);
-    if (known == nullptr && !is_path) {
-      leave_out(
-          name.unsupported_kind.empty() ? "modules that this model does not have" : name.unsupported_kind,
-          tensor_name);
-      return;
+    const std::string kind = name.unsupported_kind;
+    if (const ModelModule* known = table_.find(name.module)) {
+      Module& module = module_at(known->path, name.naming, known->network);
+      if (kind.empty())
+        module.parts.add(name.part, tensor_name, tensor);
+      else
+        module.unsupported[kind].push_back(tensor_name);
+    } else if (const ModelModule* beginning = find_beginning(name)) {
+      module_at(beginning->path, name.naming, beginning->network)
+          .unsupported[kind.empty() ? "unknown names" : kind]
+          .push_back(tensor_name);
+    } else if (kind.empty() && is_path_of_sd(name.dotted)) {
+      const bool is_text = name.dotted.starts_with("text_model.");
+      module_at(name.dotted, name.naming, is_text ? Network::kTextEncoder : Network::kUnet)
+          .parts.add(name.part, tensor_name, tensor);
+    } else {
+      leave_out(kind.empty() ? "modules that this model does not have" : kind, tensor_name);
     }
-    const Network network = known != nullptr                        ? known->network
-                            : name.dotted.starts_with("text_model") ? Network::kTextEncoder
-                                                                    : Network::kUnet;
-    Module& module = module_at(known != nullptr ? known->path : name.dotted, name.naming, network);
-    if (name.part == Part::kUnsupported) {
-      module.unsupported[name.unsupported_kind].push_back(tensor_name);
-      return;
-    }
-    adapter_.naming = text_of(name.naming);
-    module.parts.add(name.part, tensor_name, tensor);
   }
 
   // The module that a name of an unknown part is of: its others would mean something else without it.
   const ModelModule* find_beginning(const AdapterName& name) const {
     constexpr int kMostWords = 4;
-    const ModelModule* found = table_.find(name.module);
+    const ModelModule* found = nullptr;
     std::string_view beginning = name.dotted;
     for (int i = 0; found == nullptr && i < kMostWords; ++i) {
       const size_t dot = beginning.rfind('.');

@@ -9,13 +9,15 @@
 namespace sdlora::lora {
 namespace {
 
+constexpr int64_t kXlChannels = 2048;
+
 std::string family_of_width(int64_t context_channels) {
   switch (context_channels) {
     case 768:
       return "Stable Diffusion 1.x";
     case 1024:
       return "Stable Diffusion 2.x";
-    case 2048:
+    case kXlChannels:
       return "Stable Diffusion XL";
     default:
       return "another model";
@@ -33,6 +35,16 @@ void check_family(const AdapterFile& adapter, int64_t context_channels) {
                                    family_of_width(*adapter.context_channels), *adapter.context_channels),
                .where = adapter.file.string(),
                .advice = "use it with a model of its family, or another adapter with this one"});
+}
+
+void check_is_of_sd(const AdapterFile& adapter) {
+  const std::string family =
+      adapter.context_channels == kXlChannels ? family_of_width(kXlChannels) : adapter.family;
+  if (family.empty()) return;
+  throw Error(ExitCode::kBadData, {.what = "the adapter is for another family of models",
+                                   .expected = "one for Stable Diffusion 1.x or 2.x",
+                                   .seen = "one for " + family,
+                                   .where = adapter.file.string()});
 }
 
 void check_fit(const AdapterFile& adapter, const std::string& path, const LowRankPair& pair,

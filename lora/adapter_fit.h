@@ -12,6 +12,9 @@ namespace sdlora::lora {
 // `context_channels`: Stable Diffusion 1.x, 2.x and XL share names of modules, and some shapes.
 void check_family(const AdapterFile& adapter, int64_t context_channels);
 
+// Throws Error(kBadData) naming the family when it is none of Stable Diffusion 1.x and 2.x.
+void check_is_of_sd(const AdapterFile& adapter);
+
 // Throws Error(kBadData) naming tensors and file when `pair` is not of a module from `in_features` to
 // `out_features`.
 void check_fit(const AdapterFile& adapter, const std::string& path, const LowRankPair& pair,
