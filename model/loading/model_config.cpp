@@ -23,7 +23,7 @@ bool is_integer(const nlohmann::json& value) {
 // A list may have a thousand numbers.
 std::string beginning_of(const nlohmann::json& value) {
   constexpr size_t kLongest = 100, kBeginning = 40;
-  const std::string text = value.dump();
+  std::string text = value.dump();
   if (text.size() <= kLongest) return text;
   return fmt::format(
       "{} … ({})", text.substr(0, kBeginning),
