@@ -114,11 +114,10 @@ class PythonCheckpoints(unittest.TestCase):
             self.assert_same(safetensors.torch.load_file(self.folder / "out.safetensors"), weights())
 
     def test_every_protocol_new_and_legacy(self):
-        for protocol in (2, 3, 4, 5):
-            for is_zip in (True, False):
-                with self.subTest(protocol=protocol, is_zip=is_zip):
-                    torch.save(lightning(weights()), self.folder / "a.ckpt", pickle_protocol=protocol, _use_new_zipfile_serialization=is_zip)
-                    self.assert_same(self.opened("a.ckpt"), weights())
+        for protocol, is_zip in ((2, True), (3, True), (4, True), (5, True), (2, False), (5, False)):
+            with self.subTest(protocol=protocol, is_zip=is_zip):
+                torch.save(lightning(weights()), self.folder / "a.ckpt", pickle_protocol=protocol, _use_new_zipfile_serialization=is_zip)
+                self.assert_same(self.opened("a.ckpt"), weights())
 
     def test_floats_of_8_bits(self):
         values = {"e4m3": torch.randn(4, 4).to(torch.float8_e4m3fn), "e5m2": torch.randn(5).to(torch.float8_e5m2), "x": torch.ones(2)}
@@ -181,11 +180,10 @@ class PythonCheckpoints(unittest.TestCase):
                 return eval, (f"open({str(mark)!r}, 'w')",)
 
         for value, words in ((Run(), "posix.system"), (Attribute(), "getattr"), (Evaluate(), "eval")):
-            for protocol in (2, 4):
-                for is_zip in (True, False):
-                    torch.save({"state_dict": weights(), "callbacks": [value]}, self.folder / "a.ckpt", pickle_protocol=protocol,
-                               _use_new_zipfile_serialization=is_zip)
-                    self.assertIn(words, self.refusal("a.ckpt"))
+            for protocol, is_zip in ((2, True), (4, False)):
+                torch.save({"state_dict": weights(), "callbacks": [value]}, self.folder / "a.ckpt", pickle_protocol=protocol,
+                           _use_new_zipfile_serialization=is_zip)
+                self.assertIn(words, self.refusal("a.ckpt"))
         self.assertFalse(mark.exists())
 
     def test_what_is_no_dict_of_tensors_is_named(self):
