@@ -23,46 +23,7 @@ bool ModelSource::has(ModelPart part) const {
 }
 
 ModelConfig ModelSource::config_of(ModelPart part) const {
-<<<<<<< ours
   return container_of(part).config_of(part);
-=======
-  directory_of(part);  // says so when it is not there
-  return ModelConfig(config_file_of(part));
-}
-
-fs::path ModelSource::directory_of(ModelPart part) const {
-  const std::string name = name_of(part);
-  if (!has(part))
-    throw Error(ExitCode::kUsage, {.what = "the model directory has no " + name,
-                                   .expected = "a folder " + name + "/ as diffusers lays a model out",
-                                   .where = directory_.string(),
-                                   .advice = "check --model"});
-  return directory_ / name;
-}
-
-fs::path ModelSource::config_file_of(ModelPart part) const {
-  const std::string name = part == ModelPart::kScheduler   ? "scheduler_config.json"
-                           : part == ModelPart::kTokenizer ? "tokenizer_config.json"
-                                                           : "config.json";
-  fs::path file = directory_ / name_of(part) / name;
-  std::error_code ignored;
-  if (!fs::exists(file, ignored))
-    throw Error(ExitCode::kUsage,
-                {.what = fmt::format("the model directory has no {}/{}", name_of(part), name),
-                 .expected = "the config of each part, as diffusers lays a model out",
-                 .where = file.string(),
-                 .advice = "copy the model again, whole"});
-  return file;
-}
-
-std::vector<fs::path> ModelSource::files_of(ModelPart part) const {
-  const fs::path directory = directory_of(part);
-  if (part == ModelPart::kTokenizer) return tokenizer_files_in(directory);
-  std::vector<fs::path> files{config_file_of(part)};
-  if (part == ModelPart::kScheduler) return files;
-  for (const fs::path& file : find_weight_files(directory)) files.push_back(file);
-  return files;
->>>>>>> theirs
 }
 
 // Reports every tensor that does not fit.

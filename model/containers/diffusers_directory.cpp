@@ -84,13 +84,15 @@ fs::path DiffusersDirectory::folder_of(ModelPart part) const {
 }
 
 ModelConfig DiffusersDirectory::config_of(ModelPart part) const {
-  const fs::path file = folder_of(part) / config_name_of(part);
-  if (!fs::exists(file))
-    throw Error(ExitCode::kUsage, {.what = "the model directory has no config of its " + name_of(part),
-                                   .expected = "a file " + config_name_of(part),
-                                   .where = file.string(),
-                                   .advice = "download or copy the model again"});
-  return ModelConfig(file);
+  fs::path file = folder_of(part) / config_name_of(part);
+  std::error_code ignored;
+  if (!fs::exists(file, ignored))
+    throw Error(ExitCode::kUsage,
+                {.what = fmt::format("the model directory has no {}/{}", name_of(part), config_name_of(part)),
+                 .expected = "the config of each part, as diffusers lays a model out",
+                 .where = file.string(),
+                 .advice = "copy the model again, whole"});
+  return ModelConfig(std::move(file));
 }
 
 StoredWeights DiffusersDirectory::weights_of(ModelPart part) const {
