@@ -89,6 +89,8 @@ class AdapterReader {
       for (const auto& [number, shape] : by_number)
         if (number == list.size()) list.push_back(shape);  // else one is missing, and nothing fits
       numbered_modules_[network] = numbered_modules(table_, network, list);
+      if (numbered_modules_[network].empty())  // a list does not say of which network it is
+        numbered_modules_[network] = numbered_modules(table_, Network::kTextEncoder, list);
       if (!numbered_modules_[network].empty()) continue;
       for (const bool is_sd2 : {false, true})
         if (const ModuleTable other = ModuleTable::standard(is_sd2);
@@ -100,7 +102,7 @@ class AdapterReader {
   void add_numbered(const NumberedName& numbered, const std::string& tensor_name, const at::Tensor& tensor) {
     const auto& modules = numbered_modules_[numbered.network];
     if (numbered.number < modules.size())
-      module_at(modules[numbered.number]->path, Naming::kNumbered, numbered.network)
+      module_at(modules[numbered.number]->path, Naming::kNumbered, modules[numbered.number]->network)
           .parts.add(numbered.is_up ? Part::kB : Part::kA, tensor_name, tensor);
     else
       leave_out("numbered modules (cloneofsimo/lora) that are not this model's", tensor_name);

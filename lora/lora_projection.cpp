@@ -72,8 +72,8 @@ at::Tensor LoraProjection::forward(const at::Tensor& x) const {
           .addmm_(reduced, tensors_.b_in(x.scalar_type()).t(), /*beta=*/1, /*alpha=*/scale_);
     }
   }
-  // A, where it is trained, takes part only so that the graph has a leaf that wants gradients; its gradient
-  // is written, not returned.
+  // A takes part only so that the graph has a leaf that wants gradients; its gradient is written, not
+  // returned.
   if (!model::kernels::wants_backward({x, tensors_.a})) return y;
   //   dx = dy W + s (dy B) A
   return model::kernels::with_backward(
@@ -85,8 +85,7 @@ at::Tensor LoraProjection::forward(const at::Tensor& x) const {
         TORCH_CHECK(version_of(tensors) == version, "A or B has changed since this forward pass");
         const at::Tensor dy = output_gradient.reshape({rows.size(0), -1});  // [n, out]
         const at::Tensor p = at::mm(dy, tensors.b_in(dy.scalar_type()));    // dy B [n, r]
-        if (tensors.a_gradient.defined())
-          add_gradients(tensors, rows, is_merged ? reduce(rows, tensors) : reduced, dy, p, scale);
+        add_gradients(tensors, rows, is_merged ? reduce(rows, tensors) : reduced, dy, p, scale);
         if (!wants_dx) return {{}, {}};
         at::Tensor dx = model::kernels::matrix_product(dy, weight, /*bias=*/{}, by_onednn);  // [n, in]
         if (!is_merged) dx.addmm_(p, tensors.a_in(dy.scalar_type()), /*beta=*/1, /*alpha=*/scale);

@@ -21,7 +21,7 @@ namespace sdlora::lora {
 struct LoraTensors {
   at::Tensor a;                                // [r, in]
   at::Tensor b;                                // [out, r]
-  at::Tensor a_gradient;                       // as a; undefined when the adapter is not trained
+  at::Tensor a_gradient;                       // as a
   at::Tensor b_gradient;                       // as b
   std::shared_ptr<RoundedParameters> rounded;  // of their flat buffer; none: rounded at every use
 

@@ -10,12 +10,12 @@ namespace {
 
 constexpr const char* kPartsOfGlora = "a1, a2, b1 and b2";
 
-struct Factors {
+struct GloraFactors {
   at::Tensor a_left, a_right;  // [in, r], [r, in]
   at::Tensor b_left, b_right;  // [out, r], [r, in]
 };
 
-Factors factors_of(const ModuleParts& parts) {
+GloraFactors factors_of(const ModuleParts& parts) {
   const at::Tensor a1 = parts.matrix(Part::kGloraA1, kPartsOfGlora),
                    a2 = parts.matrix(Part::kGloraA2, kPartsOfGlora);
   const at::Tensor b1 = parts.matrix(Part::kGloraB1, kPartsOfGlora),
@@ -38,7 +38,7 @@ int64_t glora_rank(const ModuleParts& parts) {
 }
 
 WeightChange glora_change(const ModuleParts& parts, double scale) {
-  const Factors f = factors_of(parts);
+  const GloraFactors f = factors_of(parts);
   at::Tensor core;
   int64_t columns = f.b_right.size(1);
   if (parts.has(Part::kGloraMid)) {

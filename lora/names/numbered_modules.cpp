@@ -63,6 +63,11 @@ bool have(const Modules& modules, const std::vector<MatrixShape>& shapes) {
 }  // namespace
 
 std::optional<NumberedName> parse_numbered_name(const std::string& name) {
+  size_t place = 0;
+  const char* const end_of_name = name.data() + name.size();
+  if (const auto [rest, failure] = std::from_chars(name.data(), end_of_name, place);
+      failure == std::errc() && rest == end_of_name && !name.empty())
+    return NumberedName{.network = Network::kUnet, .number = place / 2, .is_up = place % 2 == 0};
   for (const auto& [prefix, network] : {std::pair<std::string_view, Network>{"unet:", Network::kUnet},
                                         {"text_encoder:", Network::kTextEncoder}}) {
     if (!name.starts_with(prefix)) continue;

@@ -17,6 +17,7 @@ struct NumberedName {
   bool is_up;  // B, else A
 };
 
+// "unet:12:up", or "24" of a list, which has up and down of one network by turns; taken for the UNet's.
 std::optional<NumberedName> parse_numbered_name(const std::string& name);
 
 // [out, in] of a numbered pair, kernels with all axes but the first as one.

@@ -47,7 +47,8 @@ class GenerateTest(unittest.TestCase):
 
     def write_adapter(self, name="adapter.pt", path="down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q", columns=32):
         file = self.folder / name
-        torch.save({f"{path}.lora_A": torch.randn(4, columns), f"{path}.lora_B": torch.randn(32, 4)}, file)
+        rows = 64 if path.startswith("mid_block") else 32
+        torch.save({f"{path}.lora_A": torch.randn(4, columns), f"{path}.lora_B": torch.randn(rows, 4)}, file)
         description = {"format": "sdlora adapter 1", "rank": 4, "alpha": 4, "targets": "attn", "step": 1, "base_model_sha256": ""}
         file.with_suffix(".json").write_text(json.dumps(description))
         return file
@@ -103,6 +104,20 @@ class GenerateTest(unittest.TestCase):
         self.assertEqual(self.hash_of("zero.png"), self.hash_of("base.png"))
         self.assertNotEqual(self.hash_of("one.png"), self.hash_of("base.png"))
         self.assertIn("Lora: adapter", Image.open(self.folder / "one.png").info["parameters"])
+
+    def test_several_adapters_count_each_by_its_own_scale(self):
+        first, second = self.write_adapter("first.pt"), self.write_adapter("second.pt", "mid_block.attentions.0.transformer_blocks.0.attn1.to_q", 64)
+        said = self.generate("--prompt", "a fox", "--lora", f"{first}:0.5", "--lora", second, "--lora-scale", 2, "--output",
+                             self.folder / "x.png", "--final-latents", self.folder / "x.safetensors")  # fmt: skip
+        self.assertEqual(said.count("2 of 2 tensors"), 2)
+        with Image.open(self.folder / "x.png") as picture:
+            self.assertIn("Lora: first, Lora scale: 0.5, Lora 2: second, Lora 2 scale: 2", picture.info["parameters"])
+        self.generate("--prompt", "a fox", "--lora", f"{second}:2", "--lora", f"{first}:0.5", "--output", self.folder / "y.png",
+                      "--final-latents", self.folder / "y.safetensors")  # fmt: skip
+        self.assertEqual(self.hash_of("x.safetensors"), self.hash_of("y.safetensors"))
+        self.generate("--prompt", "a fox", "--lora", f"{first}:0", "--lora", f"{second}:0", "--output", self.folder / "zero.png")
+        self.generate("--prompt", "a fox", "--output", self.folder / "base.png")
+        self.assertEqual(self.hash_of("zero.png"), self.hash_of("base.png"))
 
     def test_initial_latents_stand_for_the_seeded_noise(self):
         noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(5))
@@ -167,6 +182,8 @@ class GenerateTest(unittest.TestCase):
         save_file({"latents": torch.zeros(2, 4, 8, 8)}, wrong)
         infinite = self.folder / "infinite.safetensors"
         save_file({"latents": torch.full((1, 4, 8, 8), float("inf"))}, infinite)
+        checkpoint = self.folder / "checkpoint.safetensors"
+        save_file({"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(2, 2)}, checkpoint)
         lines = self.folder / "lines.txt"
         lines.write_text('a fox\n{"prompt": 3}\n')
         Image.new("RGB", (64, 64)).save(self.folder / "start.png")
@@ -181,6 +198,10 @@ class GenerateTest(unittest.TestCase):
             (IO, "absent.txt", ["--prompt-file", self.folder / "absent.txt", "--output", self.folder / "pictures"]),
             (BAD_DATA, "bad.bin", [*prompt, "--lora", bad]),
             (BAD_DATA, "alien.pt", [*prompt, "--lora", self.write_adapter("alien.pt", path="another.model")]),
+            (BAD_DATA, ("not an adapter", "a whole model", "--model"), [*prompt, "--lora", checkpoint]),
+            (BAD_DATA, ("another family", "Stable Diffusion XL"), [*prompt, "--lora", self.write_adapter(
+                "xl.pt", "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k", 2048)]),
+            (USAGE, "adapter_model.safetensors", [*prompt, "--lora", self.folder]),
             (BAD_DATA, "down_blocks.0", [*prompt, "--lora", self.write_adapter("wide.pt", columns=33)]),
             (IO, "bad.bin", ["--prompt", "a fox", "--output", bad / "x.png"]),
             (USAGE, "raise --strength", [*prompt, "--init-image", self.folder / "start.png", "--strength", 0.3]),

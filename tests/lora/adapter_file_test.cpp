@@ -218,6 +218,9 @@ TEST_F(AdapterFileTest, NumbersModulesAsCloneofsimoDid) {
   EXPECT_EQ(adapter.text_encoder.size(), 48);
   EXPECT_EQ(adapter.text_encoder.begin()->second.scale(), 1);
   EXPECT_EQ(describe(adapter.left_out), "1 of embeddings of new words (<s1>)");
+  NamedTensors list;
+  for (int i = 0; i < 96; ++i) list[std::to_string(i)] = i % 2 == 0 ? values({768, 1}) : values({1, 768});
+  EXPECT_EQ(read(list).text_encoder.size(), 48);
   tensors.erase("text_encoder:7:up");
   EXPECT_EQ(read(tensors).left_out.at("numbered modules (cloneofsimo/lora) that are not this model's").size(),
             95);

@@ -80,8 +80,11 @@ TEST(NumberedName, HasANetworkANumberAndAPart) {
   EXPECT_EQ(name->network, Network::kTextEncoder);
   EXPECT_EQ(name->number, 47);
   EXPECT_TRUE(name->is_up);
-  for (const char* other : {"unet:up", "unet::up", "unet:1:alpha", "unet:1", "vae:1:up", "unet:-1:up",
-                            "unet:99999999999999999999999:up"})
+  EXPECT_EQ(parse_numbered_name("24")->number, 12);
+  EXPECT_TRUE(parse_numbered_name("24")->is_up);
+  EXPECT_FALSE(parse_numbered_name("25")->is_up);
+  for (const char* other : {"unet:up", "unet::up", "unet:1:alpha", "unet:1", "vae:1:up", "unet:-1:up", "",
+                            "-1", "2a", "unet:99999999999999999999999:up"})
     EXPECT_FALSE(parse_numbered_name(other)) << other;
 }
 
