@@ -19,14 +19,14 @@ TEST(OpenAiClipTokenizer, HasTheVocabularyOfStableDiffusion) {
 }
 
 TEST(OpenAiClipTokenizer, EncodesAsTheOriginalDoes) {
-  const ClipTokenizer tokenizer(openai_clip_tokenizer(ClipPadding::kEndMarker));
+  const ClipTokenizer tokenizer(openai_clip_tokenizer(ClipPadding::kEndMarker), "CLIP");
   const std::vector<int64_t> ids = tokenizer.encode("hello! a photo of a cat");
   EXPECT_THAT(std::vector<int64_t>(ids.begin(), ids.begin() + 10),
               testing::ElementsAre(49406, 3306, 256, 320, 1125, 539, 320, 2368, 49407, 49407));
 }
 
 TEST(OpenAiClipTokenizer, OfStableDiffusion2PadsWithAnExclamationMarkAndTakesItForASpecialToken) {
-  const ClipTokenizer tokenizer(openai_clip_tokenizer(ClipPadding::kExclamationMark));
+  const ClipTokenizer tokenizer(openai_clip_tokenizer(ClipPadding::kExclamationMark), "CLIP");
   const std::vector<int64_t> ids = tokenizer.encode("hello!");
   EXPECT_THAT(std::vector<int64_t>(ids.begin(), ids.begin() + 5),
               testing::ElementsAre(49406, 3306, 0, 49407, 0));

@@ -101,7 +101,7 @@ TEST(LdmUnetStructure, HasHeads64WideWhereProjectionsAreLinear) {
 
 TEST(LdmUnetStructure, ThatIsNotStableDiffusionsIsRefusedByTheBlock) {
   const auto refusal = [](const StoredWeights& weights) {
-    return error_of([&] { config_of_ldm_unet(weights, "file.safetensors"); });
+    return sdlora::error_of([&] { config_of_ldm_unet(weights, "file.safetensors"); });
   };
   StoredWeights weights = small_unet();
   weights.erase("output_blocks.4.0.in_layers.2.weight");
