@@ -22,6 +22,7 @@ class TensorDict {
 
   TensorPickle tensors(const Value& top) const {
     const Value dict = unwrapped(top);
+    if (is_list_of_tensors(dict)) return numbered(dict);
     if (dict.kind != Kind::kDict) refuse(objects_.shown(dict));
     TensorPickle pickle{.storages = objects_.storages(), .tensors = {}};
     std::set<std::string_view> names;
@@ -45,6 +46,21 @@ class TensorDict {
     return value.kind == Kind::kTensor ||
            (value.kind == Kind::kOpaque &&
             objects_.global(value).meaning == GlobalMeaning::kUnreadableTensor);
+  }
+
+  bool is_list_of_tensors(const Value& value) const {
+    if (value.kind != Kind::kList) return false;
+    const std::vector<Value>& items = objects_.container(value).items;
+    return !items.empty() &&
+           std::ranges::all_of(items, [this](const Value& item) { return is_tensor(item); });
+  }
+
+  // "0", "1", …: as cloneofsimo/lora saves adapters.
+  TensorPickle numbered(const Value& list) const {
+    TensorPickle pickle{.storages = objects_.storages(), .tensors = {}};
+    for (const Value& item : objects_.container(list).items)
+      pickle.tensors.emplace(std::to_string(pickle.tensors.size()), pickled(item));
+    return pickle;
   }
 
   bool is_filled_dict(const Value& value) const {

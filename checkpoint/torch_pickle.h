@@ -15,9 +15,10 @@ class PickleObjects;
 struct Value;
 
 // The tensors by name of a dict, OrderedDict or ParameterDict, in which anything else is passed over; of the
-// dict within, where there is a `state_dict`, or a single entry that is a dict (twice or thrice, too). Throws
-// Error(kBadData) naming `file` and the flaw: a broken pickle, a module that runs things (os, subprocess,
-// builtins.eval …), or no tensor at all beside other things. An empty dict has no tensors.
+// dict within, where there is a `state_dict`, or a single entry that is a dict (twice or thrice, too); of a
+// list of nothing but tensors, under "0", "1" … (adapters of cloneofsimo/lora). Throws Error(kBadData) naming
+// `file` and the flaw: a broken pickle, a module that runs things (os, subprocess, builtins.eval …), or no
+// tensor at all beside other things. An empty dict has no tensors.
 TensorPickle parse_tensor_pickle(std::string_view pickle, const std::filesystem::path& file);
 
 // The same for a pickle that the machine has read.

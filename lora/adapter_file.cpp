@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_file.h"
 #include "checkpoint/torch_zip.h"
 #include "common/atomic_file.h"
 #include "lora/adapter_place.h"
@@ -27,14 +27,14 @@ std::set<std::string> names_in(const Tensors& tensors) {
   return names;
 }
 
-// A file of gigabytes that is none of ours is known by its header.
-checkpoint::NamedTensors tensors_of(const fs::path& file, checkpoint::Metadata& metadata) {
-  if (file.extension() == ".safetensors") {
-    refuse_other_files(file, names_in(checkpoint::SafetensorsFile(file).tensors()));
-    return checkpoint::read_safetensors(file, &metadata);
-  }
-  checkpoint::NamedTensors tensors = checkpoint::read_torch_zip(file);
-  refuse_other_files(file, names_in(tensors));
+// In memory of their own, since the file may be replaced. One of gigabytes that is none of ours is known by
+// its header.
+checkpoint::NamedTensors tensors_of(const fs::path& path, checkpoint::Metadata& metadata) {
+  const std::shared_ptr<const checkpoint::TensorFile> file = checkpoint::open_tensor_file(path);
+  refuse_other_files(path, names_in(file->tensors()));
+  metadata = file->metadata();
+  checkpoint::NamedTensors tensors;
+  for (const auto& [name, description] : file->tensors()) tensors.emplace(name, file->tensor(name).clone());
   return tensors;
 }
 

@@ -42,8 +42,8 @@ constexpr std::array<std::string_view, 14> kScheduleTables{"betas",
                                                            "posterior_mean_coef2",
                                                            "logvar",
                                                            "lvlb_weights"};
-constexpr std::array<std::string_view, 5> kMarkers{"scale_factor", "v_pred", "ztsnr", "denoiser.sigmas",
-                                                   "model.v_pred"};
+constexpr std::array<std::string_view, 5> kMarkerTensors{"scale_factor", "v_pred", "ztsnr", "denoiser.sigmas",
+                                                         "model.v_pred"};
 constexpr std::array<std::string_view, 4> kLeftOverPrefixes{kEmaPrefix, "embedding_manager",
                                                             "cond_stage_model.", "first_stage_model.loss."};
 
@@ -82,8 +82,8 @@ StoredWeights with_usual_prefixes(const StoredWeights& weights) {
       weights.contains("decoder.conv_in.weight") && !has_prefix(weights, "first_stage_model.");
   StoredWeights usual;
   for (const auto& [name, weight] : weights) {
-    std::string renamed = usual_name(name, unet_prefix, has_plain_vae);
-    usual.emplace(usual.contains(renamed) ? name : std::move(renamed), weight);
+    const std::string renamed = usual_name(name, unet_prefix, has_plain_vae);
+    usual.emplace(usual.contains(renamed) ? name : renamed, weight);
   }
   return usual;
 }
@@ -103,7 +103,8 @@ bool has_prefix(const StoredWeights& weights, std::string_view prefix) {
 
 bool is_known_to_be_unused(std::string_view name) {
   return std::ranges::find(kScheduleTables, name) != kScheduleTables.end() ||
-         std::ranges::find(kMarkers, name) != kMarkers.end() || begins_with_any(name, kLeftOverPrefixes);
+         std::ranges::find(kMarkerTensors, name) != kMarkerTensors.end() ||
+         begins_with_any(name, kLeftOverPrefixes);
 }
 
 }  // namespace sdlora::model

@@ -28,9 +28,9 @@ StoredWeights weights_in_folder(const fs::path& folder, ModelPart part) {
   StoredWeights weights = weights_in(find_weight_files(folder).files);
   switch (part) {
     case ModelPart::kVae:
-      return canonical_vae(std::move(weights));
+      return canonical_vae(weights);
     case ModelPart::kTextEncoder:
-      return canonical_text_encoder(std::move(weights));
+      return canonical_text_encoder(weights);
     default:
       return weights;
   }

@@ -39,29 +39,29 @@ bool is_unused_by_text_encoder(std::string_view name) {
 
 // A file that has a tensor under both its names keeps the second as it is, to be reported as unexpected.
 void keep(StoredWeights& canonical, const std::string& name, const std::string& name_before,
-          StoredWeight weight) {
-  canonical.emplace(canonical.contains(name) ? name_before : name, std::move(weight));
+          const StoredWeight& weight) {
+  canonical.emplace(canonical.contains(name) ? name_before : name, weight);
 }
 
 }  // namespace
 
-StoredWeights canonical_vae(StoredWeights weights) {
+StoredWeights canonical_vae(const StoredWeights& weights) {
   StoredWeights canonical;
-  for (auto& [name, weight] : weights) {
-    std::string current = current_vae_name(name);
-    if (is_attention_matrix(current)) drop_kernel_of_one(weight.shape);
-    keep(canonical, current, name, std::move(weight));
+  for (const auto& [name, weight] : weights) {
+    const std::string current = current_vae_name(name);
+    StoredWeight kept = weight;
+    if (is_attention_matrix(current)) drop_kernel_of_one(kept.shape);
+    keep(canonical, current, name, kept);
   }
   return canonical;
 }
 
-StoredWeights canonical_text_encoder(StoredWeights weights) {
+StoredWeights canonical_text_encoder(const StoredWeights& weights) {
   constexpr std::string_view kOldPrefix = "text_model.";
   StoredWeights canonical;
-  for (auto& [name, weight] : weights) {
+  for (const auto& [name, weight] : weights) {
     if (is_unused_by_text_encoder(name)) continue;
-    keep(canonical, name.starts_with(kOldPrefix) ? name.substr(kOldPrefix.size()) : name, name,
-         std::move(weight));
+    keep(canonical, name.starts_with(kOldPrefix) ? name.substr(kOldPrefix.size()) : name, name, weight);
   }
   return canonical;
 }

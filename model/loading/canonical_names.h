@@ -8,11 +8,11 @@ namespace sdlora::model {
 
 // The attention of the middle block was query, key, value, proj_attn, and its matrices [C, C] have been 1×1
 // convolutions [C, C, 1, 1] or [C, C, 1] (diffusers AutoencoderKL up to 0.17, and every LDM file).
-StoredWeights canonical_vae(StoredWeights weights);
+StoredWeights canonical_vae(const StoredWeights& weights);
 
 // transformers up to 5.5 wrote "text_model." before every name; a whole CLIPModel and
 // CLIPTextModelWithProjection also hold what a text encoder does not use: projections, the vision model,
 // logit_scale, position_ids (always 0, 1, 2 …).
-StoredWeights canonical_text_encoder(StoredWeights weights);
+StoredWeights canonical_text_encoder(const StoredWeights& weights);
 
 }  // namespace sdlora::model

@@ -7,7 +7,7 @@
 namespace sdlora::model {
 
 at::Tensor StoredWeight::read() const {
-  const at::Tensor whole = file->tensor(name_in_file);
+  at::Tensor whole = file->tensor(name_in_file);
   if (whole.sizes() == at::IntArrayRef(shape)) return whole;
   return whole.narrow(0, first_row, shape.front()).reshape(shape);
 }

@@ -127,12 +127,11 @@ bool has_linear_projection(const StoredWeights& weights) {
 }  // namespace
 
 ModelConfig config_of_ldm_unet(const StoredWeights& weights, const std::filesystem::path& file) {
-  using Json = nlohmann::json;
   const LdmUnet unet(weights, file);
   const std::vector<LdmUnet::Level> down = unet.levels_down(), up = unet.levels_up(down);
   const bool is_linear = has_linear_projection(weights);
   const int64_t mid_depth = unet.depth_at("middle_block.1");
-  Json channels, resnets, heads, depths;
+  nlohmann::json channels, resnets, heads, depths;
   std::vector<std::string> down_types, up_types;
   for (size_t i = 0; i < down.size(); ++i) {
     const int64_t own_depth = std::max(down[i].depth(), up[i].depth());
@@ -151,18 +150,19 @@ ModelConfig config_of_ldm_unet(const StoredWeights& weights, const std::filesyst
     up_types.emplace_back(up[i].depth() == 0 ? "UpBlock2D" : "CrossAttnUpBlock2D");
   }
   std::ranges::reverse(up_types);  // diffusers counts from the coarsest level there
-  Json config{{"_class_name", "UNet2DConditionModel"},
-              {"in_channels", unet.required_size("input_blocks.0.0.weight", 1)},
-              {"out_channels", unet.required_size("out.2.weight", 0)},
-              {"block_out_channels", channels},
-              {"layers_per_block", resnets},
-              {"down_block_types", down_types},
-              {"up_block_types", up_types},
-              {"transformer_layers_per_block", depths},
-              {"cross_attention_dim", context_channels_of(weights, unet)},
-              {"attention_head_dim", heads},
-              {"use_linear_projection", is_linear},
-              {"mid_block_type", mid_depth == 0 ? Json() : Json("UNetMidBlock2DCrossAttn")}};
+  nlohmann::json config{
+      {"_class_name", "UNet2DConditionModel"},
+      {"in_channels", unet.required_size("input_blocks.0.0.weight", 1)},
+      {"out_channels", unet.required_size("out.2.weight", 0)},
+      {"block_out_channels", channels},
+      {"layers_per_block", resnets},
+      {"down_block_types", down_types},
+      {"up_block_types", up_types},
+      {"transformer_layers_per_block", depths},
+      {"cross_attention_dim", context_channels_of(weights, unet)},
+      {"attention_head_dim", heads},
+      {"use_linear_projection", is_linear},
+      {"mid_block_type", mid_depth == 0 ? nlohmann::json() : nlohmann::json("UNetMidBlock2DCrossAttn")}};
   if (const auto width = unet.size("time_embedding.cond_proj.weight", 1))
     config["time_cond_proj_dim"] = *width;
   return {config, file};

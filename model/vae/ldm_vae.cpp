@@ -123,12 +123,11 @@ StoredWeights canonical_ldm_vae(const StoredWeights& weights) {
   StoredWeights renamed;
   for (const auto& [name, weight] : weights)
     renamed.emplace(canonical_name_of(name, level_count).value_or(name), weight);
-  return canonical_vae(std::move(renamed));
+  return canonical_vae(renamed);
 }
 
 ModelConfig config_of_vae(const StoredWeights& weights, const std::filesystem::path& file) {
-  using Json = nlohmann::json;
-  Json channels, down_types, up_types;
+  nlohmann::json channels, down_types, up_types;
   const int64_t layer_count = layers_of(weights, 0);
   for (int64_t level = 0; level < kMostVaeParts && layers_of(weights, level) > 0; ++level) {
     channels.push_back(
@@ -137,18 +136,19 @@ ModelConfig config_of_vae(const StoredWeights& weights, const std::filesystem::p
     up_types.push_back("UpDecoderBlock2D");
   }
   if (channels.empty()) refuse_vae(file, "an encoder (encoder.down_blocks.0.resnets.0…)", "none");
-  return {Json{{"_class_name", "AutoencoderKL"},
-               {"in_channels", vae_size(weights, "encoder.conv_in.weight", 1, file)},
-               {"out_channels", vae_size(weights, "decoder.conv_out.weight", 0, file)},
-               {"latent_channels", vae_size(weights, "decoder.conv_in.weight", 1, file)},
-               {"block_out_channels", channels},
-               {"layers_per_block", layer_count},
-               {"down_block_types", down_types},
-               {"up_block_types", up_types},
-               {"scaling_factor", kScalingFactorOfSd},
-               {"use_quant_conv", weights.contains("quant_conv.weight")},
-               {"use_post_quant_conv", weights.contains("post_quant_conv.weight")},
-               {"mid_block_add_attention", weights.contains("encoder.mid_block.attentions.0.to_q.weight")}},
+  return {nlohmann::json{
+              {"_class_name", "AutoencoderKL"},
+              {"in_channels", vae_size(weights, "encoder.conv_in.weight", 1, file)},
+              {"out_channels", vae_size(weights, "decoder.conv_out.weight", 0, file)},
+              {"latent_channels", vae_size(weights, "decoder.conv_in.weight", 1, file)},
+              {"block_out_channels", channels},
+              {"layers_per_block", layer_count},
+              {"down_block_types", down_types},
+              {"up_block_types", up_types},
+              {"scaling_factor", kScalingFactorOfSd},
+              {"use_quant_conv", weights.contains("quant_conv.weight")},
+              {"use_post_quant_conv", weights.contains("post_quant_conv.weight")},
+              {"mid_block_add_attention", weights.contains("encoder.mid_block.attentions.0.to_q.weight")}},
           file};
 }
 

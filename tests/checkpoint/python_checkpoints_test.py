@@ -106,6 +106,11 @@ class PythonCheckpoints(unittest.TestCase):
         torch.save(weights(), self.folder / "a.ckpt")
         self.assert_same(self.opened("a.ckpt"), weights())
 
+    def test_a_list_of_tensors_by_their_numbers(self):
+        values = [torch.randn(4, 3), torch.randn(2).half()]
+        torch.save(values, self.folder / "a.pt")
+        self.assert_same(self.opened("a.pt"), {"0": values[0], "1": values[1]})
+
     def test_an_adapter_reader_gives_the_same(self):
         for name, options in (("new.pt", {}), ("old.pt", {"_use_new_zipfile_serialization": False})):
             torch.save({"state_dict": weights(), "epoch": 3}, self.folder / name, **options)
@@ -189,7 +194,7 @@ class PythonCheckpoints(unittest.TestCase):
     def test_what_is_no_dict_of_tensors_is_named(self):
         for value, words in (
             (torch.nn.Linear(2, 2), "torch.nn.modules.linear.Linear, which was not run"),
-            ([torch.ones(1)], "a list"),
+            ([torch.ones(1), 3], "a list"),
             ({"string_to_token": {"*": 265}, "string_to_param": {"*": torch.ones(1, 768)}, "name": "x", "step": 3}, "textual inversion"),
             ({"a": 1, "b": None}, 'a whole number under "a", None under "b"'),
         ):

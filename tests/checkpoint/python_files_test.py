@@ -116,7 +116,7 @@ class PythonFiles(unittest.TestCase):
 
         folder = self.folder
         for name, value, words in [
-            ("list", [torch.ones(1)], "a list"),
+            ("list", [torch.ones(1), None], "a list"),
             ("nested", {"model": {}, "other": {"w": torch.ones(1)}}, 'a dict under "model"'),
             ("step", {"step": 3}, 'a whole number under "step"'),
             ("loss", {"loss": 0.5}, "a floating-point number"),
