@@ -34,7 +34,10 @@ class Run {
         model_(options.model, options.vae),
         configs_(model_),
         latent_shape_(configs_.latent_shape(options.picture_size)),
-        sampler_(make_sampler()) {}
+        sampler_(make_sampler()) {
+    log::info(fmt::format("{}: {}", options.model.string(), model_.description()));
+    log::info(model_.load_noise_schedule(options.schedule).describe());
+  }
 
   // Adapters are read early so that a bad one is known early; they are small.
   void prepare_files() {

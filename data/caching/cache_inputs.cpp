@@ -67,6 +67,7 @@ CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
     const model::ModelSource model(options.model, options.vae);
+    log::info(fmt::format("{}: {}", options.model.string(), model.description()));
     const CacheSettings settings = settings_for(options, model, previous.value_or(CacheSettings()));
     std::vector<std::string> usable;
     std::vector<PlannedSample> samples;

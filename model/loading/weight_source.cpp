@@ -76,12 +76,13 @@ at::Tensor WeightSource::tensor(const std::string& name, std::initializer_list<i
   }
   const at::Tensor stored = weight.read();
   if (!at::isFloatingType(stored.scalar_type())) {
-    state_->quantised.push_back(fmt::format("{} is {}", full, at::toString(stored.scalar_type())));
+    state_->quantised.push_back(
+        fmt::format("{} is {}", weight.name_in_file, at::toString(stored.scalar_type())));
     return {};
   }
   if (const int64_t count = count_nonfinite(stored); count > 0)
-    state_->nonfinite.push_back(
-        fmt::format("{}: {} of {} values, in {}", full, count, stored.numel(), weight.file->path().string()));
+    state_->nonfinite.push_back(fmt::format("{}: {} of {} values, in {}", weight.name_in_file, count,
+                                            stored.numel(), weight.file->path().string()));
   return state_->prepared(full, stored);
 }
 
