@@ -1,5 +1,6 @@
 #include "common/error_report.h"
 
+#include <filesystem>
 #include <new>
 #include <system_error>
 
@@ -55,6 +56,12 @@ ErrorReport report_of(const std::exception_ptr& exception) {
     std::rethrow_exception(exception);
   } catch (const Error& error) {
     return {error.exit_code(), error.what()};
+  } catch (const std::filesystem::filesystem_error& error) {
+    const Error failure(ExitCode::kIo, {.what = "the file system refused something",
+                                        .seen = error.code().message(),
+                                        .where = error.path1().string(),
+                                        .advice = "check that this user may read it, and its name"});
+    return {failure.exit_code(), failure.what()};
   } catch (const std::system_error& error) {
     const bool is_limit = error.code() == std::errc::resource_unavailable_try_again;
     return is_limit ? thread_failure(error.what()) : defect(first_line_of(error.what()));

@@ -18,6 +18,9 @@ namespace {
 
 constexpr size_t kTensorsAtATime = 64;  // a file whose tensors must be copied is never in memory as a whole
 
+// Another one where the same files would get another hash.
+constexpr const char* kVersion = "identity 1: ";
+
 std::string text_of(const UNetConfig& config) {
   std::string text = fmt::format("unet in {} out {} groups {} eps {} linear {} flip {} shift {} centers {}",
                                  config.in_channels, config.out_channels, config.norm_group_count,
@@ -88,13 +91,14 @@ std::string text_of_weights(const StoredWeights& weights) {
 
 std::string identity_of(const Container& container, ModelPart part) {
   if (part == ModelPart::kTokenizer) return identity_of(container.tokenizer());
-  const std::string config = text_of_config(container, part);
+  const std::string config = kVersion + text_of_config(container, part);
   return checkpoint::HashMemory::of_this_user().hash_of(container.files_of(part), config, [&] {
     return checkpoint::sha256_of(config + "\n" + text_of_weights(container.weights_of(part)));
   });
 }
 
 std::string hash_of_files(const Container& container, ModelPart part) {
+  if (!std::filesystem::is_directory(container.path())) return "";  // there were only directories
   std::string hashes;
   const auto memory = checkpoint::HashMemory::of_this_user();
   for (const std::filesystem::path& file : container.files_of(part))

@@ -13,7 +13,7 @@ namespace sdlora::model {
 std::string identity_of(const Container& container, ModelPart part);
 
 // How earlier versions named a part of a directory: a hash over its files as they are. What they wrote
-// (caches, checkpoints) is compared with this.
+// (caches, checkpoints) is compared with this. Empty for a file.
 std::string hash_of_files(const Container& container, ModelPart part);
 
 }  // namespace sdlora::model

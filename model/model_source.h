@@ -27,7 +27,7 @@ class ModelSource {
   // The directory or file that `model` meant: of an id, that of its snapshot.
   std::filesystem::path path() const { return std::filesystem::absolute(model_->path()); }
 
-  // Of the container, for a person: "one file of Stable Diffusion 1.x; predicts epsilon, …".
+  // Of the container, for a person: "one file of Stable Diffusion 1.x; EMA weights not used: …".
   std::string description() const;
 
   bool has(ModelPart part) const;

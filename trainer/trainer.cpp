@@ -159,7 +159,8 @@ void Trainer::restore(const Saved& saved) {
   comm::fail_together(world_, [&] {
     if (!saved.found.checkpoint) return begin_from_adapter();
     RunState mine = run_state();
-    mine.model_hash = loaded_->model_source.hash_like(model::ModelPart::kUnet, saved.state.model_hash);
+    if (mine.model_hash != saved.state.model_hash)
+      mine.model_hash = loaded_->model_source.hash_like(model::ModelPart::kUnet, saved.state.model_hash);
     const std::string warning = check_resumable(saved.state, mine, config_.settings);
     if (!warning.empty() && world_.rank() == 0) log::warning(warning);
     loaded_->adapter.load(saved.found.checkpoint->adapter);
@@ -219,6 +220,7 @@ RunState Trainer::run_state() const {
           .cpu_kernels = describe_arithmetic(loaded_->mode.cpu_kernels),
           .data_hash = loaded_->dataset.manifest_sha256(),
           .model_hash = model_hash_,
+          .noise_schedule = loaded_->schedule.identity(),
           .init_adapter_hash = init_adapter_hash_,
           .settings = defining_settings(config_)};
 }

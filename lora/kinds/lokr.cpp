@@ -1,5 +1,7 @@
 #include "lora/kinds/lokr.h"
 
+#include <functional>
+
 #include <ATen/ATen.h>
 
 #include "lora/kinds/tucker.h"
@@ -9,30 +11,37 @@ namespace {
 
 constexpr const char* kPartsOfLokr = "lokr_w1 and lokr_w2, or their factors a and b";
 
-at::Tensor product_of(const ModuleParts& parts, Part a_part, Part b_part) {
-  const at::Tensor a = parts.matrix(a_part, kPartsOfLokr), b = parts.matrix(b_part, kPartsOfLokr);
-  parts.require(a.size(1) == b.size(0), b_part, "[r, columns] for a [rows, r]");
-  return at::mm(a, b);
+// Made when the weight is: a product of small factors may be of any size.
+struct LokrFactor {
+  int64_t rows, columns;
+  std::function<at::Tensor()> make;  // [rows, columns]
+};
+
+LokrFactor whole_factor(const at::Tensor& matrix) {
+  return {matrix.size(0), matrix.size(1), [matrix] { return matrix; }};
 }
 
-at::Tensor first_factor(const ModuleParts& parts) {  // [out1, in1]
-  return parts.has(Part::kLokrW1) ? parts.matrix(Part::kLokrW1, kPartsOfLokr)
+LokrFactor product_of(const ModuleParts& parts, Part a_part, Part b_part) {
+  const at::Tensor a = parts.matrix(a_part, kPartsOfLokr), b = parts.matrix(b_part, kPartsOfLokr);
+  parts.require(a.size(1) == b.size(0), b_part, "[r, columns] for a [rows, r]");
+  return {a.size(0), b.size(1), [a, b] { return at::mm(a, b); }};
+}
+
+LokrFactor first_factor(const ModuleParts& parts) {  // [out1, in1]
+  return parts.has(Part::kLokrW1) ? whole_factor(parts.matrix(Part::kLokrW1, kPartsOfLokr))
                                   : product_of(parts, Part::kLokrW1A, Part::kLokrW1B);
 }
 
-at::Tensor second_factor(const ModuleParts& parts) {  // [out2, in2, …] or [out2, in2 k k]
-  if (parts.has(Part::kLokrW2)) {
-    at::Tensor whole = parts.numbers(Part::kLokrW2, kPartsOfLokr);
-    parts.require(whole.dim() >= 2, Part::kLokrW2, "a matrix, or the kernel of a convolution");
-    return whole;
-  }
+LokrFactor second_factor(const ModuleParts& parts) {  // [out2, in2 k k]
+  if (parts.has(Part::kLokrW2)) return whole_factor(parts.matrix(Part::kLokrW2, kPartsOfLokr));
   if (!parts.has(Part::kLokrT2)) return product_of(parts, Part::kLokrW2A, Part::kLokrW2B);
   const at::Tensor core = parts.numbers(Part::kLokrT2, kPartsOfLokr);
   const at::Tensor a = parts.matrix(Part::kLokrW2A, kPartsOfLokr),
                    b = parts.matrix(Part::kLokrW2B, kPartsOfLokr);
   parts.require(core.dim() == 4 && core.size(0) == a.size(0) && core.size(1) == b.size(0), Part::kLokrT2,
                 "[r, r, k, k] for a [r, out] and b [r, in]");
-  return tucker_product(core, a, b);
+  return {a.size(1), b.size(1) * core.size(2) * core.size(3),
+          [core, a, b] { return tucker_product(core, a, b).flatten(1); }};
 }
 
 // [o1, i1] ⊗ [o2, m] → [o1 o2, i1 m]: the axes of a kernel are within m, as they are in the weight.
@@ -50,9 +59,9 @@ std::optional<int64_t> lokr_rank(const ModuleParts& parts) {
 }
 
 WeightChange lokr_change(const ModuleParts& parts, double scale) {
-  const at::Tensor first = first_factor(parts), second = second_factor(parts).flatten(1);
-  return matrix_change("LoKr", first.size(0) * second.size(0), first.size(1) * second.size(1),
-                       adding([=] { return kronecker(first, second).mul_(scale); }));
+  const LokrFactor first = first_factor(parts), second = second_factor(parts);
+  return matrix_change("LoKr", first.rows * second.rows, first.columns * second.columns,
+                       adding([=] { return kronecker(first.make(), second.make()).mul_(scale); }));
 }
 
 }  // namespace sdlora::lora

@@ -36,12 +36,16 @@ LowRankPair low_rank_pair(const ModuleParts& parts) {
 WeightChange low_rank_change(const LowRankPair& pair) {
   const at::Tensor a = pair.a.flatten(1), b = pair.b.flatten(1);  // [r, in k k], [out, r]
   const double scale = pair.rank() == 0 ? 0 : pair.scale();
-  return matrix_change("LoRA", b.size(0), a.size(1),
-                       [a, b, scale](const at::Tensor& weight, double strength) {
-                         // As LoraProjection merges: the same bytes.
-                         return at::addmm(weight.flatten(1), b, a, /*beta=*/1, /*alpha=*/strength * scale)
-                             .view(weight.sizes());
-                       });
+  WeightChange change =
+      matrix_change("LoRA", b.size(0), a.size(1), [a, b, scale](const at::Tensor& weight, double strength) {
+        // As LoraProjection merges: the same bytes.
+        return at::addmm(weight.flatten(1), b, a, /*beta=*/1, /*alpha=*/strength * scale)
+            .view(weight.sizes());
+      });
+  change.fits = [fits = std::move(change.fits)](at::IntArrayRef shape) {
+    return shape.size() >= 2 && fits(shape);
+  };
+  return change;
 }
 
 }  // namespace sdlora::lora

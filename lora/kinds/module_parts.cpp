@@ -44,7 +44,7 @@ double ModuleParts::number(Part part) const {
 at::Tensor ModuleParts::matrix(Part part, const std::string& whole) const {
   const at::Tensor values = numbers(part, whole);
   if (values.dim() < 2) refuse(part, "a matrix, or the kernel of a convolution", c10::str(values.sizes()));
-  return values.reshape({values.size(0), -1});
+  return values.flatten(1);
 }
 
 std::vector<std::string> ModuleParts::tensor_names() const {

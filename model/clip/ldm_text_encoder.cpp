@@ -16,7 +16,7 @@ namespace sdlora::model {
 namespace {
 
 constexpr int64_t kHeadWidth = 64;
-constexpr int64_t kWidthOfVitH = 1024, kLayersOfVitH = 24;
+constexpr int64_t kLayersOfVitH = 24;
 constexpr int64_t kMostLayersOfFile = 1'000;
 constexpr std::string_view kBlocks = "transformer.resblocks.";
 
@@ -50,7 +50,8 @@ std::optional<LayerName> in_block(const std::string& name) {
   int64_t layer = 0;
   const char* const begin = name.data() + kBlocks.size();
   const auto [end, error] = std::from_chars(begin, name.data() + name.size(), layer);
-  if (error != std::errc() || layer < 0 || end == name.data() + name.size() || *end != '.')
+  if (error != std::errc() || layer < 0 || layer > kMostLayersOfFile || end == name.data() + name.size() ||
+      *end != '.')
     return std::nullopt;
   return LayerName{layer, std::string(end + 1, name.data() + name.size())};
 }
@@ -63,7 +64,8 @@ int64_t unused_layer_of(const StoredWeights& weights) {
   const auto width = weights.find("positional_embedding");
   const bool is_vit_h =
       width != weights.end() && !width->second.shape.empty() && width->second.shape.back() == kWidthOfVitH;
-  return is_vit_h && last + 1 < kLayersOfVitH ? -1 : last;
+  if (!is_vit_h) return last;
+  return last + 1 < kLayersOfVitH ? -1 : kLayersOfVitH - 1;
 }
 
 // The rows of query, key and value in their stack.
@@ -118,6 +120,15 @@ ModelConfig config_of_text_encoder(const StoredWeights& weights, ClipTraining tr
           {"layer_norm_eps", 1e-5},
           {"hidden_act", training == ClipTraining::kOpenAi ? "quick_gelu" : "gelu"}},
       file};
+}
+
+StoredWeights without_unused_layer(StoredWeights weights) {
+  const auto norm = weights.find("final_layer_norm.weight");
+  if (norm != weights.end() && norm->second.shape == std::vector<int64_t>{kWidthOfVitH}) {
+    const std::string unused = fmt::format("encoder.layers.{}.", kLayersOfVitH - 1);
+    std::erase_if(weights, [&](const auto& entry) { return entry.first.starts_with(unused); });
+  }
+  return weights;
 }
 
 StoredWeights canonical_open_clip(const StoredWeights& weights) {

@@ -16,6 +16,11 @@ enum class ClipTraining { kOpenAi, kOpenClip };
 ModelConfig config_of_text_encoder(const StoredWeights& weights, ClipTraining training,
                                    const std::filesystem::path& file);
 
+inline constexpr int64_t kWidthOfVitH = 1024;
+
+// Of an OpenCLIP ViT-H that was converted to canonical names with all of its layers: without the last.
+StoredWeights without_unused_layer(StoredWeights weights);
+
 // From OpenCLIP's names without a prefix ("transformer.resblocks.0.attn.in_proj_weight") to canonical ones:
 // in_proj, whose rows are those of query, key and value, becomes three weights; the last layer,
 // text_projection and other left-overs go. What is unknown keeps its name.

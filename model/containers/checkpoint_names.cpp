@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <optional>
 #include <utility>
 
 namespace sdlora::model {
@@ -42,8 +44,8 @@ constexpr std::array<std::string_view, 14> kScheduleTables{"betas",
                                                            "posterior_mean_coef2",
                                                            "logvar",
                                                            "lvlb_weights"};
-constexpr std::array<std::string_view, 5> kMarkerTensors{"scale_factor", "v_pred", "ztsnr", "denoiser.sigmas",
-                                                         "model.v_pred"};
+constexpr std::array<std::string_view, 6> kMarkerTensors{"scale_factor", "v_pred",          "ztsnr",
+                                                         "model.ztsnr",  "denoiser.sigmas", "model.v_pred"};
 constexpr std::array<std::string_view, 4> kLeftOverPrefixes{kEmaPrefix, "embedding_manager",
                                                             "cond_stage_model.", "first_stage_model.loss."};
 
@@ -52,12 +54,13 @@ bool begins_with_any(std::string_view name, const std::array<std::string_view, c
   return std::ranges::any_of(prefixes, [name](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
-std::string usual_name(std::string_view name, std::string_view unet_prefix, bool has_plain_vae) {
+std::string usual_name(std::string_view name, std::optional<std::string_view> unet_prefix,
+                       bool has_plain_vae) {
   constexpr std::string_view kNesting = "state_dict.";
   if (name.starts_with(kNesting)) name.remove_prefix(kNesting.size());
-  if (!name.starts_with(kUnetPrefix) && name.starts_with(unet_prefix) &&
-      begins_with_any(name.substr(unet_prefix.size()), kUnetModules))
-    return std::string(kUnetPrefix) + std::string(name.substr(unet_prefix.size()));
+  if (unet_prefix && name.starts_with(*unet_prefix) &&
+      begins_with_any(name.substr(unet_prefix->size()), kUnetModules))
+    return std::string(kUnetPrefix) + std::string(name.substr(unet_prefix->size()));
   if (has_plain_vae && begins_with_any(name, kVaeModules)) return std::string(kVaePrefix) + std::string(name);
   for (const auto& [other, usual] : kOtherPrefixes)
     if (name.starts_with(other)) {
@@ -68,7 +71,9 @@ std::string usual_name(std::string_view name, std::string_view unet_prefix, bool
 }
 
 // Of a file without the usual one; empty when the names begin with the modules.
-std::string_view unet_prefix_in(const StoredWeights& weights) {
+std::optional<std::string_view> unet_prefix_in(const StoredWeights& weights) {
+  if (has_prefix(weights, kUnetPrefix) || has_prefix(weights, "state_dict.model.diffusion_model."))
+    return std::nullopt;
   for (const std::string_view prefix : kOtherUnetPrefixes)
     if (weights.contains(std::string(prefix) + "input_blocks.0.0.weight")) return prefix;
   return "";
@@ -77,14 +82,19 @@ std::string_view unet_prefix_in(const StoredWeights& weights) {
 }  // namespace
 
 StoredWeights with_usual_prefixes(const StoredWeights& weights) {
-  const std::string_view unet_prefix = unet_prefix_in(weights);
+  const std::optional<std::string_view> unet_prefix = unet_prefix_in(weights);
   const bool has_plain_vae =
       weights.contains("decoder.conv_in.weight") && !has_prefix(weights, "first_stage_model.");
   StoredWeights usual;
+  std::map<std::string, std::string> others;  // names that change
   for (const auto& [name, weight] : weights) {
-    const std::string renamed = usual_name(name, unet_prefix, has_plain_vae);
-    usual.emplace(usual.contains(renamed) ? name : renamed, weight);
+    std::string renamed = usual_name(name, unet_prefix, has_plain_vae);
+    if (renamed == name)
+      usual.emplace(name, weight);
+    else
+      others.emplace(name, std::move(renamed));
   }
+  for (const auto& [name, renamed] : others) keep(usual, renamed, name, weights.at(name));
   return usual;
 }
 

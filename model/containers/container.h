@@ -30,7 +30,7 @@ class Container {
 
   virtual std::filesystem::path path() const = 0;
 
-  // For a person: "Stable Diffusion 1.x in one file; 686 EMA tensors not used".
+  // For a person: "one file of Stable Diffusion 1.x; EMA weights not used: 688 (model_ema.decay, …)".
   virtual std::string description() const = 0;
 };
 

@@ -113,8 +113,12 @@ std::string DiffusersDirectory::description() const {
   std::string variants;
   for (const ModelPart part : {ModelPart::kUnet, ModelPart::kVae, ModelPart::kTextEncoder}) {
     if (!has(part)) continue;
-    const std::string variant = find_weight_files(directory_ / name_of(part)).variant;
-    if (!variant.empty()) variants += fmt::format("; {} from its {} weights", name_of(part), variant);
+    try {
+      const std::string variant = find_weight_files(directory_ / name_of(part)).variant;
+      if (!variant.empty()) variants += fmt::format("; {} from its {} weights", name_of(part), variant);
+    } catch (const Error&) {  // who needs the part says so
+      variants += fmt::format("; {} without weights", name_of(part));
+    }
   }
   return "a directory in diffusers layout" + variants;
 }

@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kLongestName = 96;
+constexpr const char* kVariableCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 constexpr const char* kDefaultRevision = "main";
 
 // Repositories that hold the same files under several names, since the first one is gone from the hub.
@@ -49,17 +50,15 @@ std::optional<std::string> environment(const char* name) {
 // "~" and "$VARIABLE" as Python's expanduser and expandvars.
 fs::path expanded(std::string text) {
   if (text == "~" || text.starts_with("~/")) text = environment("HOME").value_or("~") + text.substr(1);
-  for (size_t at = text.find('$'); at != std::string::npos; at = text.find('$', at + 1)) {
+  for (size_t at = text.find('$'); at != std::string::npos; at = text.find('$', at)) {
     const bool is_braced = text.substr(at + 1, 1) == "{";
     const size_t begin = at + (is_braced ? 2 : 1);
-    const auto is_part = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
-    const size_t end = static_cast<size_t>(
-        std::find_if_not(text.begin() + static_cast<std::ptrdiff_t>(begin), text.end(), is_part) -
-        text.begin());
+    const size_t end = std::min(text.find_first_not_of(kVariableCharacters, begin), text.size());
     const size_t after = is_braced ? end + 1 : end;
-    if (end == begin || (is_braced && text.substr(end, 1) != "}")) continue;
-    if (const auto value = environment(text.substr(begin, end - begin).c_str()))
-      text.replace(at, after - at, *value);
+    const bool is_variable = end > begin && (!is_braced || text.substr(end, 1) == "}");
+    const auto value = is_variable ? environment(text.substr(begin, end - begin).c_str()) : std::nullopt;
+    if (value) text.replace(at, after - at, *value);
+    at += value ? value->size() : 1;
   }
   return text;
 }
@@ -147,9 +146,17 @@ HubSnapshot find_in_hub_cache(const std::string& id_and_revision) {
                                    .expected = "ID@REVISION: a branch, a tag or a commit",
                                    .seen = id_and_revision});
   const fs::path cache = hub_cache();
-  for (const std::string& name : names_of(id))
-    if (const fs::path repository = cache / folder_name_of(name); fs::is_directory(repository))
+  std::optional<Error> first_failure;  // of a folder that a download has left incomplete
+  for (const std::string& name : names_of(id)) {
+    const fs::path repository = cache / folder_name_of(name);
+    if (!fs::is_directory(repository)) continue;
+    try {
       return snapshot_in_repository(repository, name, revision);
+    } catch (const Error& failure) {
+      if (!first_failure) first_failure = failure;
+    }
+  }
+  if (first_failure) throw Error(*first_failure);
   throw Error(ExitCode::kUsage,
               {.what = "there is no such model",
                .expected = "a directory, a checkpoint file, or an id whose files are in the local hub cache",

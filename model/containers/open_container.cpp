@@ -6,6 +6,7 @@
 #include "model/containers/diffusers_directory.h"
 #include "model/containers/hub_cache.h"
 #include "model/containers/single_file.h"
+#include "model/loading/weight_files.h"
 
 namespace sdlora::model {
 namespace {
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 fs::path resolve(const fs::path& model, const char* option) {
   const std::string text = model.string();
   if (fs::is_directory(model)) {
-    const std::string name = fs::absolute(model).lexically_normal().filename().string();
+    const std::string name = (fs::absolute(model) / "").lexically_normal().parent_path().filename().string();
     if (name.starts_with("models--") && fs::is_directory(model / "snapshots"))
       return snapshot_in_repository(model, name, "main").directory;
     return model;
@@ -41,6 +42,13 @@ fs::path resolve(const fs::path& model, const char* option) {
                .advice = fmt::format("check {}", option)});
 }
 
+// The weights of a folder with a config, which says what the weights alone do not (a scaling factor).
+bool is_of_a_vae_folder(const fs::path& file) {
+  if (!fs::exists(file.parent_path() / "config.json")) return false;
+  const std::vector<fs::path> weights = find_weight_files(file.parent_path()).files;
+  return weights.size() == 1 && weights.front() == file;
+}
+
 }  // namespace
 
 std::shared_ptr<const Container> open_container(const fs::path& model) {
@@ -51,7 +59,11 @@ std::shared_ptr<const Container> open_container(const fs::path& model) {
 
 std::shared_ptr<const Container> open_vae_container(const fs::path& vae) {
   const fs::path place = resolve(vae, "--vae");
-  if (!fs::is_directory(place)) return SingleFile::of_vae(place);
+  if (!fs::is_directory(place)) {
+    if (is_of_a_vae_folder(fs::absolute(place)))
+      return std::make_shared<VaeFolder>(fs::absolute(place).parent_path());
+    return SingleFile::of_vae(place);
+  }
   if (fs::is_directory(place / "vae")) return std::make_shared<DiffusersDirectory>(place);
   return std::make_shared<VaeFolder>(place);
 }

@@ -22,7 +22,8 @@ std::optional<FoundPrediction> said_by_yaml(const std::filesystem::path& checkpo
   if (!std::filesystem::is_regular_file(file)) return std::nullopt;
   try {
     const YAML::Node model = YAML::Load(read_text(file))["model"];
-    const YAML::Node said = model && model["params"] ? model["params"]["parameterization"] : YAML::Node();
+    if (!model || !model.IsMap() || !model["params"] || !model["params"].IsMap()) return std::nullopt;
+    const YAML::Node said = model["params"]["parameterization"];  // absent for epsilon
     return FoundPrediction{.is_velocity = said && said.IsScalar() && said.Scalar() == "v",
                            .has_zero_terminal_snr = false,
                            .reason = "parameterization in " + file.filename().string()};
@@ -43,20 +44,16 @@ std::optional<FoundPrediction> said_by_metadata(const StoredWeights& whole) {
   const bool is_velocity = found->second == "v" || found->second == "v_prediction";
   if (!is_velocity && found->second != "epsilon") return std::nullopt;
   return FoundPrediction{.is_velocity = is_velocity,
-                         .has_zero_terminal_snr = has_ending(whole, "ztsnr"),
+                         .has_zero_terminal_snr = false,
                          .reason = "modelspec.prediction_type in the file"};
 }
 
-}  // namespace
-
-FoundPrediction find_prediction_type(const StoredWeights& unet, const StoredWeights& whole,
-                                     const std::filesystem::path& file) {
+FoundPrediction found_without_markers(const StoredWeights& unet, const StoredWeights& whole,
+                                      const std::filesystem::path& file) {
   if (const auto said = said_by_yaml(file)) return *said;
   if (const auto said = said_by_metadata(whole)) return *said;
   if (has_ending(whole, "v_pred"))
-    return {.is_velocity = true,
-            .has_zero_terminal_snr = has_ending(whole, "ztsnr"),
-            .reason = "a tensor v_pred in the file"};
+    return {.is_velocity = true, .has_zero_terminal_snr = false, .reason = "a tensor v_pred in the file"};
   const auto projection = unet.find("input_blocks.1.1.proj_in.weight");
   const bool is_sd1 = projection == unet.end() || projection->second.shape.size() != 2;
   if (is_sd1)
@@ -68,6 +65,15 @@ FoundPrediction find_prediction_type(const StoredWeights& unet, const StoredWeig
   return {.is_velocity = is_velocity,
           .has_zero_terminal_snr = false,
           .reason = "guessed for Stable Diffusion 2.x from the spread of a bias"};
+}
+
+}  // namespace
+
+FoundPrediction find_prediction_type(const StoredWeights& unet, const StoredWeights& whole,
+                                     const std::filesystem::path& file) {
+  FoundPrediction found = found_without_markers(unet, whole, file);
+  found.has_zero_terminal_snr = found.is_velocity && has_ending(whole, "ztsnr");
+  return found;
 }
 
 }  // namespace sdlora::model

@@ -25,7 +25,7 @@ StoredWeights canonical_ldm_unet(const StoredWeights& weights, const std::filesy
   const LdmUnetNames names(UNetConfig::read(config_of_ldm_unet(weights, file)));
   StoredWeights renamed;
   for (const auto& [name, weight] : weights)
-    renamed.emplace(names.diffusers_name(name).value_or(name), weight);
+    keep(renamed, names.diffusers_name(name).value_or(name), name, weight);
   return renamed;
 }
 
@@ -75,7 +75,11 @@ std::shared_ptr<const Container> SingleFile::of_vae(std::filesystem::path file) 
 }
 
 bool SingleFile::is_sd2() const {
-  return has_prefix(weights_, kOpenClipPrefix);
+  if (has_prefix(weights_, kOpenClipPrefix)) return true;
+  const auto embedding =
+      weights_.find(std::string(kClipPrefix) + "text_model.embeddings.token_embedding.weight");
+  return embedding != weights_.end() && !embedding->second.shape.empty() &&
+         embedding->second.shape.back() == kWidthOfVitH;
 }
 
 bool SingleFile::has(ModelPart part) const {
@@ -115,8 +119,9 @@ StoredWeights SingleFile::weights_of(ModelPart part) const {
     case ModelPart::kVae:
       return canonical_ldm_vae(without_training(part_of(weights_, kVaePrefix)));
     case ModelPart::kTextEncoder:
-      return is_sd2() ? canonical_open_clip(part_of(weights_, kOpenClipPrefix))
-                      : canonical_text_encoder(part_of(weights_, kClipPrefix));
+      return has_prefix(weights_, kOpenClipPrefix)
+                 ? canonical_open_clip(part_of(weights_, kOpenClipPrefix))
+                 : without_unused_layer(canonical_text_encoder(part_of(weights_, kClipPrefix)));
     default:
       throw Error(ExitCode::kInternal, "this part has no weights");
   }

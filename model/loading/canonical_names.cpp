@@ -37,12 +37,6 @@ bool is_unused_by_text_encoder(std::string_view name) {
   return name == "text_projection.weight" || name == "logit_scale" || name.ends_with("position_ids");
 }
 
-// A file that has a tensor under both its names keeps the second as it is, to be reported as unexpected.
-void keep(StoredWeights& canonical, const std::string& name, const std::string& name_before,
-          const StoredWeight& weight) {
-  canonical.emplace(canonical.contains(name) ? name_before : name, weight);
-}
-
 }  // namespace
 
 StoredWeights canonical_vae(const StoredWeights& weights) {

@@ -12,6 +12,11 @@ at::Tensor StoredWeight::read() const {
   return whole.narrow(0, first_row, shape.front()).reshape(shape);
 }
 
+void keep(StoredWeights& weights, const std::string& name, const std::string& name_before,
+          const StoredWeight& weight) {
+  weights.emplace(weights.contains(name) ? name_before : name, weight);
+}
+
 StoredWeights weights_in(const std::vector<std::filesystem::path>& files) {
   StoredWeights weights;
   for (const std::filesystem::path& path : files) {

@@ -26,6 +26,11 @@ struct StoredWeight {
 
 using StoredWeights = std::map<std::string, StoredWeight>;  // by canonical name
 
+// Under `name`, or, where that is taken already, under the one that it had before, to be reported as
+// unexpected.
+void keep(StoredWeights& weights, const std::string& name, const std::string& name_before,
+          const StoredWeight& weight);
+
 // All tensors of the files, under the names that they have there. Throws what open_tensor_file throws, and
 // Error(kBadData) for a name that two files hold.
 StoredWeights weights_in(const std::vector<std::filesystem::path>& files);

@@ -95,9 +95,11 @@ at::Tensor WeightSource::added(const std::string& name, std::initializer_list<in
 at::Tensor WeightSource::matrix(const std::string& name, int64_t out, int64_t in) const {
   const std::string full = full_name(name);
   const auto entry = state_->weights.find(full);
-  if (entry != state_->weights.end() && entry->second.shape == std::vector<int64_t>{out, in, 1, 1})
-    return tensor(name, {out, in, 1, 1}).view({out, in});
-  return tensor(name, {out, in});
+  const bool is_kernel =
+      entry != state_->weights.end() && entry->second.shape == std::vector<int64_t>{out, in, 1, 1};
+  if (!is_kernel) return tensor(name, {out, in});
+  const at::Tensor kernel = tensor(name, {out, in, 1, 1});
+  return kernel.defined() ? kernel.view({out, in}) : kernel;
 }
 
 void WeightSource::ignore(const std::string& name) const {

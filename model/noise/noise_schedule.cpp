@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "checkpoint/sha256.h"
 #include "common/error.h"
 #include "model/noise/betas.h"
 
@@ -88,6 +89,15 @@ NoiseSchedule::NoiseSchedule(const ModelConfig& config, const NoiseWish& wish) {
   if (has_zero_terminal_snr_) betas = rescale_to_zero_terminal_snr(betas);
   alphas_cumprod_ = (1 - betas).cumprod(0);
   alphas_cumprod_on_device_ = alphas_cumprod_;
+}
+
+std::string NoiseSchedule::identity() const {
+  const at::Tensor alphas = alphas_cumprod_.contiguous();
+  const std::string hash =
+      checkpoint::sha256_of({static_cast<const char*>(alphas.const_data_ptr()), alphas.nbytes()});
+  return fmt::format("{}, SHA-256 of its {} timesteps {}",
+                     prediction_type_ == PredictionType::kEpsilon ? "epsilon" : "velocity", timestep_count(),
+                     hash);
 }
 
 NoiseSchedule NoiseSchedule::on(at::Device device) const {

@@ -36,6 +36,9 @@ class NoiseSchedule {
   // where.
   const std::string& describe() const { return description_; }
 
+  // What decides what is learnt, equal for equal schedules wherever they are from.
+  std::string identity() const;
+
   // [T] f32, on the CPU. The last is 0 where the terminal SNR is.
   const at::Tensor& alphas_cumprod() const { return alphas_cumprod_; }
 

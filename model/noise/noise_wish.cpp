@@ -11,7 +11,7 @@ void NoiseWish::declare(OptionGroup group) {
       .one_of(prediction_words());
   group
       .add("zero-terminal-snr", zero_terminal_snr, Scope::kResult,
-           "whether the last timestep is noise alone: on or off; auto: as the model's scheduler file says")
+           "whether the last timestep is noise alone: on or off; auto: as the model's files say")
       .one_of(zero_snr_words());
 }
 

@@ -122,7 +122,7 @@ StoredWeights canonical_ldm_vae(const StoredWeights& weights) {
   const int64_t level_count = levels_of_ldm(weights);
   StoredWeights renamed;
   for (const auto& [name, weight] : weights)
-    renamed.emplace(canonical_name_of(name, level_count).value_or(name), weight);
+    keep(renamed, canonical_name_of(name, level_count).value_or(name), name, weight);
   return canonical_vae(renamed);
 }
 

@@ -57,6 +57,7 @@ std::string to_json(const RunState& state) {
                               {"data_sha256", state.data_hash},
                               {"model_sha256", state.model_hash},
                               {"settings", state.settings}};
+  if (!state.noise_schedule.empty()) json["noise_schedule"] = state.noise_schedule;
   if (!state.init_adapter_hash.empty()) json["init_adapter_sha256"] = state.init_adapter_hash;
   return json.dump(2) + "\n";
 }
@@ -75,6 +76,7 @@ RunState run_state_from_json(const std::string& json, const std::string& where) 
         .cpu_kernels = values.value("cpu_kernels", describe(model::kernels::CpuKernels{})),
         .data_hash = values.at("data_sha256").get<std::string>(),
         .model_hash = values.at("model_sha256").get<std::string>(),
+        .noise_schedule = values.value("noise_schedule", std::string()),
         .init_adapter_hash = values.value("init_adapter_sha256", std::string()),
         .settings = values.at("settings").get<std::map<std::string, std::string>>()};
     if (!is_possible(state)) throw nlohmann::json::other_error::create(501, "an impossible number", &values);
@@ -110,6 +112,8 @@ std::string check_resumable(const RunState& saved, const RunState& mine, const S
   }
   differences.compare("data", saved.data_hash, mine.data_hash);
   differences.compare("model", saved.model_hash, mine.model_hash);
+  if (!saved.noise_schedule.empty())  // earlier versions do not say
+    differences.compare("noise schedule", saved.noise_schedule, mine.noise_schedule);
   differences.compare("init-adapter", saved.init_adapter_hash, mine.init_adapter_hash);
   const auto warn_of_rounding = [&](const std::string& name, const std::string& saved_value,
                                     const std::string& my_value) {

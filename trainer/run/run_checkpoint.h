@@ -17,6 +17,7 @@ struct RunState {
   std::string cpu_kernels;                      // describe_arithmetic()
   std::string data_hash;                        // SHA-256 of the cache's manifest
   std::string model_hash;                       // SHA-256 of the UNet
+  std::string noise_schedule;                   // NoiseSchedule::identity(); empty: not said
   std::string init_adapter_hash;                // SHA-256 of the file of --init-adapter; empty: none
   std::map<std::string, std::string> settings;  // defining_settings()
 };

@@ -34,6 +34,13 @@ TEST(CheckpointNames, GetTheUsualPrefixWhicheverTheyHad) {
               testing::ElementsAre("model.diffusion_model.out.0.bias"));
 }
 
+TEST(CheckpointNames, ThatAreUsualComeBeforeOthers) {
+  EXPECT_THAT(usual_names_of({"diffusion_model.input_blocks.0.0.weight",
+                              "model.diffusion_model.input_blocks.0.0.weight"}),
+              testing::ElementsAre("diffusion_model.input_blocks.0.0.weight",
+                                   "model.diffusion_model.input_blocks.0.0.weight"));
+}
+
 TEST(CheckpointNames, StayWhereTwoWouldBecomeOne) {
   EXPECT_THAT(usual_names_of({"first_stage_model.decoder.conv_in.bias", "vae.decoder.conv_in.bias"}),
               testing::ElementsAre("first_stage_model.decoder.conv_in.bias", "vae.decoder.conv_in.bias"));

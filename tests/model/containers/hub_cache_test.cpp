@@ -97,6 +97,18 @@ TEST_F(HubCache, SaysWhereItLookedAndHowToFetch) {
                              HasSubstr("models--a--b"), HasSubstr("hf download a/b")));
 }
 
+TEST_F(HubCache, IsSoughtOnceWhereAVariableNamesItself) {
+  ::setenv("HF_HOME", "x$HF_HOME/${HF_HOME", 1);
+  EXPECT_THAT(error_of([] { find_in_hub_cache("a/b"); }), HasSubstr("xx$HF_HOME/${HF_HOME/${HF_HOME/hub"));
+}
+
+TEST_F(HubCache, OfAModelThatIsThereInPartIsPassedOverForACopy) {
+  const fs::path cache = folder_ / ".cache/huggingface/hub";
+  fs::create_directories(cache / "models--runwayml--stable-diffusion-v1-5/refs");
+  const fs::path there = put(cache, "models--sd-legacy--stable-diffusion-v1-5", kCommit);
+  EXPECT_EQ(find_in_hub_cache("runwayml/stable-diffusion-v1-5").directory, there);
+}
+
 TEST_F(HubCache, KnowsIdsFromPaths) {
   for (const char* id : {"gpt2", "a/b", "runwayml/stable-diffusion-v1-5@fp16", "A_b.c/d-e"})
     EXPECT_TRUE(is_hub_id(id)) << id;

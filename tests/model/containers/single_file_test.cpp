@@ -85,9 +85,24 @@ TEST_F(ASingleFile, PredictsWhatItsMetadataAMarkerOrAYamlFileSay) {
   EXPECT_EQ(prediction_of(file), PredictionType::kVelocity);
   EXPECT_THAT(NoiseSchedule(file.config_of(ModelPart::kScheduler)).describe(),
               HasSubstr("predicts velocity (parameterization in model.yaml)"));
+  for (const char* other : {"", "a: b", "model: 3", "model:\n  params: 1"}) {
+    write_bytes(folder_ / "model.yaml", other);
+    EXPECT_THAT(NoiseSchedule(file_of(small_checkpoint()).config_of(ModelPart::kScheduler)).describe(),
+                HasSubstr("assumed of Stable Diffusion 1.x"));
+  }
   write_bytes(folder_ / "model.yaml", "model: [");
   EXPECT_THAT(error_of([&] { file_of(small_checkpoint()).config_of(ModelPart::kScheduler); }),
               HasSubstr("65 cannot read the YAML"));
+}
+
+TEST_F(ASingleFile, HasAZeroTerminalSnrWhereAMarkerSaysSo) {
+  NamedTensors tensors = small_checkpoint();
+  tensors["ztsnr"] = at::empty({0});
+  const Metadata velocity{{"modelspec.prediction_type", "v_prediction"}};
+  EXPECT_TRUE(
+      NoiseSchedule(file_of(tensors, velocity).config_of(ModelPart::kScheduler)).has_zero_terminal_snr());
+  EXPECT_FALSE(NoiseSchedule(file_of(small_checkpoint(), velocity).config_of(ModelPart::kScheduler))
+                   .has_zero_terminal_snr());
 }
 
 TEST_F(ASingleFile, CountsWhatItDoesNotUse) {

@@ -65,8 +65,8 @@ TEST(TrainConfig, RunOptionsAreAlikeOnAllRanks) {
 
 TEST(TrainConfig, RankOptionsAreARanksOwn) {
   EXPECT_EQ(names_of(Scope::kRank),
-            (Names{"model", "vae", "data", "output", "img-size", "init-adapter", "device", "cpu-threads", "resume",
-                   "validation-data", "preview-prompts", "metrics-port", "metrics-address",
+            (Names{"model", "vae", "data", "output", "img-size", "init-adapter", "device", "cpu-threads",
+                   "resume", "validation-data", "preview-prompts", "metrics-port", "metrics-address",
                    "metrics-advertise", "trace-dir", "step-timeout", "startup-timeout", "term-saves"}));
 }
 
