@@ -61,7 +61,8 @@ void AdapterEdits::add(const std::string& weight_name, const Edit& edit, double 
 
 const AdapterEdits::Edits* AdapterEdits::find(const std::string& weight_name) const {
   auto found = edits_.find(weight_name);
-  if (found == edits_.end()) found = edits_.find("text_model." + weight_name);  // transformers 5's names
+  if (found == edits_.end())
+    found = edits_.find("text_model." + weight_name);  // WeightSource's names are without
   return found == edits_.end() ? nullptr : &found->second;
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds everything and runs the tests; installs what is missing first.
 #
-#   bash tests/run.sh                    all but the slow ones (about 40 minutes from nothing on 2 cores)
+#   bash tests/run.sh                    all but the slow ones (about 50 minutes from nothing on 2 cores)
 #   bash tests/run.sh -L unit            one label: unit, mpi, parity, system, repository
 #   bash tests/run.sh -R exact_sum       tests whose name matches
 #   bash tests/run.sh --slow             the slow ones too: full-size Stable Diffusion, needs 12 GB of memory

@@ -29,10 +29,7 @@ class Names {
         weights_, [part](const auto& entry) { return entry.first.find(part) != std::string::npos; });
   }
 
-  bool has_any_beginning(const std::string& prefix) const {
-    const auto found = weights_.lower_bound(prefix);
-    return found != weights_.end() && found->first.starts_with(prefix);
-  }
+  bool has_any_beginning(std::string_view prefix) const { return has_prefix(weights_, prefix); }
 
   // -1 when there is none of that name, with or without the UNet's prefix.
   int64_t size(const std::string& name, size_t dimension) const {

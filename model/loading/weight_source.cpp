@@ -102,17 +102,6 @@ at::Tensor WeightSource::matrix(const std::string& name, int64_t out, int64_t in
   return kernel.defined() ? kernel.view({out, in}) : kernel;
 }
 
-void WeightSource::ignore(const std::string& name) const {
-  state_->used.insert(full_name(name));
-}
-
-void WeightSource::ignore_all_at(const std::string& name) const {
-  const std::string prefix = full_name(name) + ".";
-  for (auto entry = state_->weights.lower_bound(prefix);
-       entry != state_->weights.end() && entry->first.starts_with(prefix); ++entry)
-    state_->used.insert(entry->first);
-}
-
 void WeightSource::finish() const {
   const std::string where = state_->where.string();
   if (!state_->quantised.empty())

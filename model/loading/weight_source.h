@@ -44,12 +44,6 @@ class WeightSource {
   // tensor where there are none.
   at::Tensor added(const std::string& name, std::initializer_list<int64_t> shape) const;
 
-  // A name under this place that files may hold and the architecture does not use, for example a buffer.
-  void ignore(const std::string& name) const;
-
-  // The same for every name under the place at(name).
-  void ignore_all_at(const std::string& name) const;
-
   // Throws Error(kBadData) that lists what did not fit, if anything; what is no floating-point number
   // (quantised) and what is NaN or infinite first.
   void finish() const;

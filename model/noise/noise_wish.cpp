@@ -5,9 +5,7 @@ namespace sdlora::model {
 void NoiseWish::declare(OptionGroup group) {
   group
       .add("prediction-type", prediction, Scope::kResult,
-           "what the UNet was trained to predict: epsilon or v_prediction; auto: as the model's scheduler "
-           "file "
-           "says")
+           "what the UNet was trained to predict: epsilon or v_prediction; auto: as the model's files say")
       .one_of(prediction_words());
   group
       .add("zero-terminal-snr", zero_terminal_snr, Scope::kResult,

@@ -10,6 +10,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
+#include "model/loading/canonical_names.h"
 #include "tests/support/error_of.h"
 
 namespace sdlora::model {
@@ -118,16 +119,18 @@ TEST_F(WeightSources, RefuseIntegersAsQuantised) {
 }
 
 TEST_F(WeightSources, LeaveOutWhatThePartDoesNotUse) {
-  const WeightSource weights =
-      source_of({write("model.safetensors", {{"a", at::ones({1})},
-                                             {"vision_model.b.c", at::ones({1}, at::kLong)},
-                                             {"vision_model.d", at::ones({1})},
-                                             {"vision_models", at::ones({1})}})});
-  weights.tensor("a", {1});
-  weights.ignore_all_at("vision_model");
-  EXPECT_THAT(refusal_by(weights), AllOf(HasSubstr("1 unexpected"), HasSubstr("vision_models")));
-  weights.ignore("vision_models");
-  weights.finish();
+  const auto weights_with = [this](checkpoint::NamedTensors more) {
+    more.merge(checkpoint::NamedTensors{{"a", at::ones({1})},
+                                        {"vision_model.b.c", at::ones({1}, at::kLong)},
+                                        {"vision_model.d", at::ones({1})}});
+    const WeightSource weights(canonical_text_encoder(weights_in({write("model.safetensors", more)})),
+                               "the model", {});
+    weights.tensor("a", {1});
+    return weights;
+  };
+  EXPECT_THAT(refusal_by(weights_with({{"vision_models", at::ones({1})}})),
+              AllOf(HasSubstr("1 unexpected"), HasSubstr("vision_models")));
+  weights_with({}).finish();
 }
 
 }  // namespace
