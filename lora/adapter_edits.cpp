@@ -26,7 +26,7 @@ void check_shapes(const AdapterFile& adapter, const ModelModule& module, const M
   if (change.weight.edit && !change.weight.fits(module.shape))
     refuse_shape(adapter, module.path, change.tensor_names, shape,
                  fmt::format("{} of {}", change.weight.kind, change.weight.shape));
-  if (change.bias && change.bias_size != module.shape.front())
+  if (change.bias && change.bias_size != 0 && change.bias_size != module.shape.front())
     refuse_shape(adapter, module.path, change.tensor_names, fmt::format("a bias [{}]", module.shape.front()),
                  fmt::format("[{}]", change.bias_size));
 }

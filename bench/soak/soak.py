@@ -1,13 +1,14 @@
 """A soak: trainings of the small model under `launcher run`, on 1 to 4 ranks, to which something bad happens every few seconds; each must
 end in the bytes of the run that was left alone.
 
-    python bench/soak/soak.py                                  30 minutes
+    python bench/soak/soak.py                                  an hour
     python bench/soak/soak.py --minutes 2
     python bench/soak/soak.py --record bench/results/soak.md   and write the table there
 
 Use the Python of the build's environment (bash launcher/setup.sh prints its folder). Faults: a rank is killed, crashes or hangs, mpirun or
-the launcher is killed, USR1 preempts the run (it goes on with another number of ranks), the newest checkpoint is damaged. One picture of
-the data makes loss and gradient overflow, so that every other step is skipped on every rank. Ends with 1 when any run differs.
+the launcher is killed, USR1, TERM or HUP preempts the run (it goes on with another number of ranks), the newest checkpoint is damaged,
+every process is stopped for a while, the reader of the output is gone, /dev/shm is full, a control group leaves too little memory. Needs
+root (for a /dev/shm and a group of its own). One picture of the data makes loss and gradient overflow, so that every other step is skipped on every rank. Ends with 1 when any run differs.
 """
 import argparse
 import datetime
@@ -25,6 +26,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
+import enclosure
 import faults
 import poisoned_cache
 import programs
@@ -41,6 +43,7 @@ class Tally:
 
     def __init__(self):
         self.faults = {}                # name → how often
+        self.unharmed = 0               # attempts that went on after a fault that must not end them
         self.noticed = {"dead": [], "hang": [], "preempted": []}  # seconds until the attempt was over
         self.back = []                  # seconds from the end of an attempt to the first new step of the next
         self.lost = {"preempted": [], "other": []}                # steps an attempt had done and the next repeats
@@ -73,25 +76,25 @@ class Soak:
         print(f"undisturbed: {self.arguments.steps} steps in {self.undisturbed_seconds:.1f} s on 2 ranks, "
               f"{sum(record['skipped'] for record in runs.records_of(run))} of them skipped", flush=True)
 
-    def start_launcher(self, run):
+    def start_launcher(self, run, place):
         ranks = self.chance.randint(1, MAXIMUM_RANKS)
         words = [programs.BUILD / "bin/launcher", "run", "--np", ranks, "--first-pause", 1, "--stall-timeout", self.arguments.stall_timeout,
                  "--", *self.options(run, self.arguments.step_timeout)]
-        log = open(run.with_suffix(".output"), "ab")
-        return subprocess.Popen(list(map(str, words)), stdout=log, stderr=log, env=programs.ENVIRONMENT)
+        return place.start(words, run.with_suffix(".output"), programs.ENVIRONMENT)
 
     def disturbed(self, number, strike_until):
         """One run, from its first start to its end, to which nothing more happens after a moment of the monotonic clock."""
         run = self.folder / f"run-{number}"
+        place = enclosure.Enclosure(f"sdlora-soak-{os.getpid()}-{number}")
         start = time.monotonic()
-        launcher = self.start_launcher(run)
+        launcher = self.start_launcher(run, place)
         while True:
             assert time.monotonic() < strike_until + LONGEST_END_SECONDS, f"run {number} does not end; see {run}"
             strike_at = time.monotonic() + self.chance.expovariate(1 / self.arguments.every)
             while launcher.poll() is None and time.monotonic() < strike_at:
                 time.sleep(0.02)
             if launcher.poll() is None and time.monotonic() < strike_until:
-                self.strike(launcher, run)
+                self.strike(launcher, run, place)
             if launcher.poll() is None:
                 continue
             self.wait_for_the_dead(run)
@@ -102,19 +105,23 @@ class Soak:
                 print(f"run {number}: the launcher left with {launcher.returncode}; started again", flush=True)
             ended_at, steps, log = time.time(), runs.last_step(run), self.inode(run)
             kind = "preempted" if launcher.returncode == STOPPED else "other"
-            launcher = self.start_launcher(run)
+            launcher = self.start_launcher(run, place)
             self.wait_until_it_works(launcher, run, kind, ended_at, steps, log)
         self.tally.wall_seconds += time.monotonic() - start
+        place.close()
         self.judge(run, number)
 
-    def strike(self, launcher, run):
-        fault, victim = faults.draw(self.chance), faults.Victim(launcher, run, self.chance)
+    def strike(self, launcher, run, place):
+        fault, victim = faults.draw(self.chance), faults.Victim(launcher, run, place, self.chance)
         attempts, struck_at = victim.attempts(), time.time()
         if not victim.processes("trainer") or fault(victim) is None:
             return
         name = fault.__name__
         self.tally.faults[name] = self.tally.faults.get(name, 0) + 1
         self.tally.spoilt += fault is faults.spoil_the_newest_checkpoint
+        if fault in faults.HARMLESS:
+            self.watch_it_go_on(victim, attempts)
+            return
         if fault is faults.kill_the_launcher:
             launcher.wait()
             self.wait_for_the_dead(run)
@@ -126,11 +133,22 @@ class Soak:
         record = json.loads((run / "attempts.jsonl").read_text().splitlines()[-1])
         if record["exit_code"] == 0:
             return  # it was done before it was hit
-        kind = {faults.preempt: "preempted", faults.hang_a_rank: "hang"}.get(fault, "dead")
+        kind = "preempted" if fault in faults.PREEMPTING else "hang" if fault is faults.hang_a_rank else "dead"
         ended_at = runs.seconds_since(0, record["end"])
         self.tally.noticed[kind].append(ended_at - struck_at)
-        if fault is not faults.preempt:
+        if fault not in faults.PREEMPTING:
             self.wait_until_it_works(launcher, run, "other", ended_at, record["step"], self.inode(run))
+
+    def watch_it_go_on(self, victim, attempts):
+        """The next step comes, or the end of the training, and no other end of the attempt."""
+        step = runs.last_step(victim.run)
+        runs.wait_for(lambda: runs.last_step(victim.run) > step or victim.attempts() > attempts or victim.launcher.poll() is not None,
+                      "a step after a stop")
+        ended = (victim.run / "attempts.jsonl").read_text().splitlines()[attempts:] if victim.attempts() > attempts else []
+        if any(json.loads(line)["exit_code"] != 0 for line in ended):
+            self.tally.different.append(f"{victim.run.name}: an attempt ended because it was stopped for a while")
+        else:
+            self.tally.unharmed += 1
 
     def wait_until_it_works(self, launcher, run, kind, ended_at, steps_done, old_log):
         """Until the next attempt, which begins a metrics.jsonl of its own, has done its first step."""
@@ -202,6 +220,7 @@ def table(soak, minutes):
              f"| steps lost on preemption | {quantiles(tally.lost['preempted'])} |",
              f"| steps lost otherwise | {quantiles(tally.lost['other'])} |",
              f"| damaged newest checkpoints: skipped with a reason | {tally.skipped_checkpoints} of {tally.spoilt} |",
+             f"| stopped for a while: the attempt went on | {tally.unharmed} of {tally.faults.get('stop_for_a_while', 0)} |",
              f"| times the launcher gave up and was started again by hand | {tally.given_up} |",
              f"| goodput: time in steps that count / wall time | {100 * tally.useful_seconds / tally.wall_seconds:.0f} % |"]
     return "\n".join([*lines, *tally.different]) + "\n"
@@ -209,7 +228,7 @@ def table(soak, minutes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30, help="of faults; the run under way then is finished in peace (default 30)")
+    parser.add_argument("--minutes", type=float, default=60, help="of faults; the run under way then is finished in peace (default 60)")
     parser.add_argument("--every", type=float, default=10, help="seconds between faults, on average (default 10)")
     parser.add_argument("--steps", type=int, default=100, help="of each run (default 100)")
     parser.add_argument("--checkpoint-every", type=int, default=10, help="steps (default 10)")

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <string_view>
 
 #include <fcntl.h>
@@ -57,15 +58,26 @@ std::vector<std::string> with_ours(const std::vector<std::string>& added) {
   return all;
 }
 
+// What the kernel adds to a process' own size when it looks for one to kill for want of memory, of 1,000.
+// Half the memory more than ours: the supervisor, which starts a run again, must not be the one.
+std::string more_readily_killed() {
+  int own = 0;
+  std::ifstream("/proc/self/oom_score_adj") >> own;
+  return std::to_string(std::min(own + 500, 1000));
+}
+
 // In the child, between fork and exec: only calls that are safe there. Reports errno through `report`.
 [[noreturn]] void become(char* const* words, char* const* environment, pid_t parent, int report,
-                         const OutputRelay& relay) {
+                         const OutputRelay& relay, const std::string& oom_score) {
   ::setsid();  // and so the leader of a process group
   std::signal(SIGPIPE, SIG_DFL);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(1);  // it died before we asked
   const sigset_t set = watched_signals();
   ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
+  if (const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); file >= 0) {
+    [[maybe_unused]] const ssize_t written = ::write(file, oom_score.data(), oom_score.size());
+  }
   const int nothing = ::open("/dev/null", O_RDONLY);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(relay.output_end(), STDOUT_FILENO);
@@ -100,9 +112,10 @@ ChildProcess::ChildProcess(const std::vector<std::string>& words,
   std::array<int, 2> report{};  // closed by a successful exec
   if (::pipe2(report.data(), O_CLOEXEC) != 0)
     throw Error(ExitCode::kInternal, {.what = "cannot make a pipe", .seen = system_error_text()});
+  const std::string oom_score = more_readily_killed();
   const pid_t parent = ::getpid();
   pid_ = ::fork();
-  if (pid_ == 0) become(argv.data(), envp.data(), parent, report[1], relay_);
+  if (pid_ == 0) become(argv.data(), envp.data(), parent, report[1], relay_, oom_score);
   relay_.close_program_ends();
   ::close(report[1]);
   int failure = pid_ < 0 ? errno : 0;

@@ -47,7 +47,11 @@ ModuleChange peft_whole_change(const ModuleParts& parts) {
 }
 
 void add_to_bias(ModuleChange& change, const at::Tensor& difference) {
-  change.bias = adding([difference] { return difference; });
+  const Edit added = adding([difference] { return difference; });
+  const Edit before = change.bias;
+  change.bias = !before ? added : [before, added](const at::Tensor& bias, double strength) {
+    return added(before(bias, strength), strength);
+  };
   change.bias_size = difference.numel();
 }
 

@@ -26,6 +26,27 @@ WeightChange change_of_axis(const at::Tensor& factor, int64_t axis) {
                              double strength) { return weight + along(factor, weight, axis) * strength; }};
 }
 
+// A convolution's [1, n, 1, 1] does not say its axis; the weight does, unless it is square: then the outputs,
+// PEFT's default.
+ModuleChange convolution_change(const at::Tensor& factor, std::vector<std::string> tensor_names) {
+  const int64_t count = factor.size(0);
+  return {.weight = {.kind = "IA3",
+                     .shape = fmt::format("[{0}, …] or […, {0}, …]", count),
+                     .fits =
+                         [count](at::IntArrayRef shape) {
+                           return shape.size() >= 2 && (shape[0] == count || shape[1] == count);
+                         },
+                     .edit =
+                         [factor, count](const at::Tensor& weight, double strength) {
+                           return weight + along(factor, weight, weight.size(0) == count ? 0 : 1) * strength;
+                         }},
+          .bias =
+              [factor, count](const at::Tensor& bias, double strength) {
+                return bias.numel() == count ? bias + bias * factor * strength : bias;
+              },
+          .tensor_names = std::move(tensor_names)};
+}
+
 }  // namespace
 
 ModuleChange ia3_change(const ModuleParts& parts) {
@@ -40,9 +61,9 @@ ModuleChange peft_ia3_change(const ModuleParts& parts) {
   const at::Tensor given = parts.numbers(Part::kPeftFactor, "ia3_l");
   const at::Tensor factor = given.flatten() - 1;  // [n]
   parts.require(given.dim() == 2 || given.dim() == 4, Part::kPeftFactor, "[out, 1], [1, in] or [1, n, 1, 1]");
+  if (given.dim() == 4) return convolution_change(factor, parts.tensor_names());
   ModuleChange change{.weight = {}, .bias = {}, .tensor_names = parts.tensor_names()};
-  // A matrix says its axis. A convolution's [1, n, 1, 1] does not; taken for the outputs, PEFT's default.
-  const bool is_of_inputs = given.dim() == 2 && given.size(0) == 1 && given.size(1) != 1;
+  const bool is_of_inputs = given.size(0) == 1 && given.size(1) != 1;
   change.weight = change_of_axis(factor, is_of_inputs ? 1 : 0);
   if (is_of_inputs) return change;
   change.bias = [factor](const at::Tensor& bias, double strength) { return bias + bias * factor * strength; };

@@ -1,7 +1,7 @@
 // IA³ (Liu et al. 2022): outputs or inputs of a weight are multiplied.
 //
 //   LyCORIS modules/ia3.py     ΔW = W ⊙ w, over the inputs where on_input says so, else over the outputs
-//   PEFT tuners/ia3/layer.py   W' = W ⊙ l, the axis by l's shape; of the outputs the bias, too
+//   PEFT tuners/ia3/layer.py   W' = W ⊙ l, the axis by l's shape or the weight's; of the outputs the bias, too
 #pragma once
 
 #include "lora/kinds/module_change.h"

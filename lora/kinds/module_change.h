@@ -9,9 +9,9 @@
 namespace sdlora::lora {
 
 struct ModuleChange {
-  WeightChange weight;  // without `edit`: it stays
-  Edit bias;            // empty: it stays
-  int64_t bias_size = 0;
+  WeightChange weight;                    // without `edit`: it stays
+  Edit bias;                              // empty: it stays
+  int64_t bias_size = 0;                  // that the bias must have; 0: any
   std::vector<std::string> tensor_names;  // in the file
 };
 

@@ -103,11 +103,16 @@ class ModuleReader {
     }
     if (parts_.has_any({Part::kMagnitude, Part::kPeftMagnitude}) && change.weight.edit)
       change.weight = dora_change(parts_, std::move(change.weight));
-    if (parts_.has(Part::kBiasDifference))
-      add_to_bias(change, parts_.numbers(Part::kBiasDifference, "diff_b").flatten());
-    else if (parts_.has(Part::kBiasOfB))
-      add_to_bias(change, parts_.numbers(Part::kBiasOfB, "the bias of B").flatten() * scale_);
+    if (parts_.has(Part::kBiasDifference)) add_to_bias(change, Part::kBiasDifference, 1);
+    if (parts_.has(Part::kBiasOfB)) add_to_bias(change, Part::kBiasOfB, scale_);
     return change;
+  }
+
+  void add_to_bias(ModuleChange& change, Part part, double scale) {
+    const at::Tensor difference = parts_.numbers(part, "a bias").flatten() * scale;
+    parts_.require(change.bias_size == 0 || change.bias_size == difference.numel(), part,
+                   "as many values as the module's other change of the bias");
+    lora::add_to_bias(change, difference);
   }
 
   static WeightChange sum_of(const WeightChange& first, const WeightChange& second) {

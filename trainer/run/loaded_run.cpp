@@ -56,7 +56,7 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
                                    unet.config().in_channels, level.context_channels),
            .seen = fmt::format("{} latent channels and text embeddings {} wide", latent_channels, text_width),
            .where = data_directory.string(),
-           .advice = "run cache_latents with this --model"});
+           .advice = "give the --model that it was cached with, or run cache_latents with this one"});
 }
 
 // The kernels' weights are noted down, so that the ranks of a host can share them.
@@ -78,7 +78,9 @@ void check_data_was_cached_with(const model::ModelSource& model, const data::Dat
                                        .expected = "SHA-256 " + hash + ", the model's",
                                        .seen = "SHA-256 " + cached_hash + ", the data set's",
                                        .where = data_directory.string(),
-                                       .advice = "run cache_latents with this --model"});
+                                       .advice = "give the --model (and --vae) that it was cached with, or "
+                                                 "run cache_latents with these; a cache of before single "
+                                                 "files knows only its directory"});
   };
   compare(model::ModelPart::kVae, dataset.vae_sha256());
   compare(model::ModelPart::kTextEncoder, dataset.text_encoder_sha256());

@@ -69,6 +69,12 @@ TEST(ChildProcess, TakesItsWholeGroupWithIt) {
   wait_for_marked(0);
 }
 
+TEST(ChildProcess, IsKilledBeforeUsWhenMemoryIsShort) {
+  ChildProcess child(
+      {"sh", "-c", "test $(cat /proc/self/oom_score_adj) -gt $(cat /proc/$PPID/oom_score_adj)"}, {});
+  EXPECT_EQ(exit_code_of(child), 0);
+}
+
 TEST(SignalInbox, HandsOutSignalsInPlaceOfDyingOfThem) {
   SignalInbox inbox;
   while (inbox.wait(std::chrono::milliseconds(1))) continue;  // of children of other tests

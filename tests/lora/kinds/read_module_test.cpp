@@ -57,6 +57,18 @@ TEST(Biases, AreScaledWhereTheyBelongToB) {
   EXPECT_EQ(read_module(parts_of({{Part::kBiasDifference, given}}), plain_context()).change->weight.kind, "");
 }
 
+TEST(Biases, OfTwoPartsAreBothAdded) {
+  const Tensors branch{{Part::kA, at::ones({2, 3})}, {Part::kB, at::ones({4, 2})}, {Part::kAlpha, number(1)}};
+  const at::Tensor of_b = random_values({4}, 1), whole = random_values({4}, 2);
+  Tensors tensors = branch;
+  tensors.emplace_back(Part::kBiasOfB, of_b);
+  tensors.emplace_back(Part::kBiasDifference, whole);
+  const ModuleRead read = read_module(parts_of(tensors), plain_context());
+  EXPECT_LT(distance(read.change->bias(at::ones({4}), 0.5), 1 + 0.5 * (whole + 0.5 * of_b)), 1e-6);
+  tensors.back().second = at::ones({3});
+  EXPECT_THROW(read_module(parts_of(tensors), plain_context()), Error);
+}
+
 TEST(Ia3, OfLycorisAddsToOneOverOutputsOrInputs) {
   const at::Tensor weight = random_values({4, 3, 3, 3}, 1), out = random_values({1, 4, 1, 1}, 2),
                    in = random_values({1, 3, 1, 1}, 3);
@@ -78,6 +90,18 @@ TEST(Ia3, OfPeftMultipliesAndTakesTheBiasOfOutputs) {
   const ModuleChange change = *read_module(parts_of({{Part::kPeftFactor, out}}), plain_context()).change;
   EXPECT_LT(distance(change.bias(at::ones({4}), 1), out.flatten()), 1e-6);
   EXPECT_FALSE(read_module(parts_of({{Part::kPeftFactor, in}}), plain_context()).change->bias);
+}
+
+TEST(Ia3, OfPeftOnAConvolutionTakesTheAxisThatFits) {
+  const at::Tensor weight = random_values({4, 3, 3, 3}, 1), bias = random_values({4}, 4);
+  for (const int64_t axis : {0, 1}) {
+    const at::Tensor factor = random_values({1, weight.size(axis), 1, 1}, 2);
+    const ModuleChange change = *read_module(parts_of({{Part::kPeftFactor, factor}}), plain_context()).change;
+    ASSERT_TRUE(change.weight.fits(weight.sizes()));
+    const at::Tensor expected = axis == 0 ? weight * factor.view({4, 1, 1, 1}) : weight * factor;
+    EXPECT_LT(distance(change.weight.edit(weight, 1), expected), 1e-6);
+    EXPECT_LT(distance(change.bias(bias, 1), axis == 0 ? bias * factor.flatten() : bias), 1e-6);
+  }
 }
 
 TEST(ReadModule, NamesWhatItDoesNotRead) {
