@@ -21,6 +21,7 @@ class FailedAssertion : public std::exception {};
 }  // namespace
 }  // namespace sdlora
 
+#undef NDEBUG  // with it toml++ takes every assertion for true
 #define TOML_ASSERT(expression) ((expression) ? static_cast<void>(0) : sdlora::give_up())
 // Its tables of white space and letters call "unreachable" what is every other character: here it is neither.
 #include <toml++/impl/preprocessor.h>
