@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "data/images/image_bytes.h"
 #include "data/images/image_file.h"
+#include "data/images/image_kind.h"
 #include "data/images/image_pixels.h"
 #include "data/images/vae_pixels.h"
 
@@ -19,7 +20,7 @@ at::Tensor load_picture(const std::filesystem::path& file, const data::PictureSi
     std::error_code ignored;
     throw Error(std::filesystem::exists(file, ignored) ? ExitCode::kBadData : ExitCode::kIo,
                 {.what = "cannot use the picture to start from",
-                 .expected = "a PNG, JPEG, WebP or BMP file",
+                 .expected = std::string("a file of ") + data::kReadKinds,
                  .seen = reason.what(),
                  .where = file.string(),
                  .advice = "check --init-image"});

@@ -20,7 +20,8 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
       "Stable Diffusion 1.x or 2.x: a directory in diffusers layout, a checkpoint file, or an id in the "
       "local Hugging Face cache [required]");
   group.add("vae", options.vae, Scope::kRank, "VAE in place of the model's own: a file or a directory");
-  group.add("images", options.images, Scope::kRank, "folder with PNG, JPEG, WebP and BMP files [required]");
+  group.add("images", options.images, Scope::kRank,
+            "folder with pictures: PNG, JPEG, WebP, BMP, GIF, TIFF, HEIC, AVIF, JPEG XL [required]");
   group.add("output", options.output, Scope::kRank,
             "cache directory to make or to bring up to date [required]");
   group.add("img-size", options.image_size, Scope::kResult, "pixels along a side");

@@ -10,6 +10,7 @@
 #include "data/caching/stop_request.h"
 #include "data/captions/lines_without_picture.h"
 #include "data/captions/long_captions.h"
+#include "data/images/image_kind.h"
 #include "model/model_source.h"
 
 namespace sdlora::data {
@@ -51,7 +52,7 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
 
 [[noreturn]] void fail_without_images(const fs::path& folder, const std::vector<SkippedImage>& skipped) {
   throw Error(ExitCode::kBadData, {.what = "the image folder has no usable image",
-                                   .expected = "at least one PNG, JPEG, WebP or BMP file",
+                                   .expected = fmt::format("at least one file of {}", kReadKinds),
                                    .seen = skipped.empty() ? "none at all" : indented_list_of(skipped),
                                    .where = folder.string()});
 }

@@ -69,7 +69,8 @@ InspectedImage inspect_image(const std::filesystem::path& file) {
   try {
     const std::string bytes = read_image_file(file);
     inspected.sha256 = checkpoint::sha256_of(bytes);
-    read_image_header(bytes);
+    const ImageKind kind = read_image_header(bytes).kind;
+    if (kind != kind_by_name(file)) inspected.other_kind = name_of(kind);
   } catch (const UnusableImage& reason) {
     inspected.unusable_reason = reason.what();
   }

@@ -15,6 +15,7 @@ bool is_unreadable(const std::string& reason);
 struct InspectedImage {
   std::string sha256;           // of the file's bytes; empty when it cannot be read
   std::string unusable_reason;  // empty when the file looks usable
+  std::string other_kind;       // what it is, where its name says another kind: "a JPEG"
 };
 
 // Reads the file, hashes it and checks its header (image_header.h); decodes nothing.

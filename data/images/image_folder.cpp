@@ -1,47 +1,40 @@
 #include "data/images/image_folder.h"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <set>
-#include <string_view>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
 #include "common/text_list.h"
-#include "data/images/image_header.h"
+#include "data/images/image_kind.h"
+#include "monitoring/records/run_files.h"
 
 namespace sdlora::data {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace std::string_view_literals;
-
 constexpr const char* kCaptionListName = "metadata.jsonl";
-constexpr std::array kImageExtensions = {".png"sv, ".jpg"sv, ".jpeg"sv, ".webp"sv, ".bmp"sv};
-constexpr std::array kOtherImageExtensions = {".gif"sv,  ".tif"sv, ".tiff"sv, ".avif"sv, ".heic"sv, ".heif"sv,
-                                              ".jxl"sv,  ".jp2"sv, ".svg"sv,  ".psd"sv,  ".tga"sv,  ".exr"sv,
-                                              ".ico"sv,  ".raw"sv, ".dng"sv,  ".cr2"sv,  ".nef"sv,  ".arw"sv,
-                                              ".jfif"sv, ".ppm"sv, ".pgm"sv,  ".apng"sv};
 
-template <size_t kCount>
-bool is_one_of(const std::string& extension, const std::array<std::string_view, kCount>& extensions) {
-  return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
-}
-
-std::string lower_extension(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  return extension;
-}
-
-bool starts_like_image(const fs::path& file) {
+bool holds_picture(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  char first[16] = {};
+  char first[kFirstBytes] = {};
   stream.read(first, sizeof(first));
-  return is_supported_image({first, static_cast<size_t>(stream.gcount())});
+  return kind_of({first, static_cast<size_t>(stream.gcount())}).has_value();
+}
+
+bool is_mask(const fs::path& file) {
+  return file.stem().string().ends_with("-masklabel");
+}
+
+// Its previews and validation pictures are what a model draws, not what one should learn.
+bool is_directory_of_a_run(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(folder / monitoring::kMetricsFileName, error) &&
+         (fs::exists(folder / monitoring::kLockFileName, error) ||
+          fs::exists(folder / monitoring::kAdapterFileName, error));
 }
 
 class FolderSearch {
@@ -62,34 +55,46 @@ class FolderSearch {
 
   FoundImages take() {
     std::sort(found_.sources.begin(), found_.sources.end());
-    std::sort(found_.skipped.begin(), found_.skipped.end(),
-              [](const SkippedImage& left, const SkippedImage& right) { return left.source < right.source; });
+    for (std::vector<SkippedImage>* left_out : {&found_.skipped, &found_.passed_over})
+      std::sort(left_out->begin(), left_out->end(), [](const SkippedImage& left, const SkippedImage& right) {
+        return left.source < right.source;
+      });
     return std::move(found_);
   }
 
  private:
   void look_at(const fs::path& path) {
     if (between_files_) between_files_();
-    const std::string extension = lower_extension(path);
-    const bool has_image_name = is_one_of(extension, kImageExtensions);
+    const bool has_picture_name = kind_by_name(path).has_value();
     std::error_code error;
     const fs::file_type type = fs::status(path, error).type();
     if (type == fs::file_type::directory) {
-      if (has_image_name)
+      if (has_picture_name)
         skip(path, "a folder, not a file");
+      else if (is_directory_of_a_run(path))
+        pass_over(path, "the directory of a run of the trainer");
       else
         search(path);
     } else if (type == fs::file_type::not_found) {
       skip_unless_gone(path);
     } else if (type != fs::file_type::regular) {
-      if (has_image_name) skip(path, "not a regular file");
+      if (has_picture_name) skip(path, "not a regular file");
     } else if (path.filename() == kCaptionListName) {
       found_.caption_lists.push_back(source_of(path));
-    } else if (is_one_of(extension, kOtherImageExtensions) && !starts_like_image(path)) {
-      skip(path, extension.substr(1) + " files are not read: PNG, JPEG, WebP and BMP are");
-    } else if (has_image_name || starts_like_image(path)) {
-      take_in(path);
+    } else {
+      look_at_file(path, has_picture_name);
     }
+  }
+
+  void look_at_file(const fs::path& path, bool has_picture_name) {
+    if (has_picture_name && is_mask(path))
+      pass_over(path, "a mask");
+    else if (has_picture_name)
+      take_in(path);
+    else if (has_name_of_other_kind(path))
+      skip(path, fmt::format("{} files are not read: {} are", lower_extension(path), kReadKinds));
+    else if (holds_picture(path))
+      pass_over(path, "a picture without a picture's extension");
   }
 
   void take_in(const fs::path& path) {
@@ -103,6 +108,10 @@ class FolderSearch {
   void skip_unless_gone(const fs::path& path) {
     std::error_code error;
     if (fs::is_symlink(path, error)) skip(path, "a broken link");
+  }
+
+  void pass_over(const fs::path& path, const std::string& reason) {
+    found_.passed_over.push_back({valid_utf8(source_of(path)), reason});
   }
 
   void skip(const fs::path& path, const std::string& reason) {
@@ -125,7 +134,7 @@ FoundImages find_images(const fs::path& folder, const std::function<void()>& bet
   std::error_code error;
   if (!fs::is_directory(folder, error))
     throw Error(ExitCode::kUsage, {.what = "the image folder does not exist",
-                                   .expected = "a folder with PNG, JPEG, WebP or BMP files",
+                                   .expected = fmt::format("a folder with {} files", kReadKinds),
                                    .where = folder.string(),
                                    .advice = "check --images"});
   FolderSearch search(folder, between_files);

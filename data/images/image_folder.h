@@ -19,19 +19,22 @@ struct SkippedImage {
 struct FoundImages {
   std::vector<std::string> sources;  // paths below the folder, in bytewise order
   std::vector<SkippedImage> skipped = {};
+  std::vector<SkippedImage> passed_over = {};   // pictures that are not meant as ones of the set
   std::vector<std::string> caption_lists = {};  // paths of metadata.jsonl files, as above
 };
 
 // Looks in all sub folders, through links too, in each real folder once. An image is a file with the
-// extension of one (png, jpg, jpeg, webp, bmp in any case) or with the first bytes of one. Named as skipped:
-// images of other kinds (gif, tiff, …), folders that go by an image's name, links that lead nowhere (they may
-// have led to a picture or to a folder of them), folders that cannot be listed, names that are not UTF-8.
-// Hidden files and folders (".name") are passed over. Throws Error(kUsage) when `folder` is not a folder.
-// `between_files` is called before each entry, and may throw.
+// extension of a kind that is read (image_kind.h). Named as skipped: pictures of other kinds (.psd, .dng, …),
+// folders that go by an image's name, links that lead nowhere (they may have led to a picture or to a folder
+// of them), folders that cannot be listed, names that are not UTF-8. Passed over: files that hold a picture
+// under a name that is none's (a.jpg_original, a.jpg~, a camera's .THM), masks (NAME-masklabel.png),
+// directories of this program's runs. Hidden files and folders (".name") are passed over without a word.
+// Throws Error(kUsage) when `folder` is not a folder. `between_files` is called before each entry, and may
+// throw.
 FoundImages find_images(const std::filesystem::path& folder,
                         const std::function<void()>& between_files = nullptr);
 
-// "source: reason" of each, one per line (common/text_list.h).
+// "source: reason" of each, one per line, (common/text_list.h).
 std::string indented_list_of(const std::vector<SkippedImage>& images, size_t most_named = 20);
 
 // `text` with what is not UTF-8 replaced by U+FFFD.

@@ -6,13 +6,20 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "data/images/avif_image.h"
 #include "data/images/captured_stderr.h"
+#include "data/images/gif_image.h"
+#include "data/images/heic_image.h"
 #include "data/images/image_bytes.h"
 #include "data/images/image_header.h"
+#include "data/images/jxl_image.h"
+#include "data/images/tiff_image.h"
 #include "data/images/webp_container.h"
 
 namespace sdlora::data {
 namespace {
+
+constexpr int64_t kMaxEnlargedPixels = int64_t{64} << 20;
 
 // libjpeg paints over damage and goes on. Bytes that it merely passes over are harmless; other damage is not.
 bool tells_of_damage(const std::string& line) {
@@ -24,17 +31,13 @@ bool is_from_codec(const std::string& line) {
   return line.starts_with("libpng error") || line.starts_with("Corrupt") || line.starts_with("Premature");
 }
 
-cv::Mat decode(std::string_view bytes, ImageKind kind) {
-  std::string still;
-  if (kind == ImageKind::kWebp) {
-    still = still_webp(bytes);
-    bytes = still;
-  }
+// As stored: with alpha and 16 bits, not turned, channels in OpenCV's order.
+cv::Mat decode_by_opencv(std::string_view bytes) {
   const cv::Mat raw(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
   CapturedStderr captured;
   cv::Mat image;
   try {
-    image = cv::imdecode(raw, cv::IMREAD_UNCHANGED);  // as stored: with alpha and 16 bits, not turned
+    image = cv::imdecode(raw, cv::IMREAD_UNCHANGED);
   } catch (const cv::Exception&) {
     image.release();
   }
@@ -43,6 +46,43 @@ cv::Mat decode(std::string_view bytes, ImageKind kind) {
       throw UnusableImage("damaged: " + line);
   if (image.empty()) throw UnusableImage("damaged: the decoder gave up");
   return image;
+}
+
+cv::Mat in_opencv_order(const cv::Mat& rgb) {
+  cv::Mat ordered;
+  cv::cvtColor(rgb, ordered, rgb.channels() == 4 ? cv::COLOR_RGBA2BGRA : cv::COLOR_RGB2BGR);
+  return ordered;
+}
+
+// In OpenCV's order of channels.
+StoredPicture decode(std::string_view bytes, const ImageHeader& header) {
+  switch (header.kind) {
+    case ImageKind::kWebp:
+      return {decode_by_opencv(still_webp(bytes)), header.orientation};
+    case ImageKind::kGif:
+      return {decode_gif(bytes)};
+    case ImageKind::kTiff:
+      return {decode_tiff(bytes), header.orientation};
+    case ImageKind::kHeic:
+      return {in_opencv_order(decode_heic(bytes))};
+    case ImageKind::kAvif: {
+      const StoredPicture stored = decode_avif(bytes);
+      return {in_opencv_order(stored.pixels), stored.orientation};
+    }
+    case ImageKind::kJxl:
+      return {in_opencv_order(decode_jxl(bytes))};
+    default:
+      return {decode_by_opencv(bytes), header.orientation};
+  }
+}
+
+// White where it is the transparent grey. Fewer than 8 bits come as 8 from the decoder.
+cv::Mat without_transparent_grey(const cv::Mat& image, const TransparentGrey& grey) {
+  if (image.channels() != 1 || (image.depth() != CV_8U && image.depth() != CV_16U)) return image;
+  const int value = grey.bits < 8 ? grey.value * 255 / ((1 << grey.bits) - 1) : grey.value;
+  cv::Mat whitened = image.clone();
+  whitened.setTo(image.depth() == CV_16U ? 65535 : 255, image == value);
+  return whitened;
 }
 
 cv::Mat turn_upright(const cv::Mat& image, int orientation) {
@@ -120,7 +160,7 @@ cv::Mat resize_and_crop(const cv::Mat& image, const cv::Size& crop) {
     return std::max<int64_t>(at_least, std::llround(length * scale));
   };
   const int64_t width = scaled(image.cols, crop.width), height = scaled(image.rows, crop.height);
-  if (width * height > kMaxPixels)
+  if (width * height > kMaxEnlargedPixels)
     throw UnusableImage(fmt::format("{} x {} pixels: too long a strip to enlarge", image.cols, image.rows));
   const cv::Size size(static_cast<int>(width), static_cast<int>(height));
   cv::Mat resized = image;
@@ -134,9 +174,12 @@ cv::Mat resize_and_crop(const cv::Mat& image, const cv::Size& crop) {
 
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& size) {
   const ImageHeader header = read_image_header(bytes);
-  const cv::Mat upright = turn_upright(decode(bytes, header.kind), header.orientation);
+  auto [image, orientation] = decode(bytes, header);
+  if (header.transparent_grey) image = without_transparent_grey(image, *header.transparent_grey);
+  image = turn_upright(image, orientation);
+  image = to_rgb(std::move(image), header.kind);
   const cv::Size crop(static_cast<int>(size.width), static_cast<int>(size.height));
-  const cv::Mat picture = resize_and_crop(to_rgb(upright, header.kind), crop);
+  const cv::Mat picture = resize_and_crop(image, crop);
   return {picture.datastart, picture.dataend};
 }
 

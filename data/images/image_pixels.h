@@ -10,11 +10,11 @@
 
 namespace sdlora::data {
 
-// `bytes`: a whole PNG, JPEG, WebP or BMP file. In this order: decode (of an animation the first frame), turn
-// as EXIF says, 16 bits to 8 (divide by 257), grey to three equal channels, transparency over white (BMP:
-// ignored), resize so that it just covers the rectangle (OpenCV's area filter when it shrinks, Lanczos over
-// 8 x 8 when it grows), crop to the centre. Colour profiles are not applied. Returns RGB, height × width × 3,
-// rows from the top. Throws UnusableImage; says in it what the decoder said.
+// `bytes`: a whole file of a kind in image_kind.h. In this order: decode (of an animation the first frame),
+// turn as EXIF or XMP says, 16 bits to 8 (divide by 257), grey to three equal channels, transparency over
+// white (BMP: ignored), resize so that it just covers the rectangle (OpenCV's area filter when it shrinks,
+// Lanczos over 8 x 8 when it grows), crop to the centre. Colour profiles are not applied. Returns RGB, height
+// × width × 3, rows from the top. Throws UnusableImage; says in it what the decoder said.
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& size);
 
 }  // namespace sdlora::data

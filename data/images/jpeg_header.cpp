@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "data/images/exif_orientation.h"
 #include "data/images/image_bytes.h"
 #include "data/images/image_header.h"
+#include "data/images/orientation.h"
 
 namespace sdlora::data {
 namespace {
@@ -13,7 +13,8 @@ using namespace std::string_view_literals;
 // Markers of ITU T.81, table B.1.
 constexpr uint8_t kStartOfScan = 0xDA;
 constexpr uint8_t kEndOfImage = 0xD9;
-constexpr uint8_t kExif = 0xE1;
+constexpr uint8_t kMetadata = 0xE1;  // APP1: EXIF or XMP
+constexpr std::string_view kXmpName = "http://ns.adobe.com/xap/1.0/\0"sv;
 
 bool is_start_of_frame(uint8_t marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
@@ -41,6 +42,7 @@ std::optional<uint64_t> end_of_scan(std::string_view bytes, uint64_t offset) {
 ImageHeader read_jpeg_header(std::string_view file_bytes) {
   const ImageBytes bytes(file_bytes);
   ImageHeader header{.kind = ImageKind::kJpeg};
+  Orientation orientation;
   uint64_t offset = 2;
   while (true) {
     if (offset >= bytes.size()) throw UnusableImage("a JPEG that is cut off");
@@ -60,9 +62,10 @@ ImageHeader read_jpeg_header(std::string_view file_bytes) {
     if (is_start_of_frame(marker)) {
       header.height = ImageBytes(segment).big_endian(3, 2);
       header.width = ImageBytes(segment).big_endian(5, 2);
-    } else if (marker == kExif &&
-               segment.substr(std::min<size_t>(2, segment.size())).starts_with("Exif\0\0"sv)) {
-      header.orientation = exif_orientation(segment.substr(2));
+    } else if (marker == kMetadata) {
+      const std::string_view content = segment.substr(std::min<size_t>(2, segment.size()));
+      if (content.starts_with("Exif\0\0"sv)) orientation.see_exif(content);
+      if (content.starts_with(kXmpName)) orientation.see_xmp(content.substr(kXmpName.size()));
     }
     offset += 2 + length;
     if (marker == kStartOfScan) {
@@ -71,6 +74,7 @@ ImageHeader read_jpeg_header(std::string_view file_bytes) {
       offset = *end;
     }
   }
+  header.orientation = orientation.value();
   return header;
 }
 

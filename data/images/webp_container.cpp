@@ -2,9 +2,9 @@
 
 #include <vector>
 
-#include "data/images/exif_orientation.h"
 #include "data/images/image_bytes.h"
 #include "data/images/image_header.h"
+#include "data/images/orientation.h"
 
 namespace sdlora::data {
 namespace {
@@ -66,8 +66,12 @@ ImageHeader read_webp_header(std::string_view file_bytes) {
   } else {
     throw UnusableImage("a WebP of an unknown kind");
   }
-  for (const Chunk& chunk : chunks)
-    if (chunk.type == "EXIF"sv) header.orientation = exif_orientation(chunk.data);
+  Orientation orientation;
+  for (const Chunk& chunk : chunks) {
+    if (chunk.type == "EXIF"sv) orientation.see_exif(chunk.data);
+    if (chunk.type == "XMP "sv) orientation.see_xmp(chunk.data);
+  }
+  header.orientation = orientation.value();
   return header;
 }
 

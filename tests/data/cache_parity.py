@@ -120,6 +120,11 @@ class EveryKindOfPicture(CacheCase):
                 self.assertIn(f"{source}: ", self.result.output)
         self.assertIn(f"{len(skipped)} files are not in the cache", self.result.output)
 
+    def test_what_is_passed_over_and_what_is_misnamed_is_told(self):
+        self.assertRegex(self.result.output, "1 passed over, not meant as pictures of the set:\n +no_extension: a picture without")
+        for line in ("gif_by_content.png: a GIF", "really_a_jpeg.png: a JPEG"):
+            self.assertIn(line, self.result.output)
+
     def test_decoders_print_nothing_themselves(self):
         for word in ("libpng", "OpenCV", "Premature", "imdecode_"):
             lines = [l for l in self.result.output.splitlines() if l.startswith(word)]

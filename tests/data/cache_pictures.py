@@ -73,7 +73,9 @@ def usable_pictures() -> dict[str, tuple[bytes, np.ndarray]]:
         "apng.png": (encoded(cat, "PNG", save_all=True, append_images=[coffee]), np.asarray(cat)),
         "jpeg.jpg": (jpeg, np.asarray(Image.open(io.BytesIO(jpeg)))),
         "really_a_jpeg.png": (jpeg, np.asarray(Image.open(io.BytesIO(jpeg)))),
-        "no_extension": (jpeg, np.asarray(Image.open(io.BytesIO(jpeg)))),
+        "gif.gif": (encoded(palette, "GIF"), np.asarray(palette.convert("RGB"))),
+        "gif_by_content.png": (encoded(palette, "GIF"), np.asarray(palette.convert("RGB"))),
+        "scan.tiff": (encoded(transparent, "TIFF"), over_white(transparent)),
         "trailing_bytes.jpg": (jpeg + b"a video may follow" * 100, np.asarray(Image.open(io.BytesIO(jpeg)))),
     }
     clear = Image.open(io.BytesIO(pictures["palette_clear.png"][0]))
@@ -125,9 +127,11 @@ def useless_files() -> dict[str, tuple[bytes, str]]:
         "broken/corrupt.jpg": (jpeg[:len(jpeg) // 2] + jpeg[len(jpeg) // 2 + 500:], "damaged"),
         "broken/huge.png": (bytes(huge), "16384"),
         "broken/strip.png": (strip, "strip"),
-        "broken/animation.gif": (encoded(astronaut.quantize(), "GIF"), "gif"),
-        "broken/gif_by_content.png": (encoded(astronaut.quantize(), "GIF"), "GIF"),
-        "broken/scan.tiff": (encoded(astronaut, "TIFF"), "tiff"),
+        "broken/truncated.gif": (encoded(astronaut.quantize(), "GIF")[:2000], "cut off"),
+        "broken/truncated.tiff": (encoded(astronaut, "TIFF")[:2000], "damaged"),
+        "broken/truncated.avif": (encoded(astronaut, "AVIF")[:2000], "damaged"),
+        "broken/video.heic": (b"\0\0\0\x20ftypisom" + bytes(100), "a video"),
+        "broken/layers.psd": (b"8BPS" + bytes(100), "psd"),
     }
 
 
@@ -154,4 +158,5 @@ def write_folder(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     reasons |= {"broken/folder.png": "folder", "broken/link.png": "link", "broken/pipe.png": "regular"}
     (folder / ".hidden.png").write_bytes(b"")
     (folder / "readme.md").write_text("not an image, and not meant as one")
+    (folder / "no_extension").write_bytes(encoded(photograph("chelsea.png"), "JPEG"))
     return pixels, reasons

@@ -13,10 +13,13 @@ import zipfile
 import zlib
 
 import numpy as np
+import pillow_heif
+import pillow_jxl  # noqa: F401  (registers JPEG XL)
 import safetensors.numpy
 import safetensors.torch
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 BORDER = b"\n====\n"  # between the files of one input (fuzz_verdict.h)
 SHA = "ab" * 32
@@ -181,9 +184,14 @@ def prompt_files():
 
 
 def pictures():
+    pillow_heif.register_heif_opener()
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6
+    xmp = '<rdf:Description tiff:Orientation="6"/>'
+    texts = PngInfo()
+    texts.add_text("Raw profile type exif", f"\nexif\n{len(exif.tobytes()):8}\n{exif.tobytes().hex()}\n", zip=True)
+    texts.add_itxt("XML:com.adobe.xmp", xmp, zip=True)
     for name, image, kind, options in (
             ("png", noise, "PNG", {}), ("png_alpha", noise.convert("RGBA"), "PNG", {}), ("png_palette", noise.convert("P"), "PNG", {}),
             ("png_16", Image.fromarray(np.arange(48, dtype=np.uint16).reshape(6, 8)), "PNG", {}),
@@ -191,7 +199,13 @@ def pictures():
             ("jpeg_progressive", noise.convert("L"), "JPEG", {"progressive": True}), ("jpeg_cmyk", noise.convert("CMYK"), "JPEG", {}),
             ("webp", noise, "WEBP", {"exif": exif}), ("webp_lossless", noise.convert("RGBA"), "WEBP", {"lossless": True}),
             ("webp_animated", noise, "WEBP", {"save_all": True, "append_images": [noise.transpose(0)], "quality": 20}),
-            ("bmp", noise, "BMP", {}), ("bmp_palette", noise.convert("P").quantize(4), "BMP", {}), ("exif", None, None, {})):
+            ("bmp", noise, "BMP", {}), ("bmp_palette", noise.convert("P").quantize(4), "BMP", {}), ("exif", None, None, {}),
+            ("png_texts", noise, "PNG", {"pnginfo": texts}), ("png_clear_grey", noise.convert("L"), "PNG", {"transparency": 9}),
+            ("gif", noise.quantize(8), "GIF", {}), ("gif_clear", noise.quantize(8), "GIF", {"transparency": 1, "interlace": 0}),
+            ("tiff", noise, "TIFF", {"exif": exif}), ("tiff_lzw", noise.convert("RGBA"), "TIFF", {"compression": "tiff_lzw"}),
+            ("tiff_fax", noise.convert("1"), "TIFF", {"compression": "group4"}), ("tiff_palette", noise.quantize(8), "TIFF", {"big_endian": True}),
+            ("tiff_16", Image.fromarray(np.arange(48, dtype=np.uint16).reshape(6, 8)), "TIFF", {}), ("avif", noise, "AVIF", {}),
+            ("heic", noise.resize((64, 64)), "HEIF", {"quality": 10}), ("jxl", noise, "JXL", {"lossless": True})):
         buffer = io.BytesIO()
         if image:
             image.save(buffer, kind, **options)

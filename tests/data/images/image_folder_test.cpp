@@ -14,6 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
 
 namespace fs = std::filesystem;
 
@@ -33,16 +34,47 @@ TEST(ImageFolder, FindsImagesInAllFoldersInBytewiseOrder) {
               ElementsAre("B.JPEG", "a-b.png", "a.bmp", "a/b/c.webp", "a/z.jpg", "b.png", "ä.png"));
 }
 
-TEST(ImageFolder, GoesByContentWhereTheNameSaysNothing) {
+std::map<std::string, std::string> passed_over(const FoundImages& found) {
+  std::map<std::string, std::string> reasons;
+  for (const SkippedImage& image : found.passed_over) reasons[image.source] = image.reason;
+  return reasons;
+}
+
+TEST(ImageFolder, TakesPicturesByTheirNameAlone) {
   const TemporaryFolder folder;
-  write_bytes(folder / "photo", kJpegStart);
-  write_bytes(folder / "photo.jpg.bak", kJpegStart);
-  write_bytes(folder / "photo.tiff", kJpegStart);
+  for (const char* name :
+       {"photo.jpg", "photo.jpg_original", "photo.jpg~", "photo.jpg.bak", "GOPR1.THM", "photo"})
+    write_bytes(folder / name, kJpegStart);
   write_bytes(folder / "notes", "text");
-  write_bytes(folder / "photo.txt", "a caption");
+  write_bytes(folder / "photo.txt", "BMW M3, red, at dusk on a wet road");
   const FoundImages found = find_images(folder.path());
-  EXPECT_THAT(found.sources, ElementsAre("photo", "photo.jpg.bak", "photo.tiff"));
+  EXPECT_THAT(found.sources, ElementsAre("photo.jpg"));
   EXPECT_THAT(found.skipped, IsEmpty());
+  EXPECT_THAT(passed_over(found),
+              ElementsAre(Pair("GOPR1.THM", HasSubstr("without a picture's extension")),
+                          Pair("photo", testing::_), Pair("photo.jpg.bak", testing::_),
+                          Pair("photo.jpg_original", testing::_), Pair("photo.jpg~", testing::_)));
+}
+
+TEST(ImageFolder, TakesAllKindsThatAreRead) {
+  const TemporaryFolder folder;
+  for (const char* name :
+       {"a.apng", "b.AVIF", "c.gif", "d.heic", "e.hif", "f.jfif", "g.jxl", "h.tif", "i.TIFF"})
+    write_bytes(folder / name, "whatever is in it");
+  EXPECT_THAT(find_images(folder.path()).sources, testing::SizeIs(9));
+}
+
+TEST(ImageFolder, PassesOverMasksAndRunsOfTheTrainer) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a.png", "a-masklabel.png", "run/previews/step-000100/00.png", "other/b.png"})
+    write_bytes(folder / name, kJpegStart);
+  write_bytes(folder / "run/metrics.jsonl", "");
+  write_bytes(folder / "run/trainer.lock", "");
+  write_bytes(folder / "other/metrics.jsonl", "of another program");
+  const FoundImages found = find_images(folder.path());
+  EXPECT_THAT(found.sources, ElementsAre("a.png", "other/b.png"));
+  EXPECT_THAT(passed_over(found),
+              ElementsAre(Pair("a-masklabel.png", "a mask"), Pair("run", HasSubstr("run of the trainer"))));
 }
 
 TEST(ImageFolder, PassesOverWhatIsHidden) {
@@ -57,7 +89,7 @@ TEST(ImageFolder, PassesOverWhatIsHidden) {
 
 TEST(ImageFolder, NamesWhatLooksLikeAnImageAndIsNone) {
   const TemporaryFolder folder;
-  write_bytes(folder / "moving.gif", "GIF89a");
+  write_bytes(folder / "layers.psd", "8BPS");
   write_bytes(folder / "folder.png/inside.png", kJpegStart);
   fs::create_symlink("nowhere", folder / "link.png");
   ASSERT_EQ(::mkfifo((folder / "pipe.jpg").c_str(), 0600), 0);
@@ -65,7 +97,7 @@ TEST(ImageFolder, NamesWhatLooksLikeAnImageAndIsNone) {
   const FoundImages found = find_images(folder.path());
   EXPECT_THAT(found.sources, IsEmpty());
   const auto reason = reasons(found);
-  EXPECT_THAT(reason.at("moving.gif"), HasSubstr("gif files are not read"));
+  EXPECT_THAT(reason.at("layers.psd"), HasSubstr("psd files are not read"));
   EXPECT_THAT(reason.at("folder.png"), HasSubstr("a folder"));
   EXPECT_THAT(reason.at("link.png"), HasSubstr("broken link"));
   EXPECT_THAT(reason.at("pipe.jpg"), HasSubstr("not a regular file"));
@@ -77,8 +109,7 @@ TEST(ImageFolder, NamesLinksThatLeadNowhereWhateverTheirName) {
   fs::create_directory_symlink("/nowhere/set", folder / "set");
   fs::create_directory_symlink("/nowhere/set", folder / "set.v2");
   const FoundImages found = find_images(folder.path());
-  EXPECT_THAT(reasons(found), testing::ElementsAre(testing::Pair("set", "a broken link"),
-                                                   testing::Pair("set.v2", "a broken link")));
+  EXPECT_THAT(reasons(found), ElementsAre(Pair("set", "a broken link"), Pair("set.v2", "a broken link")));
 }
 
 TEST(ImageFolder, FollowsLinksAndVisitsEachFolderOnce) {

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <opencv2/imgcodecs.hpp>
 
-#include "data/images/exif_orientation.h"
 #include "data/images/image_bytes.h"
+#include "data/images/orientation.h"
 #include "data/images/webp_container.h"
 
 namespace sdlora::data {
@@ -57,7 +57,8 @@ TEST(ImageHeader, ReadsKindAndSizeOfEveryKind) {
     EXPECT_EQ(header.width, 301) << extension;
     EXPECT_EQ(header.height, 17) << extension;
     EXPECT_EQ(header.orientation, 1) << extension;
-    EXPECT_TRUE(is_supported_image(encoded(extension).substr(0, 16)));
+    EXPECT_EQ(kind_of(encoded(extension).substr(0, kFirstBytes)), kind);
+    EXPECT_EQ(kind_by_name(std::string("a") + extension), kind);
   }
   const ImageHeader lossless =
       read_image_header(encoded(".webp", 301, 17, CV_8UC3, {cv::IMWRITE_WEBP_QUALITY, 101}));
@@ -66,7 +67,8 @@ TEST(ImageHeader, ReadsKindAndSizeOfEveryKind) {
 }
 
 TEST(ImageHeader, RefusesWhatIsLargerThanTheLimitsWithoutDecodingIt) {
-  for (const auto& [width, height] : {std::pair<int64_t, int64_t>{20000, 10}, {10, 20000}, {9000, 9000}}) {
+  for (const auto& [width, height] :
+       {std::pair<int64_t, int64_t>{20000, 10}, {10, 20000}, {16385, 1}, {16384, 18400}}) {
     std::string png = encoded(".png");
     for (int byte = 0; byte < 4; ++byte) {
       png[static_cast<size_t>(16 + byte)] = static_cast<char>(width >> 8 * (3 - byte) & 0xFF);
@@ -78,11 +80,67 @@ TEST(ImageHeader, RefusesWhatIsLargerThanTheLimitsWithoutDecodingIt) {
 
 TEST(ImageHeader, NamesOtherKinds) {
   EXPECT_THAT(header_refusal(""), HasSubstr("empty"));
-  EXPECT_THAT(header_refusal("GIF89a......"), HasSubstr("a GIF"));
-  EXPECT_THAT(header_refusal("II*\0........"s), HasSubstr("a TIFF"));
-  EXPECT_THAT(header_refusal("\0\0\0\x20"s + "ftypavif"), HasSubstr("AVIF"));
-  EXPECT_THAT(header_refusal("\xFF\x0A......"), HasSubstr("JPEG XL"));
+  EXPECT_THAT(header_refusal("\0\0\0\x20"s + "ftypisom"), HasSubstr("a video"));
+  EXPECT_THAT(header_refusal("8BPS\0\x01"s), HasSubstr("a Photoshop document"));
   EXPECT_THAT(header_refusal("hello, world"), HasSubstr("not an image"));
+  EXPECT_THAT(header_refusal("BMW M3, red, at dusk on a wet road"), HasSubstr("not an image"));
+}
+
+std::string little(uint32_t value, int byte_count) {
+  std::string text;
+  for (int byte = 0; byte < byte_count; ++byte) text += static_cast<char>(value >> 8 * byte & 0xFF);
+  return text;
+}
+
+std::string big(uint32_t value, int byte_count) {
+  const std::string text = little(value, byte_count);
+  return {text.rbegin(), text.rend()};
+}
+
+std::string box(const std::string& type, const std::string& content) {
+  return big(static_cast<uint32_t>(content.size() + 8), 4) + type + content;
+}
+
+// A TIFF's beginning and its only directory: entries of tag and value, LONG.
+std::string tiff(const std::vector<std::pair<uint32_t, uint32_t>>& entries) {
+  std::string text = "II*\0"s + little(8, 4) + little(static_cast<uint32_t>(entries.size()), 2);
+  for (const auto& [tag, value] : entries)
+    text += little(tag, 2) + little(4, 2) + little(1, 4) + little(value, 4);
+  return text + little(0, 4);
+}
+
+void expect_size(const std::string& bytes, int64_t width, int64_t height) {
+  const ImageHeader header = read_image_header(bytes);
+  EXPECT_EQ(header.width, width);
+  EXPECT_EQ(header.height, height);
+}
+
+TEST(ImageHeader, ReadsSizesWithoutADecoder) {
+  expect_size("GIF89a" + little(301, 2) + little(17, 2) + std::string(10, '\0'), 301, 17);
+  expect_size(tiff({{256, 301}, {257, 17}}), 301, 17);
+  EXPECT_EQ(read_image_header(tiff({{256, 3}, {257, 4}, {274, 6}})).orientation, 6);
+  const auto ispe = [](uint32_t width, uint32_t height) {
+    return box("ispe", big(0, 4) + big(width, 4) + big(height, 4));
+  };
+  expect_size(
+      box("ftyp", "heic" + big(0, 4)) +
+          box("meta", big(0, 4) + box("hdlr", "") + box("iprp", box("ipco", ispe(64, 64) + ispe(301, 170)))),
+      301, 170);
+}
+
+TEST(ImageHeader, ReadsTheSizeOfAJpegXl) {
+  // 32 × 16: in eights, 16 = 8 · (1 + 1), ratio 2 : 1
+  const std::string codestream = "\xFF\x0A"s + little(1u | 1u << 1 | 7u << 6, 3);
+  expect_size(codestream, 32, 16);
+  expect_size("\0\0\0\x0CJXL \r\n\x87\n"s + box("ftyp", "jxl ") + box("jxlc", codestream), 32, 16);
+  expect_size("\0\0\0\x0CJXL \r\n\x87\n"s + box("jxlp", big(0, 4) + codestream), 32, 16);
+  // 300 × 17: 17 = 16 + 1 in 9 bits, ratio 0, 300 = 299 + 1 in 9 bits
+  expect_size("\xFF\x0A"s + little(16u << 3 | 0u << 12 | 299u << 17, 4), 300, 17);
+}
+
+TEST(ImageHeader, CallsACamerasRawFileSo) {
+  EXPECT_THAT(header_refusal(tiff({{254, 1}, {256, 160}, {257, 120}})), HasSubstr("raw file"));
+  EXPECT_THAT(header_refusal(tiff({{256, 160}, {257, 120}, {50706, 1}})), HasSubstr("raw file"));
 }
 
 TEST(ImageHeader, AnyJpegThatIsCutOffIsRefused) {
@@ -123,12 +181,42 @@ TEST(ExifOrientation, IsReadInBothByteOrders) {
   }
 }
 
-TEST(ExifOrientation, IsUprightWhereTheMetadataIsDamaged) {
-  EXPECT_EQ(exif_orientation(""), 1);
-  EXPECT_EQ(exif_orientation(exif(0)), 1);
-  EXPECT_EQ(exif_orientation(exif(9)), 1);
+TEST(ExifOrientation, IsALongOrAByteWithSomePrograms) {
+  for (const bool is_little : {true, false})
+    for (const int type : {1, 4}) {
+      std::string changed = exif(6, is_little);
+      const auto number = [&](uint32_t value, int bytes) {
+        return is_little ? little(value, bytes) : big(value, bytes);
+      };
+      const std::string entry = number(0x0112, 2) + number(static_cast<uint32_t>(type), 2) + number(1, 4);
+      changed.replace(22, 12, entry + (type == 4 ? number(6, 4) : number(6, 1) + std::string(3, '\0')));
+      EXPECT_EQ(exif_orientation(changed), 6) << type;
+    }
+}
+
+TEST(ExifOrientation, IsNotSaidWhereTheMetadataIsDamaged) {
+  for (const std::string& bad : {std::string(), exif(0), exif(9)})
+    EXPECT_EQ(exif_orientation(bad), std::nullopt);
   const std::string good = exif(6);
-  for (size_t bytes = 0; bytes < 32; ++bytes) EXPECT_EQ(exif_orientation(good.substr(0, bytes)), 1) << bytes;
+  for (size_t bytes = 0; bytes < 32; ++bytes)
+    EXPECT_EQ(exif_orientation(good.substr(0, bytes)), std::nullopt) << bytes;
+}
+
+TEST(XmpOrientation, IsAnAttributeOrAnElement) {
+  EXPECT_EQ(xmp_orientation("<x tiff:Orientation=\"6\"/>"), 6);
+  EXPECT_EQ(xmp_orientation("<tiff:Orientation>3</tiff:Orientation>"), 3);
+  EXPECT_EQ(xmp_orientation("<tiff:Orientation>9</tiff:Orientation>"), std::nullopt);
+  EXPECT_EQ(xmp_orientation("tiff:Orientation"), std::nullopt);
+  EXPECT_EQ(xmp_orientation("tiff:Orientation=\""), std::nullopt);
+}
+
+TEST(Orientation, TakesExifBeforeXmp) {
+  Orientation both;
+  both.see_xmp("tiff:Orientation=\"6\"");
+  EXPECT_EQ(both.value(), 6);
+  both.see_exif(exif(3));
+  EXPECT_EQ(both.value(), 3);
+  EXPECT_EQ(Orientation().value(), 1);
 }
 
 std::string chunk(const std::string& type, const std::string& data) {

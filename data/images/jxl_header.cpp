@@ -1,0 +1,73 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "data/images/image_bytes.h"
+#include "data/images/image_header.h"
+
+namespace sdlora::data {
+namespace {
+
+using namespace std::string_view_literals;
+
+// ISO 18181-1, A.1: fields of bits, the lowest first.
+class Bits {
+ public:
+  explicit Bits(std::string_view bytes) : bytes_(bytes) {}
+
+  uint32_t take(uint32_t count) {
+    uint32_t value = 0;
+    for (uint32_t bit = 0; bit < count; ++bit, ++at_)
+      value |= static_cast<uint32_t>(bytes_.u8(at_ / 8) >> (at_ % 8) & 1) << bit;
+    return value;
+  }
+
+ private:
+  ImageBytes bytes_;
+  uint64_t at_ = 0;
+};
+
+// A side in pixels, in one of four widths of field.
+int64_t take_side(Bits& bits) {
+  constexpr std::array<uint32_t, 4> kWidths = {9, 13, 18, 30};
+  const uint32_t choice = bits.take(2);
+  return int64_t{bits.take(kWidths[choice])} + 1;
+}
+
+// width : height by the ratio's number; 0 stands for a width of its own.
+constexpr std::array<std::pair<int64_t, int64_t>, 8> kRatios = {
+    {{0, 0}, {1, 1}, {12, 10}, {4, 3}, {3, 2}, {16, 9}, {5, 4}, {2, 1}}};
+
+ImageHeader read_size(std::string_view codestream) {
+  if (!codestream.starts_with("\xFF\x0A"sv)) throw UnusableImage("a JPEG XL without its picture");
+  Bits bits(codestream.substr(2));
+  const bool is_in_eights = bits.take(1) != 0;
+  const auto side = [&] { return is_in_eights ? 8 * (int64_t{bits.take(5)} + 1) : take_side(bits); };
+  ImageHeader header{.kind = ImageKind::kJxl};
+  header.height = side();
+  const auto& [across, down] = kRatios[bits.take(3)];
+  header.width = down == 0 ? side() : header.height * across / down;
+  return header;
+}
+
+}  // namespace
+
+// A codestream, or a container of boxes: jxlc holds it, or the first jxlp after four bytes.
+ImageHeader read_jxl_header(std::string_view file_bytes) {
+  if (file_bytes.starts_with("\xFF\x0A"sv)) return read_size(file_bytes);
+  const ImageBytes bytes(file_bytes);
+  for (uint64_t offset = 0; offset + 8 <= bytes.size();) {
+    const uint64_t short_count = bytes.big_endian(offset, 4), header_bytes = short_count == 1 ? 16 : 8;
+    if (bytes.has_at(offset + 4, "jxlc"sv)) return read_size(file_bytes.substr(offset + header_bytes));
+    if (bytes.has_at(offset + 4, "jxlp"sv))
+      return read_size(file_bytes.substr(std::min<size_t>(offset + header_bytes + 4, bytes.size())));
+    const uint64_t byte_count =
+        short_count == 1 ? uint64_t{bytes.big_endian(offset + 8, 4)} << 32 | bytes.big_endian(offset + 12, 4)
+                         : short_count;
+    if (byte_count < header_bytes || byte_count > bytes.size()) break;
+    offset += byte_count;
+  }
+  throw UnusableImage("a JPEG XL without its picture");
+}
+
+}  // namespace sdlora::data
