@@ -24,11 +24,11 @@ int read_bytes(GifFileType* gif, GifByteType* to, int count) {
   return static_cast<int>(taken);
 }
 
-struct Closing {
+struct ClosingGif {
   void operator()(GifFileType* gif) const { DGifCloseFile(gif, nullptr); }
 };
 
-using Gif = std::unique_ptr<GifFileType, Closing>;
+using Gif = std::unique_ptr<GifFileType, ClosingGif>;
 
 // Up to the first frame. Returns its transparent colour, or NO_TRANSPARENT_COLOR.
 int find_first_frame(GifFileType* gif) {

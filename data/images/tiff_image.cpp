@@ -45,7 +45,7 @@ toff_t byte_count(thandle_t handle) {
   return static_cast<Source*>(handle)->bytes.size();
 }
 
-struct Closing {
+struct ClosingTiff {
   void operator()(TIFF* tiff) const { TIFFClose(tiff); }
 };
 
@@ -111,7 +111,7 @@ cv::Mat decode_tiff(std::string_view bytes) {
   TIFFSetWarningHandler(nullptr);
   TIFFSetErrorHandler(nullptr);
   Source source{.bytes = bytes};
-  const std::unique_ptr<TIFF, Closing> tiff(TIFFClientOpen(
+  const std::unique_ptr<TIFF, ClosingTiff> tiff(TIFFClientOpen(
       "a picture", "rm", &source, read_bytes, write_bytes, seek, close, byte_count, nullptr, nullptr));
   if (!tiff) throw UnusableImage("damaged: a TIFF without a directory");
   if (is_wide_grey(tiff.get())) return read_wide_grey(tiff.get());
