@@ -73,7 +73,7 @@ cv::Mat read_frame(GifFileType* gif) {
 
 }  // namespace
 
-cv::Mat decode_gif(std::string_view bytes) {
+cv::Mat decode_gif(std::string_view bytes, const ImageHeader& header) {
   int error = 0;
   const Gif gif(DGifOpen(&bytes, read_bytes, &error));
   if (!gif) refuse("a GIF whose header is no GIF's");
@@ -88,8 +88,10 @@ cv::Mat decode_gif(std::string_view bytes) {
     return {colour.Blue, colour.Green, colour.Red, 255};
   };
   const cv::Vec4b background = colour_of(transparent == NO_TRANSPARENT_COLOR ? 0 : transparent);
-  cv::Mat picture(std::max(gif->SHeight, frame.Top + frame.Height),
-                  std::max(gif->SWidth, frame.Left + frame.Width), CV_8UC4, cv::Scalar(background));
+  if (frame.Left + frame.Width > header.width || frame.Top + frame.Height > header.height)
+    refuse("a GIF whose frame is not where its header is");
+  cv::Mat picture(static_cast<int>(header.height), static_cast<int>(header.width), CV_8UC4,
+                  cv::Scalar(background));
   const cv::Mat numbers = read_frame(gif.get());
   for (int row = 0; row < frame.Height; ++row)
     for (int column = 0; column < frame.Width; ++column)

@@ -55,12 +55,6 @@ ImageHeader read_bmp_header(std::string_view file_bytes) {
   return {.kind = ImageKind::kBmp, .width = side(0), .height = side(1)};
 }
 
-// The logical screen; the first frame may lie anywhere on it.
-ImageHeader read_gif_header(std::string_view file_bytes) {
-  const ImageBytes bytes(file_bytes);
-  return {.kind = ImageKind::kGif, .width = bytes.little_endian(6, 2), .height = bytes.little_endian(8, 2)};
-}
-
 ImageHeader read_image_header(std::string_view bytes) {
   if (bytes.empty()) throw UnusableImage("an empty file");
   const std::optional<ImageKind> kind = kind_of(bytes);

@@ -60,9 +60,9 @@ StoredPicture decode(std::string_view bytes, const ImageHeader& header) {
     case ImageKind::kWebp:
       return {decode_by_opencv(still_webp(bytes)), header.orientation};
     case ImageKind::kGif:
-      return {decode_gif(bytes)};
+      return {decode_gif(bytes, header)};
     case ImageKind::kTiff:
-      return {decode_tiff(bytes), header.orientation};
+      return {decode_tiff(bytes, header), header.orientation};
     case ImageKind::kHeic:
       return {in_opencv_order(decode_heic(bytes))};
     case ImageKind::kAvif: {

@@ -107,13 +107,16 @@ cv::Mat read_wide_grey(TIFF* tiff) {
 
 }  // namespace
 
-cv::Mat decode_tiff(std::string_view bytes) {
+cv::Mat decode_tiff(std::string_view bytes, const ImageHeader& header) {
   TIFFSetWarningHandler(nullptr);
   TIFFSetErrorHandler(nullptr);
   Source source{.bytes = bytes};
   const std::unique_ptr<TIFF, ClosingTiff> tiff(TIFFClientOpen(
       "a picture", "rm", &source, read_bytes, write_bytes, seek, close, byte_count, nullptr, nullptr));
   if (!tiff) throw UnusableImage("damaged: a TIFF without a directory");
+  if (field<uint32_t>(tiff.get(), TIFFTAG_IMAGEWIDTH) != header.width ||
+      field<uint32_t>(tiff.get(), TIFFTAG_IMAGELENGTH) != header.height)
+    throw UnusableImage("damaged: a TIFF of two sizes");
   if (is_wide_grey(tiff.get())) return read_wide_grey(tiff.get());
   const cv::Mat multiplied = RgbaReader(tiff.get()).read();
   cv::Mat picture(multiplied.size(), CV_8UC3);

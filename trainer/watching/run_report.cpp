@@ -10,7 +10,7 @@ constexpr size_t kShownCaptions = 6;
 std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
   const data::Dataset& dataset = loaded.dataset;
   const data::PictureSize& size = dataset.picture_size();
-  const at::IntArrayRef latent = dataset.sample(0).latent_mean.sizes();
+  const std::vector<int64_t> latent = dataset.sample(0).latent_mean.sizes().vec();
   std::vector<monitoring::TableRow> rows{
       {"pictures",
        fmt::format("{}{}", dataset.picture_count(), dataset.has_flip() ? ", each also mirrored" : "")},

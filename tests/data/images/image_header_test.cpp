@@ -116,7 +116,13 @@ void expect_size(const std::string& bytes, int64_t width, int64_t height) {
 }
 
 TEST(ImageHeader, ReadsSizesWithoutADecoder) {
-  expect_size("GIF89a" + little(301, 2) + little(17, 2) + std::string(10, '\0'), 301, 17);
+  const std::string screen = "GIF89a" + little(301, 2) + little(17, 2);
+  const std::string extension = "\x21\xF9\x04"s + std::string(4, '\0') + '\0';
+  const auto frame = [](uint32_t left, uint32_t width) {
+    return "," + little(left, 2) + little(0, 2) + little(width, 2) + little(17, 2) + '\0';
+  };
+  expect_size(screen + std::string(3, '\0') + frame(0, 301), 301, 17);
+  expect_size(screen + "\x81\0\0"s + std::string(12, 'c') + extension + frame(100, 300), 400, 17);
   expect_size(tiff({{256, 301}, {257, 17}}), 301, 17);
   EXPECT_EQ(read_image_header(tiff({{256, 3}, {257, 4}, {274, 6}})).orientation, 6);
   const auto ispe = [](uint32_t width, uint32_t height) {
