@@ -56,6 +56,7 @@ cv::Mat in_opencv_order(const cv::Mat& rgb) {
 
 // In OpenCV's order of channels.
 StoredPicture decode(std::string_view bytes, const ImageHeader& header) {
+  const CapturedStderr quiet;  // libjxl talks to itself
   switch (header.kind) {
     case ImageKind::kWebp:
       return {decode_by_opencv(still_webp(bytes)), header.orientation};
