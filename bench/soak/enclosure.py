@@ -1,5 +1,6 @@
 """What a soak's run lives in, so that it can be taken from it without harm to others: a /dev/shm of its own and, where control groups may
 be made (by root, version 1 or 2), a memory group of its own."""
+import errno
 import os
 import pathlib
 import subprocess
@@ -32,10 +33,8 @@ class Enclosure:
                 while True:
                     filler.write(bytes(1 << 20))
                     filler.flush()
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
+        except OSError as failure:
+            return failure.errno == errno.ENOSPC
 
     def lose_the_reader(self):
         self.reader.kill()

@@ -112,7 +112,7 @@ def lose_the_reader(victim):
 
 def fill_shared_memory(victim):
     """/dev/shm is full under the living ranks and for every attempt that this launcher begins."""
-    return victim.enclosure.fill_shared_memory() and kill_a_rank(victim)
+    return kill_a_rank(victim) if victim.enclosure.fill_shared_memory() else None
 
 
 def limit_memory(victim):

@@ -50,10 +50,12 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
   return settings;
 }
 
-[[noreturn]] void fail_without_images(const fs::path& folder, const std::vector<SkippedImage>& skipped) {
+[[noreturn]] void fail_without_images(const fs::path& folder, const FoundImages& found) {
+  std::vector<SkippedImage> seen = found.skipped;
+  seen.insert(seen.end(), found.passed_over.begin(), found.passed_over.end());
   throw Error(ExitCode::kBadData, {.what = "the image folder has no usable image",
                                    .expected = fmt::format("at least one file of {}", kReadKinds),
-                                   .seen = skipped.empty() ? "none at all" : indented_list_of(skipped),
+                                   .seen = seen.empty() ? "none at all" : indented_list_of(seen),
                                    .where = folder.string()});
 }
 
@@ -81,7 +83,7 @@ CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional
         found.skipped.push_back({source, valid_utf8(inspected[image].unusable_reason)});
       }
     }
-    if (samples.empty()) fail_without_images(options.images, found.skipped);
+    if (samples.empty()) fail_without_images(options.images, found);
     CaptionTable captions =
         find_captions(options.images, usable, options.training_caption, leave_when_asked(options));
     for (size_t image = 0; image < samples.size(); ++image)

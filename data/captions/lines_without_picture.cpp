@@ -16,6 +16,7 @@ std::vector<std::string> lines_without_picture(const std::filesystem::path& fold
                                                const FoundImages& found) {
   std::unordered_set<std::string> there(found.sources.begin(), found.sources.end());
   for (const SkippedImage& image : found.skipped) there.insert(image.source);
+  for (const SkippedImage& image : found.passed_over) there.insert(image.source);
   std::vector<std::string> lost;
   for (const std::string& list : found.caption_lists) {
     std::istringstream lines;

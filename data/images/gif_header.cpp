@@ -27,7 +27,8 @@ ImageHeader read_gif_header(std::string_view file_bytes) {
     while (const uint8_t block_bytes = bytes.u8(offset)) offset += 1 + uint64_t{block_bytes};
     ++offset;
   }
-  if (bytes.u8(offset) != kImage) throw UnusableImage("a GIF without a picture");
+  if (bytes.u8(offset) != kImage)
+    throw UnusableImage("a GIF without a picture, or with stray bytes before it");
   const auto number = [&](uint64_t at) { return int64_t{bytes.little_endian(offset + at, 2)}; };
   header.width = std::max(header.width, number(1) + number(5));
   header.height = std::max(header.height, number(3) + number(7));

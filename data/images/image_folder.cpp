@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -29,12 +30,23 @@ bool is_mask(const fs::path& file) {
   return file.stem().string().ends_with("-masklabel");
 }
 
-// Its previews and validation pictures are what a model draws, not what one should learn.
 bool is_directory_of_a_run(const fs::path& folder) {
   std::error_code error;
   return fs::exists(folder / monitoring::kMetricsFileName, error) &&
          (fs::exists(folder / monitoring::kLockFileName, error) ||
           fs::exists(folder / monitoring::kAdapterFileName, error));
+}
+
+// What a model draws is not what one should learn.
+bool is_previews_of_a_run(const fs::path& folder) {
+  return folder.filename() == monitoring::kPreviewsFolderName && is_directory_of_a_run(folder.parent_path());
+}
+
+// Of a folder with a kind's name that is hardly meant as a folder's.
+bool goes_by_an_image_name(const fs::path& folder) {
+  const std::optional<ImageKind> kind = kind_by_name(folder);
+  return kind == ImageKind::kPng || kind == ImageKind::kJpeg || kind == ImageKind::kWebp ||
+         kind == ImageKind::kBmp;
 }
 
 class FolderSearch {
@@ -69,10 +81,10 @@ class FolderSearch {
     std::error_code error;
     const fs::file_type type = fs::status(path, error).type();
     if (type == fs::file_type::directory) {
-      if (has_picture_name)
+      if (goes_by_an_image_name(path))
         skip(path, "a folder, not a file");
-      else if (is_directory_of_a_run(path))
-        pass_over(path, "the directory of a run of the trainer");
+      else if (is_previews_of_a_run(path))
+        pass_over(path, "the previews of a run of the trainer");
       else
         search(path);
     } else if (type == fs::file_type::not_found) {
@@ -89,7 +101,7 @@ class FolderSearch {
   void look_at_file(const fs::path& path, bool has_picture_name) {
     if (has_picture_name && is_mask(path))
       pass_over(path, "a mask");
-    else if (has_picture_name)
+    else if (has_picture_name || (has_name_of_other_kind(path) && holds_picture(path)))
       take_in(path);
     else if (has_name_of_other_kind(path))
       skip(path, fmt::format("{} files are not read: {} are", lower_extension(path), kReadKinds));

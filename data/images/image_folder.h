@@ -28,7 +28,7 @@ struct FoundImages {
 // folders that go by an image's name, links that lead nowhere (they may have led to a picture or to a folder
 // of them), folders that cannot be listed, names that are not UTF-8. Passed over: files that hold a picture
 // under a name that is none's (a.jpg_original, a.jpg~, a camera's .THM), masks (NAME-masklabel.png),
-// directories of this program's runs. Hidden files and folders (".name") are passed over without a word.
+// previews of this program's runs. Hidden files and folders (".name") are passed over without a word.
 // Throws Error(kUsage) when `folder` is not a folder. `between_files` is called before each entry, and may
 // throw.
 FoundImages find_images(const std::filesystem::path& folder,

@@ -40,6 +40,19 @@ bool is_bmp(const ImageBytes& bytes) {
   return std::find(kHeaderBytes.begin(), kHeaderBytes.end(), header_bytes) != kHeaderBytes.end();
 }
 
+// The major brand, or with one that serves both kinds (mif1) one of the others, as far as there are bytes.
+bool is_avif(const ImageBytes& bytes) {
+  if (!bytes.has_at(4, "ftyp"sv)) return false;
+  const uint64_t end = std::min<uint64_t>(bytes.big_endian(0, 4), bytes.size());
+  const auto is_at = [&](uint64_t offset) {
+    return bytes.has_at(offset, "avif"sv) || bytes.has_at(offset, "avis"sv);
+  };
+  bool is_among_others = false;
+  for (uint64_t offset = 16; offset + 4 <= end; offset += 4)
+    is_among_others = is_among_others || is_at(offset);
+  return is_at(8) || (is_among_others && (bytes.has_at(8, "mif1"sv) || bytes.has_at(8, "miaf"sv)));
+}
+
 bool is_heic(const ImageBytes& bytes) {
   return bytes.has_at(4, "ftyp"sv) &&
          std::any_of(kStillBrands.begin(), kStillBrands.end(),
@@ -56,7 +69,7 @@ std::optional<ImageKind> kind_of(std::string_view first_bytes) {
   if (bytes.has_at(0, "GIF87a"sv) || bytes.has_at(0, "GIF89a"sv)) return ImageKind::kGif;
   if (bytes.has_at(0, "II*\0"sv) || bytes.has_at(0, "MM\0*"sv)) return ImageKind::kTiff;
   if (bytes.has_at(0, "\xFF\x0A"sv) || bytes.has_at(0, "\0\0\0\x0CJXL \r\n\x87\n"sv)) return ImageKind::kJxl;
-  if (bytes.has_at(4, "ftypavif"sv) || bytes.has_at(4, "ftypavis"sv)) return ImageKind::kAvif;
+  if (is_avif(bytes)) return ImageKind::kAvif;
   if (is_heic(bytes)) return ImageKind::kHeic;
   if (is_bmp(bytes)) return ImageKind::kBmp;
   return std::nullopt;

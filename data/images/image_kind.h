@@ -12,7 +12,7 @@ enum class ImageKind { kPng, kJpeg, kWebp, kBmp, kGif, kTiff, kHeic, kAvif, kJxl
 
 inline constexpr const char* kReadKinds = "PNG, JPEG, WebP, BMP, GIF, TIFF, HEIC, AVIF and JPEG XL";
 
-// 18 bytes are enough.
+// 18 bytes are enough, but for an AVIF whose main brand is HEIC's, too.
 inline constexpr size_t kFirstBytes = 18;
 std::optional<ImageKind> kind_of(std::string_view first_bytes);
 

@@ -23,8 +23,9 @@
 namespace sdlora::data {
 namespace {
 
-// What one image may take, far above any within the limits of image_header.h.
-constexpr rlim_t kMemoryBytesPerImage = rlim_t{4} << 30;
+// What one image may take: room for the largest within the limits of image_header.h in the hungriest decoder,
+// JPEG XL's, which wants 16 bytes a pixel.
+constexpr rlim_t kMemoryBytesPerImage = rlim_t{8} << 30;
 constexpr rlim_t kCpuSecondsPerImage = 120;
 constexpr size_t kLongestRequestBytes = 64 << 10;
 constexpr size_t kSha256Characters = 64;
@@ -120,8 +121,8 @@ void limit_resources() {
     result = kUsable + sha256 + std::string(rgb.begin(), rgb.end());
   } catch (const UnusableImage& reason) {
     result = kUnusable + sha256 + reason.what();
-  } catch (const std::exception&) {  // for example no memory within the limit
-    result = kUnusable + sha256 + "the decoder failed";
+  } catch (const std::exception&) {
+    result = kUnusable + sha256 + "the decoder failed, for example for want of memory (it may take 8 GiB)";
   }
   write_all(request.result_pipe, result);
   ::_exit(0);

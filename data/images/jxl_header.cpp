@@ -58,7 +58,8 @@ ImageHeader read_jxl_header(std::string_view file_bytes) {
   const ImageBytes bytes(file_bytes);
   for (uint64_t offset = 0; offset + 8 <= bytes.size();) {
     const uint64_t short_count = bytes.big_endian(offset, 4), header_bytes = short_count == 1 ? 16 : 8;
-    if (bytes.has_at(offset + 4, "jxlc"sv)) return read_size(file_bytes.substr(offset + header_bytes));
+    if (bytes.has_at(offset + 4, "jxlc"sv))
+      return read_size(file_bytes.substr(std::min<size_t>(offset + header_bytes, bytes.size())));
     if (bytes.has_at(offset + 4, "jxlp"sv))
       return read_size(file_bytes.substr(std::min<size_t>(offset + header_bytes + 4, bytes.size())));
     const uint64_t byte_count =

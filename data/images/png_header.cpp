@@ -14,6 +14,7 @@ using namespace std::string_view_literals;
 
 constexpr uint64_t kSignatureBytes = 8;
 constexpr size_t kMostTextBytes = size_t{4} << 20;  // of compressed text, taken out
+constexpr int kMostTexts = 100;                     // that are looked at: a file may hold millions
 constexpr uint8_t kGrey = 0;                        // colour type
 
 // Empty when it is damaged, or more than that.
@@ -86,6 +87,7 @@ ImageHeader read_png_header(std::string_view file_bytes) {
   const uint8_t bits = bytes.u8(24), colour_type = bytes.u8(25);
   Orientation orientation;
   std::string raw;
+  int texts_left = kMostTexts;
   for (uint64_t offset = kSignatureBytes;
        offset + 8 <= bytes.size() && !bytes.has_at(offset + 4, "IEND"sv);) {
     const uint64_t length = bytes.big_endian(offset, 4);
@@ -95,7 +97,8 @@ ImageHeader read_png_header(std::string_view file_bytes) {
     if (type == "tRNS" && colour_type == kGrey && data.size() >= 2)
       header.transparent_grey =
           TransparentGrey{static_cast<uint16_t>(ImageBytes(data).big_endian(0, 2)), bits};
-    if (type == "tEXt" || type == "zTXt" || type == "iTXt") {
+    if ((type == "tEXt" || type == "zTXt" || type == "iTXt") && texts_left > 0) {
+      --texts_left;
       if (raw.empty()) raw = text_of(type, data, "Raw profile type exif");
       orientation.see_xmp(text_of(type, data, "XML:com.adobe.xmp"));
     }

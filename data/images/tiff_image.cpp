@@ -64,7 +64,7 @@ class RgbaReader {
 
   ~RgbaReader() { TIFFRGBAImageEnd(&image_); }
 
-  // RGBA, multiplied by alpha; of pictures without alpha, 255.
+  // RGBA; of pictures without alpha, 255.
   cv::Mat read() {
     cv::Mat pixels(static_cast<int>(image_.height), static_cast<int>(image_.width), CV_8UC4);
     if (TIFFRGBAImageGet(&image_, pixels.ptr<uint32_t>(), image_.width, image_.height) == 0)
@@ -81,6 +81,37 @@ Number field(TIFF* tiff, ttag_t tag) {
   Number value{};
   TIFFGetFieldDefaulted(tiff, tag, &value);
   return value;
+}
+
+enum class Alpha { kNone, kMultiplied, kStraight };
+
+// How alpha stands in what libtiff gives: it multiplies a straight one in, but not into grey. A fourth
+// channel that the file does not explain is straight alpha, as Pillow takes it; one "unspecified", a saved
+// selection, is none.
+Alpha alpha_of(TIFF* tiff) {
+  uint16_t extra_count = 0;
+  const uint16_t* extra_kinds = nullptr;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extra_count, &extra_kinds);
+  const auto sample_count = field<uint16_t>(tiff, TIFFTAG_SAMPLESPERPIXEL);
+  if (extra_count == 0)
+    return sample_count == 4 && field<uint16_t>(tiff, TIFFTAG_PHOTOMETRIC) == PHOTOMETRIC_RGB
+               ? Alpha::kStraight
+               : Alpha::kNone;
+  if (extra_kinds[0] == EXTRASAMPLE_UNSPECIFIED) return Alpha::kNone;
+  return extra_kinds[0] == EXTRASAMPLE_UNASSALPHA && sample_count == 2 ? Alpha::kStraight
+                                                                       : Alpha::kMultiplied;
+}
+
+uint8_t over_white(int value, int alpha, Alpha kind) {
+  switch (kind) {
+    case Alpha::kMultiplied:
+      return cv::saturate_cast<uint8_t>(value + 255 - alpha);
+    case Alpha::kStraight:
+      return static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
+    case Alpha::kNone:
+      break;
+  }
+  return static_cast<uint8_t>(value);
 }
 
 // libtiff itself would drop the lower half of such a picture's bits.
@@ -118,14 +149,15 @@ cv::Mat decode_tiff(std::string_view bytes, const ImageHeader& header) {
       field<uint32_t>(tiff.get(), TIFFTAG_IMAGELENGTH) != header.height)
     throw UnusableImage("damaged: a TIFF of two sizes");
   if (is_wide_grey(tiff.get())) return read_wide_grey(tiff.get());
-  const cv::Mat multiplied = RgbaReader(tiff.get()).read();
-  cv::Mat picture(multiplied.size(), CV_8UC3);
+  const Alpha alpha = alpha_of(tiff.get());
+  const cv::Mat rgba = RgbaReader(tiff.get()).read();
+  cv::Mat picture(rgba.size(), CV_8UC3);
   for (int row = 0; row < picture.rows; ++row) {
-    const auto* from = multiplied.ptr<cv::Vec4b>(row);
+    const auto* from = rgba.ptr<cv::Vec4b>(row);
     auto* to = picture.ptr<cv::Vec3b>(row);
     for (int column = 0; column < picture.cols; ++column)
       for (int channel = 0; channel < 3; ++channel)
-        to[column][channel] = cv::saturate_cast<uint8_t>(from[column][2 - channel] + 255 - from[column][3]);
+        to[column][channel] = over_white(from[column][2 - channel], from[column][3], alpha);
   }
   return picture;
 }

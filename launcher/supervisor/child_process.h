@@ -27,7 +27,7 @@ class ChildProcess {
   // `words`: program (looked up in PATH) and arguments; `environment`: NAME=value, added to ours. The child
   // reads from /dev/null, writes to us (output_relay.h), has no terminal that could hang up on it or stop it
   // for writing, gets TERM when this process dies, and is killed before it when memory is short (Linux
-  // oom_score_adj). Throws Error(kMismatch) when there is no such program,
+  // oom_score_adj, of which 1000 is the most). Throws Error(kMismatch) when there is no such program,
   // Error(kInternal) when no process can be made.
   ChildProcess(const std::vector<std::string>& words, const std::vector<std::string>& environment);
   ~ChildProcess();  // ends the whole group at once

@@ -114,7 +114,8 @@ class Pictures(unittest.TestCase):
             "tiff": encoded(rgb, "TIFF"), "tiff grey": encoded(grey, "TIFF"), "tiff 1 bit": encoded(bilevel, "TIFF"),
             "tiff fax": encoded(bilevel, "TIFF", compression="group4"), "tiff palette": encoded(palette, "TIFF"),
             "tiff lzw": encoded(rgb, "TIFF", compression="tiff_lzw"), "tiff deflate": encoded(rgb, "TIFF", compression="tiff_adobe_deflate"),
-            "tiff rgba": encoded(clear, "TIFF"), "tiff 16 bits": encoded(wide, "TIFF"), "tiff big-endian": encoded(rgb, "TIFF", big_endian=True),
+            "tiff rgba": encoded(clear, "TIFF"), "tiff grey and alpha": encoded(clear.convert("LA"), "TIFF"),
+            "tiff rgb and a selection": encoded(clear, "TIFF").replace(struct.pack("<HHIHH", 338, 3, 1, 2, 0), struct.pack("<HHIHH", 338, 3, 1, 0, 0)), "tiff 16 bits": encoded(wide, "TIFF"), "tiff big-endian": encoded(rgb, "TIFF", big_endian=True),
             "jxl": encoded(rgb, "JXL", lossless=True), "jxl rgba": encoded(clear, "JXL", lossless=True),
             "jxl grey": encoded(grey, "JXL", lossless=True),
         }.items():

@@ -64,17 +64,19 @@ TEST(ImageFolder, TakesAllKindsThatAreRead) {
   EXPECT_THAT(find_images(folder.path()).sources, testing::SizeIs(9));
 }
 
-TEST(ImageFolder, PassesOverMasksAndRunsOfTheTrainer) {
+TEST(ImageFolder, PassesOverMasksAndPreviewsOfARun) {
   const TemporaryFolder folder;
-  for (const char* name : {"a.png", "a-masklabel.png", "run/previews/step-000100/00.png", "other/b.png"})
+  for (const char* name : {"a.png", "a-masklabel.png", "run/c.png", "run/previews/step-000100/00.png",
+                           "other/previews/b.png", "shots.heic/d.heic", "misnamed.tga"})
     write_bytes(folder / name, kJpegStart);
   write_bytes(folder / "run/metrics.jsonl", "");
   write_bytes(folder / "run/trainer.lock", "");
   write_bytes(folder / "other/metrics.jsonl", "of another program");
   const FoundImages found = find_images(folder.path());
-  EXPECT_THAT(found.sources, ElementsAre("a.png", "other/b.png"));
-  EXPECT_THAT(passed_over(found),
-              ElementsAre(Pair("a-masklabel.png", "a mask"), Pair("run", HasSubstr("run of the trainer"))));
+  EXPECT_THAT(found.sources,
+              ElementsAre("a.png", "misnamed.tga", "other/previews/b.png", "run/c.png", "shots.heic/d.heic"));
+  EXPECT_THAT(passed_over(found), ElementsAre(Pair("a-masklabel.png", "a mask"),
+                                              Pair("run/previews", HasSubstr("run of the trainer"))));
 }
 
 TEST(ImageFolder, PassesOverWhatIsHidden) {

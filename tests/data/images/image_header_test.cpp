@@ -145,8 +145,35 @@ TEST(ImageHeader, ReadsTheSizeOfAJpegXl) {
 }
 
 TEST(ImageHeader, CallsACamerasRawFileSo) {
-  EXPECT_THAT(header_refusal(tiff({{254, 1}, {256, 160}, {257, 120}})), HasSubstr("raw file"));
-  EXPECT_THAT(header_refusal(tiff({{256, 160}, {257, 120}, {50706, 1}})), HasSubstr("raw file"));
+  EXPECT_THAT(header_refusal(tiff({{254, 1}, {256, 160}, {257, 120}, {330, 200}})), HasSubstr("raw file"));
+  EXPECT_THAT(header_refusal(tiff({{254, 1}, {256, 160}, {257, 120}, {50706, 1}})), HasSubstr("raw file"));
+  expect_size(tiff({{254, 1}, {256, 160}, {257, 120}}), 160, 120);
+  expect_size(tiff({{256, 160}, {257, 120}, {330, 200}}), 160, 120);
+}
+
+TEST(ImageHeader, NoBytesOfTheNewerKindsMakeItReadOutside) {
+  const std::string jxl = "\0\0\0\x0CJXL \r\n\x87\n"s;
+  const std::string codestream = "\xFF\x0A"s + little(1u | 1u << 1 | 7u << 6, 3);
+  for (const std::string& good :
+       {"GIF89a" + little(301, 2) + little(17, 2) + "\x81\0\0"s + std::string(12, 'c') + "\x21\xF9\x04"s +
+            std::string(5, '\0') + "," + little(0, 4) + little(17, 4) + '\0',
+        tiff({{256, 301}, {257, 17}, {274, 6}, {700, 8}}), jxl + box("jxlc", codestream),
+        jxl + box("jxlp", big(0, 4) + codestream),
+        box("ftyp", "mif1" + big(0, 4) + "avif") +
+            box("meta",
+                big(0, 4) + box("iprp", box("ipco", box("ispe", big(0, 4) + big(5, 4) + big(6, 4)))))})
+    for (size_t byte = 0; byte < good.size(); ++byte)
+      for (const int value : {0x00, 0x01, 0x7F, 0xFF}) {
+        std::string changed = good;
+        changed[byte] = static_cast<char>(value);
+        header_refusal(changed);
+        header_refusal(changed.substr(0, byte + 1));
+      }
+}
+
+TEST(ImageKind, OfABrandOfBothIsSaidByTheOthers) {
+  EXPECT_EQ(kind_of(box("ftyp", "mif1" + big(0, 4) + "mif1avif")), ImageKind::kAvif);
+  EXPECT_EQ(kind_of(box("ftyp", "mif1" + big(0, 4) + "mif1heic")), ImageKind::kHeic);
 }
 
 TEST(ImageHeader, AnyJpegThatIsCutOffIsRefused) {

@@ -70,8 +70,10 @@ TEST(ChildProcess, TakesItsWholeGroupWithIt) {
 }
 
 TEST(ChildProcess, IsKilledBeforeUsWhenMemoryIsShort) {
-  ChildProcess child(
-      {"sh", "-c", "test $(cat /proc/self/oom_score_adj) -gt $(cat /proc/$PPID/oom_score_adj)"}, {});
+  ChildProcess child({"sh", "-c",
+                      "own=$(cat /proc/self/oom_score_adj); test $own -gt $(cat /proc/$PPID/oom_score_adj) "
+                      "-o $own -eq 1000"},
+                     {});
   EXPECT_EQ(exit_code_of(child), 0);
 }
 
