@@ -3,6 +3,7 @@ packages is installed. Its files are copies of this machine's. Needs root."""
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 
 FOLDERS = ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "etc", "tmp", "root", "proc", "dev", "sys", "run", "var/tmp")
@@ -65,5 +66,5 @@ def make(root, wanted):
     for name in ("passwd", "group", "nsswitch.conf", "ld.so.conf", "hostname"):
         if pathlib.Path("/etc", name).exists():
             shutil.copy2(pathlib.Path("/etc", name), root / "etc")
-    (root / "etc/hosts").write_text("127.0.0.1 localhost " + pathlib.Path("/etc/hostname").read_text())
+    (root / "etc/hosts").write_text("127.0.0.1 localhost " + socket.gethostname() + "\n")
     return packages
