@@ -4,7 +4,7 @@ forward, backward, AdamW, on random latents (nothing is encoded).
     peer_start.py --model FILE --config DIR --cells 32 [--threads 2]
 
 --config: the same model as a directory; from_single_file takes the configs from it in place of the hub.
-Prints one JSON line of moments, in seconds since 1970: imported, loaded, first_step_done.
+Prints one JSON line of moments, in seconds since 1970: loaded, first_step_done.
 """
 import argparse
 import json
@@ -18,7 +18,7 @@ from peer import TARGETS
 
 
 def main():
-    moments = {"imported": time.time()}
+    moments = {}
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
     parser.add_argument("--config", required=True)

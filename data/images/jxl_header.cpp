@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "data/images/image_bytes.h"
 #include "data/images/image_header.h"
+#include "data/images/iso_boxes.h"
 
 namespace sdlora::data {
 namespace {
@@ -55,19 +57,13 @@ ImageHeader read_size(std::string_view codestream) {
 // A codestream, or a container of boxes: jxlc holds it, or the first jxlp after four bytes.
 ImageHeader read_jxl_header(std::string_view file_bytes) {
   if (file_bytes.starts_with("\xFF\x0A"sv)) return read_size(file_bytes);
-  const ImageBytes bytes(file_bytes);
-  for (uint64_t offset = 0; offset + 8 <= bytes.size();) {
-    const uint64_t short_count = bytes.big_endian(offset, 4), header_bytes = short_count == 1 ? 16 : 8;
-    if (bytes.has_at(offset + 4, "jxlc"sv))
-      return read_size(file_bytes.substr(std::min<size_t>(offset + header_bytes, bytes.size())));
-    if (bytes.has_at(offset + 4, "jxlp"sv))
-      return read_size(file_bytes.substr(std::min<size_t>(offset + header_bytes + 4, bytes.size())));
-    const uint64_t byte_count =
-        short_count == 1 ? uint64_t{bytes.big_endian(offset + 8, 4)} << 32 | bytes.big_endian(offset + 12, 4)
-                         : short_count;
-    if (byte_count < header_bytes || byte_count > bytes.size()) break;
-    offset += byte_count;
-  }
+  std::optional<std::string_view> codestream;
+  for_each_box(file_bytes, [&](std::string_view type, std::string_view content) {
+    if (type == "jxlc"sv) codestream = content;
+    if (type == "jxlp"sv) codestream = content.substr(std::min<size_t>(4, content.size()));
+    return !codestream;
+  });
+  if (codestream) return read_size(*codestream);
   throw UnusableImage("a JPEG XL without its picture");
 }
 

@@ -1,6 +1,6 @@
 #include "data/images/orientation.h"
 
-#include "data/images/image_bytes.h"
+#include "data/images/tiff_directory.h"
 
 namespace sdlora::data {
 namespace {
@@ -8,7 +8,6 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr uint32_t kOrientationTag = 0x0112;
-constexpr uint64_t kEntryBytes = 12;
 
 std::optional<int> checked(uint32_t orientation) {
   if (orientation < 1 || orientation > 8) return std::nullopt;
@@ -20,20 +19,16 @@ int byte_count_of(uint32_t type) {
   return type == 1 ? 1 : type == 3 ? 2 : type == 4 ? 4 : 0;
 }
 
-std::optional<int> read_orientation(const ImageBytes& tiff) {
-  const bool is_little = tiff.has_at(0, "II*\0"sv);
-  if (!is_little && !tiff.has_at(0, "MM\0*"sv)) return std::nullopt;
-  const auto number = [&](uint64_t offset, int byte_count) {
-    return is_little ? tiff.little_endian(offset, byte_count) : tiff.big_endian(offset, byte_count);
-  };
-  const uint64_t directory = number(4, 4);
-  const uint32_t entry_count = number(directory, 2);
-  for (uint32_t entry = 0; entry < entry_count; ++entry) {
-    const uint64_t offset = directory + 2 + entry * kEntryBytes;
-    if (number(offset, 2) == kOrientationTag)
-      return checked(number(offset + 8, byte_count_of(number(offset + 2, 2))));
-  }
-  return std::nullopt;
+std::optional<int> read_orientation(std::string_view tiff) {
+  if (!tiff.starts_with("II*\0"sv) && !tiff.starts_with("MM\0*"sv)) return std::nullopt;
+  std::optional<int> orientation;
+  const TiffDirectory directory(tiff);
+  directory.for_each([&](const TiffDirectory::Entry& entry) {
+    if (entry.tag != kOrientationTag) return true;
+    orientation = checked(directory.number(entry.value_byte, byte_count_of(entry.type)));
+    return false;
+  });
+  return orientation;
 }
 
 }  // namespace
@@ -41,7 +36,7 @@ std::optional<int> read_orientation(const ImageBytes& tiff) {
 std::optional<int> exif_orientation(std::string_view exif) {
   if (exif.starts_with("Exif\0\0"sv)) exif.remove_prefix(6);
   try {
-    return read_orientation(ImageBytes(exif));
+    return read_orientation(exif);
   } catch (const UnusableImage&) {
     return std::nullopt;
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include <zlib.h>
@@ -19,17 +20,21 @@ constexpr uint8_t kGrey = 0;                        // colour type
 
 // Empty when it is damaged, or more than that.
 std::string inflated(std::string_view compressed) {
-  std::string text(kMostTextBytes, '\0');
   z_stream stream{};
   if (::inflateInit(&stream) != Z_OK) return "";
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
   stream.avail_in = static_cast<uInt>(compressed.size());
-  stream.next_out = reinterpret_cast<Bytef*>(text.data());
-  stream.avail_out = static_cast<uInt>(text.size());
-  const int end = ::inflate(&stream, Z_FINISH);
-  text.resize(stream.total_out);
+  std::string text;
+  std::array<char, size_t{4} << 10> piece{};
+  int state = Z_OK;
+  while (state == Z_OK && text.size() <= kMostTextBytes) {
+    stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+    stream.avail_out = static_cast<uInt>(piece.size());
+    state = ::inflate(&stream, Z_NO_FLUSH);  // Z_BUF_ERROR where the data ends too early
+    text.append(piece.data(), piece.size() - stream.avail_out);
+  }
   ::inflateEnd(&stream);
-  return end == Z_STREAM_END ? text : "";
+  return state == Z_STREAM_END && text.size() <= kMostTextBytes ? text : "";
 }
 
 // Takes from the front of `data` what stands before the next zero byte, and that byte.

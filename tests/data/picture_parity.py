@@ -35,6 +35,10 @@ def photograph() -> Image.Image:
     return cache_pictures.photograph("chelsea.png", 256).crop((40, 30, 40 + WIDTH, 30 + HEIGHT))
 
 
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def png_of(samples: np.ndarray, bits: int, colour_type: int, *chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG that Pillow does not write: `samples` [rows, columns × channels], as they are stored."""
     if bits == 16:
@@ -42,13 +46,10 @@ def png_of(samples: np.ndarray, bits: int, colour_type: int, *chunks: tuple[byte
     else:
         rows = [np.packbits(np.unpackbits(row.astype(np.uint8)[:, None], axis=1)[:, 8 - bits:]).tobytes() for row in samples]
 
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     channels = {0: 1, 2: 3}[colour_type]
     header = struct.pack(">IIBBBBB", samples.shape[1] // channels, samples.shape[0], bits, colour_type, 0, 0, 0)
-    body = b"".join(chunk(*c) for c in chunks) + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + body + chunk(b"IEND", b"")
+    body = b"".join(png_chunk(*c) for c in chunks) + png_chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + body + png_chunk(b"IEND", b"")
 
 
 def expected_of(data: bytes) -> np.ndarray:
@@ -170,7 +171,7 @@ class Pictures(unittest.TestCase):
         text = encoded(self.picture, "PNG")
 
         def with_chunk(name: bytes, data: bytes) -> bytes:
-            return text[:33] + struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) + text[33:]
+            return text[:33] + png_chunk(name, data) + text[33:]
 
         for name, data, allowed in (
             ("jpeg, EXIF's number a LONG", encoded(self.picture, "JPEG", quality=95, subsampling=0, exif=b"Exif\0\0" + tiff), ONE_LEVEL),
