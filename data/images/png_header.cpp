@@ -97,7 +97,9 @@ ImageHeader read_png_header(std::string_view file_bytes) {
        offset + 8 <= bytes.size() && !bytes.has_at(offset + 4, "IEND"sv);) {
     const uint64_t length = bytes.big_endian(offset, 4);
     const std::string_view type = bytes.slice(offset + 4, 4);
-    const std::string_view data = file_bytes.substr(offset + 8, length);  // of a cut-off file what there is
+    const std::string_view data = file_bytes.substr(offset + 8, length);
+    // libpng makes room for as much as a chunk says that it has, up to 2 GiB; pixels it takes piece by piece.
+    if (data.size() < length && type != "IDAT") throw UnusableImage("a PNG that is cut off");
     if (type == "eXIf") orientation.see_exif(data);
     if (type == "tRNS" && colour_type == kGrey && data.size() >= 2)
       header.transparent_grey =

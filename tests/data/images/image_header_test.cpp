@@ -184,6 +184,14 @@ TEST(ImageHeader, AnyJpegThatIsCutOffIsRefused) {
   EXPECT_EQ(header_refusal(jpeg + "trailing bytes"), "");
 }
 
+TEST(ImageHeader, RefusesAPngWhoseChunkWantsMoreThanThereIs) {
+  const std::string png = encoded(".png");
+  const size_t after_header = 8 + 25;  // signature and IHDR
+  const std::string chunk = "\x42\x4D\x76\x43iTXt"s + "a gigabyte of text";
+  EXPECT_THAT(header_refusal(png.substr(0, after_header) + chunk + png.substr(after_header)),
+              HasSubstr("cut off"));
+}
+
 TEST(ImageHeader, NoBytesAtAllMakeItReadOutside) {
   for (const char* extension : {".png", ".jpg", ".webp", ".bmp"}) {
     const std::string good = encoded(extension);
