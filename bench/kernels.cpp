@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -62,30 +63,33 @@ void measure_product(int64_t rows, int64_t in, int64_t out, at::ScalarType dtype
               onednn.first, onednn.second, aten.first, aten.second);
 }
 
-void measure_attention(int64_t queries, int64_t keys, int64_t channels, int most_lanes,
-                       at::ScalarType dtype) {
+void measure_attention(int64_t queries, int64_t keys, int64_t channels, at::ScalarType dtype) {
   const auto input = [&](int64_t rows) {
     return at::randn({1, rows, channels}, dtype).set_requires_grad(true);
   };
   const at::Tensor q = input(queries), k = input(keys), v = input(keys),
                    dout = at::randn({1, queries, channels}, dtype);
   const double operations = 4.0 * static_cast<double>(queries * keys * channels);
-  const auto both = [&](int lanes) {
+  const auto both = [&](kernels::AttentionKernel kernel) {
     const auto forward = [&] {
-      return lanes > 0 ? kernels::blocked_attention(q, k, v, 8, lanes)
-                       : sdlora::model::scaled_dot_product_attention(q, k, v, 8);
+      return kernel == kernels::AttentionKernel::kAten
+                 ? sdlora::model::scaled_dot_product_attention(q, k, v, 8)
+                 : kernels::blocked_attention(q, k, v, 8, kernel);
     };
     const double forward_seconds = seconds_of(forward);
     const double both_seconds = seconds_of([&] { forward().backward(dout); });
     return std::pair{operations / forward_seconds * 1e-9,
                      2 * operations / (both_seconds - forward_seconds) * 1e-9};
   };
-  const auto aten = both(0);
-  std::printf("attention %4ld x %4ld, 8 x %3ld: ATen %4.0f / %4.0f", queries, keys, channels / 8, aten.first,
-              aten.second);
-  for (int lanes = dtype == at::kFloat ? 8 : most_lanes; 0 < lanes && lanes <= most_lanes; lanes *= 2) {
-    const auto ours = both(lanes);
-    std::printf(", ours with %d lanes %4.0f / %4.0f", lanes, ours.first, ours.second);
+  using enum kernels::AttentionKernel;
+  std::printf("attention %4ld x %4ld, 8 x %3ld:", queries, keys, channels / 8);
+  for (const auto& [kernel, name] :
+       dtype == at::kFloat
+           ? std::vector{std::pair{kAten, "ATen"}, {kAvx2, ", AVX2"}, {kAvx512, ", AVX-512"}}
+           : std::vector{std::pair{kAten, "ATen"}, {kAvx512Bf16, ", AVX-512"}, {kAmx, ", AMX"}}) {
+    if (!kernels::can_run(kernel)) continue;
+    const auto rates = both(kernel);
+    std::printf("%s %4.0f / %4.0f", name, rates.first, rates.second);
   }
   std::printf("\n");
 }
@@ -120,7 +124,7 @@ int main(int argc, char** argv) {
     measure_product(rows, channels, 8 * channels, dtype);
     measure_product(rows, 4 * channels, channels, dtype);
     if (shrink == 8) continue;
-    measure_attention(rows, rows, channels, chosen.attention_lanes, dtype);
-    measure_attention(rows, 77, channels, chosen.attention_lanes, dtype);
+    measure_attention(rows, rows, channels, dtype);
+    measure_attention(rows, 77, channels, dtype);
   }
 }

@@ -44,5 +44,6 @@ struct AttentionTile {
 AttentionTile<float> attention_tile_of_8_lanes();          // AVX2 and FMA
 AttentionTile<float> attention_tile_of_16_lanes();         // AVX-512
 AttentionTile<BFloat16Bits> attention_tile_of_bfloat16();  // AVX-512 with BF16: 16 sums of 2 products at once
+AttentionTile<BFloat16Bits> attention_tile_of_amx();       // AMX: 16 × 16 sums of 32 products at once
 
 }  // namespace sdlora::model::kernels

@@ -8,34 +8,19 @@
 namespace sdlora::model::kernels {
 namespace {
 
-using Bits = BFloat16Bits;
-using Pair = uint32_t;   // two of them, the first one low
-using Vector = __m512;   // 16 floats
+using Pair = uint32_t;   // two numbers, the first one low
 using Pairs = __m512bh;  // 16 pairs
 
-constexpr int64_t kLanes = 16;
-constexpr int64_t kPanel = 4 * kLanes;  // columns of the widest tile
+constexpr int64_t kPanel = 64;  // columns of the widest tile
 
 #include "model/kernels/attention_blocks.inc"
+#include "model/kernels/bfloat16_vectors.inc"
 
 Pair pair_of(Bits first, Bits second) {
   return first | static_cast<Pair>(second) << 16;
 }
 
 #include "model/kernels/bfloat16_product.inc"
-
-// 2ˣ = 2ⁿ · p(x − n), n the nearest integer, within 2⁻¹⁴: bfloat16 has 2⁻⁹. NaN stays NaN. p: the Taylor
-// series of 2ʳ = exp(r ln 2).
-Vector power_of_two(Vector x) {
-  const Vector n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const Vector r = _mm512_sub_ps(x, n);
-  Vector p = _mm512_set1_ps(9.6181291e-3F);
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.5504109e-2F));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(2.4022651e-1F));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.9314718e-1F));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0F));
-  return _mm512_scalef_ps(p, n);
-}
 
 void store_bits(Bits* place, Vector values) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(place),
@@ -124,27 +109,6 @@ struct Layout {
 
   // First pair of the panel that begins with this key, a multiple of kPanel.
   int64_t panel_of(int64_t key) const { return key * pairs; }
-};
-
-// Hands out parts of the scratch, each on a cache line of its own.
-class Scratch {
- public:
-  explicit Scratch(float* data) : data_(data) {}
-
-  template <typename T>
-  T* take(int64_t count) {
-    float* const part = data_;
-    data_ += floats<T>(count);
-    return reinterpret_cast<T*>(part);
-  }
-
-  template <typename T>
-  static int64_t floats(int64_t count) {
-    return round_up(count * static_cast<int64_t>(sizeof(T)), 64) / static_cast<int64_t>(sizeof(float));
-  }
-
- private:
-  float* data_;
 };
 
 int64_t scratch_floats(const AttentionHead<Bits>& head) {

@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 
 #include "model/kernels/attention_tile.h"
+#include "model/kernels/flushed_denormals.h"
 #include "model/kernels/hand_written_backward.h"
 
 namespace sdlora::model::kernels {
@@ -48,6 +49,7 @@ struct Heads {
   template <typename Work>
   void for_each(const Work& work) const {
     at::parallel_for(0, count(), /*grain_size=*/1, [&](int64_t begin, int64_t end) {
+      const FlushedDenormals flushed;  // of vanishing probabilities
       const at::Tensor scratch = at::empty({tile.scratch_floats(at(begin))}, at::kFloat);
       for (int64_t i = begin; i < end; ++i)
         work(at(i), i / head_count, i % head_count, scratch.data_ptr<float>());
@@ -109,14 +111,24 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 }  // namespace
 
 at::Tensor blocked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                             int64_t head_count, int lanes) {
-  TORCH_CHECK(lanes == 8 || lanes == 16 || lanes == 32, "there is no blocked attention of ", lanes, " lanes");
-  const at::ScalarType dtype = lanes == 32 ? at::kBFloat16 : at::kFloat;
+                             int64_t head_count, AttentionKernel kernel) {
+  const bool takes_bfloat16 = kernel == AttentionKernel::kAvx512Bf16 || kernel == AttentionKernel::kAmx;
+  const at::ScalarType dtype = takes_bfloat16 ? at::kBFloat16 : at::kFloat;
   TORCH_CHECK(q.scalar_type() == dtype && k.scalar_type() == dtype && v.scalar_type() == dtype,
-              "blocked attention of ", lanes, " lanes takes ", dtype);
-  if (lanes == 32) return attention(q, k, v, head_count, attention_tile_of_bfloat16());
-  return attention(q, k, v, head_count,
-                   lanes == 16 ? attention_tile_of_16_lanes() : attention_tile_of_8_lanes());
+              "this blocked attention takes ", dtype);
+  switch (kernel) {
+    case AttentionKernel::kAvx2:
+      return attention(q, k, v, head_count, attention_tile_of_8_lanes());
+    case AttentionKernel::kAvx512:
+      return attention(q, k, v, head_count, attention_tile_of_16_lanes());
+    case AttentionKernel::kAvx512Bf16:
+      return attention(q, k, v, head_count, attention_tile_of_bfloat16());
+    case AttentionKernel::kAmx:
+      return attention(q, k, v, head_count, attention_tile_of_amx());
+    case AttentionKernel::kAten:
+      break;
+  }
+  TORCH_CHECK(false, "ATen's attention is not blocked");
 }
 
 }  // namespace sdlora::model::kernels

@@ -4,12 +4,15 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/kernels/cpu_kernels.h"
+
 namespace sdlora::model::kernels {
 
-// q [B, N, C], k and v [B, M, C]; rows may be apart (views of one product). `lanes`: numbers a vector of this
-// CPU, 8 or 16 of fp32, 32 of bfloat16, whose products are added in fp32. Keeps q, k, v, the result and a
-// number for each query and head for the backward. → [B, N, C]
+// q [B, N, C], k and v [B, M, C]; rows may be apart (views of one product). Of the kernel's type, fp32 or
+// bfloat16, whose products are added in fp32; can_run(kernel) has said that this CPU has it. A probability
+// below 2⁻¹²⁶ of its row's greatest is 0. Keeps q, k, v, the result and a number for each query and head for
+// the backward. → [B, N, C]
 at::Tensor blocked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                             int64_t head_count, int lanes);
+                             int64_t head_count, AttentionKernel kernel);
 
 }  // namespace sdlora::model::kernels

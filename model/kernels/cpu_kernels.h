@@ -10,12 +10,21 @@
 
 namespace sdlora::model::kernels {
 
+// Attention of our own, by the vectors it is written for; each rounds otherwise.
+enum class AttentionKernel {
+  kAten,        // not our own
+  kAvx2,        // fp32, 8 numbers a vector
+  kAvx512,      // fp32, 16
+  kAvx512Bf16,  // bfloat16, 32 numbers a vector
+  kAmx,         // bfloat16, products of 16 × 32 numbers by 32 × 16, softmax with AVX-512
+};
+
 struct CpuKernels {
   bool packs_convolutions = false;    // Winograd or oneDNN, channels last, weights prepared once
   bool multiplies_by_onednn = false;  // matrix products by oneDNN; else ATen's (MKL)
   bool multiplies_by_amx =
-      false;                // oneDNN's products in bf16, where the CPU has AMX: they add in another order
-  int attention_lanes = 0;  // blocked attention of our own, numbers a vector: 8, 16, in bf16 32; else ATen's
+      false;  // oneDNN's products in bf16, where the CPU has AMX: they add in another order
+  AttentionKernel attention = AttentionKernel::kAten;
 };
 
 // The option --cpu-kernels.
@@ -28,6 +37,9 @@ enum class CpuKernelWish {
 inline Words<CpuKernelWish> cpu_kernel_words() {
   return {{"auto", CpuKernelWish::kAuto}, {"onednn", CpuKernelWish::kOneDnn}, {"aten", CpuKernelWish::kAten}};
 }
+
+// True where the CPU has what this kernel is written for, and the system lets this process use it.
+bool can_run(AttentionKernel kernel);
 
 // All ATen where the model is not computed on a CPU, in fp32 with AVX2 or in bf16 with
 // AVX-512's BF16.

@@ -18,7 +18,7 @@ at::Tensor scaled_dot_product_attention(const at::Tensor& q, const at::Tensor& k
 Attention::Attention(const WeightSource& weights, int64_t channels, int64_t context_channels,
                      int64_t head_count)
     : head_count_(head_count),
-      lanes_(weights.mode().cpu_kernels.attention_lanes),
+      kernel_(weights.mode().cpu_kernels.attention),
       to_q_(make_projection(weights.at("to_q"), channels, channels, /*has_bias=*/false)),
       to_k_(make_projection(weights.at("to_k"), context_channels, channels, /*has_bias=*/false)),
       to_v_(make_projection(weights.at("to_v"), context_channels, channels, /*has_bias=*/false)),
@@ -26,8 +26,9 @@ Attention::Attention(const WeightSource& weights, int64_t channels, int64_t cont
 
 at::Tensor Attention::forward(const at::Tensor& x, const at::Tensor& context) const {
   const at::Tensor q = to_q_->forward(x), k = to_k_->forward(context), v = to_v_->forward(context);
-  return to_out_->forward(lanes_ > 0 ? kernels::blocked_attention(q, k, v, head_count_, lanes_)
-                                     : scaled_dot_product_attention(q, k, v, head_count_));
+  return to_out_->forward(kernel_ == kernels::AttentionKernel::kAten
+                              ? scaled_dot_product_attention(q, k, v, head_count_)
+                              : kernels::blocked_attention(q, k, v, head_count_, kernel_));
 }
 
 void Attention::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {

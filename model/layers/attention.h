@@ -2,6 +2,7 @@
 // AttnProcessor2_0).
 #pragma once
 
+#include "model/kernels/cpu_kernels.h"
 #include "model/layers/projection.h"
 
 namespace sdlora::model {
@@ -22,7 +23,7 @@ class Attention {
 
  private:
   int64_t head_count_;
-  int lanes_;  // of blocked_attention; 0: ATen computes
+  kernels::AttentionKernel kernel_;
   ProjectionSlot to_q_, to_k_, to_v_, to_out_;
 };
 
