@@ -38,10 +38,9 @@ double rate(double operations, const std::function<void()>& work) {
   return operations / seconds_of(work) * 1e-9;
 }
 
-void measure_convolution(int64_t in, int64_t out, int64_t cells, kernels::ProductKernel product,
-                         at::ScalarType dtype) {
+void measure_convolution(int64_t in, int64_t out, int64_t cells, bool by_onednn, at::ScalarType dtype) {
   const at::Tensor weight = at::randn({out, in, 3, 3}, dtype), bias = at::randn({out}, dtype);
-  const auto kernel = kernels::make_convolution_kernel(weight, bias, 1, 1, product);
+  const auto kernel = kernels::make_convolution_kernel(weight, bias, 1, 1, by_onednn);
   const at::Tensor x = at::randn({1, in, cells, cells}, dtype).contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor dy = at::randn({1, out, cells, cells}, dtype).contiguous(at::MemoryFormat::ChannelsLast);
   const double operations = 18.0 * static_cast<double>(in * out * cells * cells);
@@ -55,19 +54,13 @@ void measure_product(int64_t rows, int64_t in, int64_t out, at::ScalarType dtype
   const at::Tensor x = at::randn({rows, in}, dtype), weight = at::randn({out, in}, dtype),
                    dy = at::randn({rows, out}, dtype);
   const double operations = 2.0 * static_cast<double>(rows * in * out);
-  const auto both = [&](kernels::ProductKernel kernel) {
-    return std::pair{rate(operations, [&] { kernels::matrix_product(x, weight.t(), {}, kernel); }),
-                     rate(operations, [&] { kernels::matrix_product(dy, weight, {}, kernel); })};
+  const auto both = [&](bool by_onednn) {
+    return std::pair{rate(operations, [&] { kernels::matrix_product(x, weight.t(), {}, by_onednn); }),
+                     rate(operations, [&] { kernels::matrix_product(dy, weight, {}, by_onednn); })};
   };
-  using enum kernels::ProductKernel;
-  const auto onednn = both(kOneDnn), aten = both(kAten);
-  std::printf("product %4ld x %4ld x %5ld: oneDNN %4.0f / %4.0f, ATen %4.0f / %4.0f", rows, in, out,
+  const auto onednn = both(true), aten = both(false);
+  std::printf("product %4ld x %4ld x %5ld: oneDNN %4.0f / %4.0f, ATen %4.0f / %4.0f\n", rows, in, out,
               onednn.first, onednn.second, aten.first, aten.second);
-  if (dtype == at::kBFloat16 && kernels::can_run(kernels::AttentionKernel::kAmx)) {
-    const auto own = both(kTiles);
-    std::printf(", ours with AMX %4.0f / %4.0f", own.first, own.second);
-  }
-  std::printf("\n");
 }
 
 void measure_attention(int64_t queries, int64_t keys, int64_t channels, at::ScalarType dtype) {
@@ -123,7 +116,7 @@ int main(int argc, char** argv) {
                                         {2560, 1280, 4},
                                         {1280, 1280, 8},
                                         {2560, 1280, 8}})
-    measure_convolution(in, out, cells / shrink, chosen.product, dtype);
+    measure_convolution(in, out, cells / shrink, chosen.multiplies_by_onednn, dtype);
   for (const auto& [channels, shrink] :
        {std::pair<int64_t, int64_t>{320, 1}, {640, 2}, {1280, 4}, {1280, 8}}) {
     const int64_t rows = cells * cells / shrink / shrink;

@@ -79,14 +79,15 @@ at::Tensor LoraProjection::forward(const at::Tensor& x) const {
   return model::kernels::with_backward(
       y, {x, tensors_.a},
       [tensors = tensors_, rows, reduced, weight = is_merged ? merged().weight : base().weight, is_merged,
-       kernel = base().kernel, scale = scale_, version = version_of(tensors_), input_shape = x.sizes().vec(),
+       by_onednn = base().by_onednn, scale = scale_, version = version_of(tensors_),
+       input_shape = x.sizes().vec(),
        wants_dx = x.requires_grad()](const at::Tensor& output_gradient) -> std::vector<at::Tensor> {
         TORCH_CHECK(version_of(tensors) == version, "A or B has changed since this forward pass");
         const at::Tensor dy = output_gradient.reshape({rows.size(0), -1});  // [n, out]
         const at::Tensor p = at::mm(dy, tensors.b_in(dy.scalar_type()));    // dy B [n, r]
         add_gradients(tensors, rows, is_merged ? reduce(rows, tensors) : reduced, dy, p, scale);
         if (!wants_dx) return {{}, {}};
-        at::Tensor dx = model::kernels::matrix_product(dy, weight, /*bias=*/{}, kernel);  // [n, in]
+        at::Tensor dx = model::kernels::matrix_product(dy, weight, /*bias=*/{}, by_onednn);  // [n, in]
         if (!is_merged) dx.addmm_(p, tensors.a_in(dy.scalar_type()), /*beta=*/1, /*alpha=*/scale);
         return {dx.view(input_shape), {}};
       });

@@ -7,18 +7,17 @@
 namespace sdlora::model::kernels {
 
 std::shared_ptr<ConvolutionKernel> make_convolution_kernel(const at::Tensor& weight, const at::Tensor& bias,
-                                                           int64_t stride, int64_t padding,
-                                                           ProductKernel product_kernel,
+                                                           int64_t stride, int64_t padding, bool by_onednn,
                                                            PreparedWeights* prepared) {
   constexpr int64_t kFewChannels = 16;  // transforming tiles costs more than it saves
   if (weight.size(2) == 3 && stride == 1 && padding == 1 && weight.size(0) >= kFewChannels &&
       weight.size(1) >= kFewChannels) {
-    auto kernel = std::make_shared<WinogradConvolution>(weight, bias, product_kernel);
+    auto kernel = std::make_shared<WinogradConvolution>(weight, bias, by_onednn);
     if (prepared != nullptr) prepared->add(kernel->transformed_weight());
     return kernel;
   }
   if (weight.size(2) == 1 && stride == 1 && padding == 0)
-    return std::make_shared<PointwiseConvolution>(weight, bias, product_kernel);
+    return std::make_shared<PointwiseConvolution>(weight, bias, by_onednn);
   return std::make_shared<PackedConvolution>(weight, bias, stride, padding);
 }
 

@@ -6,7 +6,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/kernels/cpu_kernels.h"
 #include "model/kernels/prepared_weights.h"
 
 namespace sdlora::model::kernels {
@@ -26,8 +25,7 @@ class ConvolutionKernel {
 // The fastest for weight [out, in, k, k] and bias [out]: Winograd's for most 3×3 ones, a product for 1×1,
 // else oneDNN's. What can be shared of it goes into `prepared`, if there is one.
 std::shared_ptr<ConvolutionKernel> make_convolution_kernel(const at::Tensor& weight, const at::Tensor& bias,
-                                                           int64_t stride, int64_t padding,
-                                                           ProductKernel product_kernel,
+                                                           int64_t stride, int64_t padding, bool by_onednn,
                                                            PreparedWeights* prepared = nullptr);
 
 }  // namespace sdlora::model::kernels

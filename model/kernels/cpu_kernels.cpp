@@ -1,6 +1,7 @@
 #include "model/kernels/cpu_kernels.h"
 
 #include <cpuid.h>
+#include <dnnl.hpp>
 #include <fmt/format.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,20 +43,6 @@ const char* words_for(AttentionKernel kernel) {
   return "";
 }
 
-const char* words_for(ProductKernel kernel) {
-  switch (kernel) {
-    case ProductKernel::kAten:
-      return "ATen";
-    case ProductKernel::kOneDnn:
-      return "oneDNN";
-    case ProductKernel::kOneDnnWithAmx:
-      return "oneDNN with AMX";
-    case ProductKernel::kTiles:
-      return "own with AMX";
-  }
-  return "";
-}
-
 }  // namespace
 
 bool can_run(AttentionKernel kernel) {
@@ -76,27 +63,28 @@ bool can_run(AttentionKernel kernel) {
 }
 
 CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarType dtype) {
-  if (wish == CpuKernelWish::kAten || !device.is_cpu()) return {};
-  const bool has_amx = can_run(AttentionKernel::kAmx);
-  if (dtype == at::kBFloat16 && can_run(AttentionKernel::kAvx512Bf16))
-    return {.packs_convolutions = true,
-            .product = !has_amx                         ? ProductKernel::kOneDnn
-                       : wish == CpuKernelWish::kOneDnn ? ProductKernel::kOneDnnWithAmx
-                                                        : ProductKernel::kTiles,
-            .attention = has_amx ? AttentionKernel::kAmx : AttentionKernel::kAvx512Bf16};
-  if (dtype != at::kFloat || !can_run(AttentionKernel::kAvx2)) return {};
   const bool has_avx512 = can_run(AttentionKernel::kAvx512);
+  if (wish == CpuKernelWish::kAten || !device.is_cpu()) return {};
+  if (dtype == at::kBFloat16 && can_run(AttentionKernel::kAvx512Bf16))
+    return {
+        .packs_convolutions = true,
+        .multiplies_by_onednn = true,
+        .multiplies_by_amx = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_amx,
+        .attention = can_run(AttentionKernel::kAmx) ? AttentionKernel::kAmx : AttentionKernel::kAvx512Bf16};
+  if (dtype != at::kFloat || !can_run(AttentionKernel::kAvx2)) return {};
   // MKL has no AVX-512 code for AMD's CPUs; with AVX2, and on Intel's, it is as fast as oneDNN.
   const bool mkl_falls_behind = has_avx512 && cpu_vendor() == "AuthenticAMD";
   return {.packs_convolutions = true,
-          .product = wish == CpuKernelWish::kOneDnn || mkl_falls_behind ? ProductKernel::kOneDnn
-                                                                        : ProductKernel::kAten,
+          .multiplies_by_onednn = wish == CpuKernelWish::kOneDnn || mkl_falls_behind,
           .attention = has_avx512 ? AttentionKernel::kAvx512 : AttentionKernel::kAvx2};
 }
 
 std::string describe(const CpuKernels& kernels) {
   return fmt::format("convolution {}, product {}, attention {}",
-                     kernels.packs_convolutions ? "Winograd and oneDNN" : "ATen", words_for(kernels.product),
+                     kernels.packs_convolutions ? "Winograd and oneDNN" : "ATen",
+                     kernels.multiplies_by_amx      ? "oneDNN with AMX"
+                     : kernels.multiplies_by_onednn ? "oneDNN"
+                                                    : "ATen",
                      words_for(kernels.attention));
 }
 

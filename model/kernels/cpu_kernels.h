@@ -19,17 +19,11 @@ enum class AttentionKernel {
   kAmx,         // bfloat16, products of 16 × 32 numbers by 32 × 16, softmax with AVX-512
 };
 
-// What computes matrix products of frozen layers.
-enum class ProductKernel {
-  kAten,  // MKL
-  kOneDnn,
-  kOneDnnWithAmx,  // in bfloat16, where the CPU has it: it adds in another order
-  kTiles,          // our own with AMX, in bfloat16; oneDNN's where it does not take a shape
-};
-
 struct CpuKernels {
-  bool packs_convolutions = false;  // Winograd or oneDNN, channels last, weights prepared once
-  ProductKernel product = ProductKernel::kAten;
+  bool packs_convolutions = false;    // Winograd or oneDNN, channels last, weights prepared once
+  bool multiplies_by_onednn = false;  // matrix products by oneDNN; else ATen's (MKL)
+  bool multiplies_by_amx =
+      false;  // oneDNN's products in bf16, where the CPU has AMX: they add in another order
   AttentionKernel attention = AttentionKernel::kAten;
 };
 

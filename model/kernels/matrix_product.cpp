@@ -4,7 +4,6 @@
 #include <dnnl.hpp>
 
 #include "model/kernels/onednn_type.h"
-#include "model/kernels/tiled_product.h"
 
 namespace sdlora::model::kernels {
 namespace {
@@ -42,11 +41,9 @@ at::Tensor onednn_product(const at::Tensor& left, const at::Tensor& right, const
 }  // namespace
 
 at::Tensor matrix_product(const at::Tensor& left, const at::Tensor& right, const at::Tensor& bias,
-                          ProductKernel kernel, std::optional<at::ScalarType> product_dtype) {
+                          bool by_onednn, std::optional<at::ScalarType> product_dtype) {
   const at::ScalarType dtype = product_dtype.value_or(left.scalar_type());
-  if (kernel == ProductKernel::kTiles && dtype == at::kBFloat16 && takes_tiles(left, right, bias))
-    return tiled_product(left, right, bias, tile_product_of_amx());
-  if (kernel != ProductKernel::kAten) return onednn_product(left, right, bias, dtype);
+  if (by_onednn) return onednn_product(left, right, bias, dtype);
   TORCH_CHECK(dtype == left.scalar_type(), "ATen's product of ", left.scalar_type(), " is not ", dtype);
   return bias.defined() ? at::addmm(bias, left, right) : at::matmul(left, right);
 }

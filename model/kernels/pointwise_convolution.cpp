@@ -21,18 +21,17 @@ at::Tensor activation_of(const at::Tensor& pixels, const at::Tensor& like) {
 
 }  // namespace
 
-PointwiseConvolution::PointwiseConvolution(const at::Tensor& weight, at::Tensor bias,
-                                           ProductKernel product_kernel)
+PointwiseConvolution::PointwiseConvolution(const at::Tensor& weight, at::Tensor bias, bool by_onednn)
     : weight_(weight.reshape({weight.size(0), weight.size(1)})),
       bias_(std::move(bias)),
-      product_kernel_(product_kernel) {}
+      by_onednn_(by_onednn) {}
 
 at::Tensor PointwiseConvolution::forward(const at::Tensor& x) {
-  return activation_of(matrix_product(pixels_of(x), weight_.t(), bias_, product_kernel_), x);
+  return activation_of(matrix_product(pixels_of(x), weight_.t(), bias_, by_onednn_), x);
 }
 
 at::Tensor PointwiseConvolution::input_gradient(const at::Tensor& dy, at::IntArrayRef /*input_shape*/) {
-  return activation_of(matrix_product(pixels_of(dy), weight_, /*bias=*/{}, product_kernel_), dy);
+  return activation_of(matrix_product(pixels_of(dy), weight_, /*bias=*/{}, by_onednn_), dy);
 }
 
 }  // namespace sdlora::model::kernels

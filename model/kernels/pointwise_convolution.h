@@ -9,7 +9,7 @@ namespace sdlora::model::kernels {
 class PointwiseConvolution final : public ConvolutionKernel {
  public:
   // weight [out, in, 1, 1], bias [out]; stride 1, no padding
-  PointwiseConvolution(const at::Tensor& weight, at::Tensor bias, ProductKernel product_kernel);
+  PointwiseConvolution(const at::Tensor& weight, at::Tensor bias, bool by_onednn);
 
   at::Tensor forward(const at::Tensor& x) override;
   at::Tensor input_gradient(const at::Tensor& dy, at::IntArrayRef input_shape) override;
@@ -17,7 +17,7 @@ class PointwiseConvolution final : public ConvolutionKernel {
  private:
   at::Tensor weight_;  // [out, in]
   at::Tensor bias_;
-  ProductKernel product_kernel_;
+  bool by_onednn_;
 };
 
 }  // namespace sdlora::model::kernels

@@ -22,7 +22,7 @@ Number* numbers_of(const at::Tensor& x) {
 // x [B, in, h, w], weight [16, in, out] (possibly a transposed view), bias [out] f32 → [B, out, h, w]
 template <typename Number>
 at::Tensor convolve(const at::Tensor& activation, const at::Tensor& weight, const at::Tensor& bias,
-                    bool is_reversed, ProductKernel product_kernel) {
+                    bool is_reversed, bool by_onednn) {
   const at::Tensor x = activation.contiguous(at::MemoryFormat::ChannelsLast);
   const int64_t in = weight.size(1), out = weight.size(2);
   at::Tensor y =
@@ -37,7 +37,7 @@ at::Tensor convolve(const at::Tensor& activation, const at::Tensor& weight, cons
                    numbers_of<Number>(zeros), numbers_of<Number>(tiles) + first * in);
     });
     const at::Tensor products =
-        matrix_product(tiles, weight, /*bias=*/{}, product_kernel, at::kFloat);  // [16, count, out]
+        matrix_product(tiles, weight, /*bias=*/{}, by_onednn, at::kFloat);  // [16, count, out]
     at::parallel_for(0, count, /*grain_size=*/8, [&](int64_t first, int64_t last) {
       const at::Tensor beyond = at::empty({out}, x.options());
       scatter_tiles(grid, products.data_ptr<float>() + first * out, out, {begin + first, begin + last, count},
@@ -48,12 +48,11 @@ at::Tensor convolve(const at::Tensor& activation, const at::Tensor& weight, cons
 }
 
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool is_reversed,
-                    ProductKernel product_kernel) {
+                    bool by_onednn) {
   TORCH_CHECK(x.scalar_type() == weight.scalar_type(), "Winograd's weight is ", weight.scalar_type(),
               ", the activation ", x.scalar_type());
-  return x.scalar_type() == at::kBFloat16
-             ? convolve<BFloat16Bits>(x, weight, bias, is_reversed, product_kernel)
-             : convolve<float>(x, weight, bias, is_reversed, product_kernel);
+  return x.scalar_type() == at::kBFloat16 ? convolve<BFloat16Bits>(x, weight, bias, is_reversed, by_onednn)
+                                          : convolve<float>(x, weight, bias, is_reversed, by_onednn);
 }
 
 // plain [out, in, 3, 3] f32 → [16, in, out] at `place`
@@ -68,13 +67,12 @@ void transform(const at::Tensor& plain, void* place) {
 
 }  // namespace
 
-WinogradConvolution::WinogradConvolution(const at::Tensor& weight, const at::Tensor& bias,
-                                         ProductKernel product_kernel)
+WinogradConvolution::WinogradConvolution(const at::Tensor& weight, const at::Tensor& bias, bool by_onednn)
     : in_(weight.size(1)),
       out_(weight.size(0)),
       dtype_(weight.scalar_type()),
       bias_(bias.to(at::kFloat)),
-      product_kernel_(product_kernel),
+      by_onednn_(by_onednn),
       transformed_(std::make_shared<PreparedWeight>(
           16 * in_ * out_ * weight.element_size(), [weight, dtype = dtype_](void* place) {
             const at::Tensor plain = weight.to(at::kFloat).contiguous();
@@ -86,12 +84,12 @@ at::Tensor WinogradConvolution::transformed() const {
 }
 
 at::Tensor WinogradConvolution::forward(const at::Tensor& x) {
-  return convolve(x, transformed(), bias_, /*is_reversed=*/false, product_kernel_);
+  return convolve(x, transformed(), bias_, /*is_reversed=*/false, by_onednn_);
 }
 
 at::Tensor WinogradConvolution::input_gradient(const at::Tensor& dy, at::IntArrayRef input_shape) {
   const at::Tensor no_bias = at::zeros({input_shape[1]}, at::kFloat);
-  return convolve(dy, transformed().transpose(1, 2), no_bias, /*is_reversed=*/true, product_kernel_);
+  return convolve(dy, transformed().transpose(1, 2), no_bias, /*is_reversed=*/true, by_onednn_);
 }
 
 }  // namespace sdlora::model::kernels

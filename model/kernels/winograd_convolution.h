@@ -13,7 +13,7 @@ class WinogradConvolution final : public ConvolutionKernel {
  public:
   // weight [out, in, 3, 3], bias [out]; activations are of their type, fp32 or bfloat16, which is multiplied
   // only by oneDNN
-  WinogradConvolution(const at::Tensor& weight, const at::Tensor& bias, ProductKernel product_kernel);
+  WinogradConvolution(const at::Tensor& weight, const at::Tensor& bias, bool by_onednn);
 
   const std::shared_ptr<PreparedWeight>& transformed_weight() const { return transformed_; }
 
@@ -26,7 +26,7 @@ class WinogradConvolution final : public ConvolutionKernel {
   int64_t in_, out_;
   at::ScalarType dtype_;
   at::Tensor bias_;  // [out] f32
-  ProductKernel product_kernel_;
+  bool by_onednn_;
   std::shared_ptr<PreparedWeight> transformed_;
 };
 

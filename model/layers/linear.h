@@ -6,9 +6,9 @@
 namespace sdlora::model {
 
 struct Linear {
-  at::Tensor weight;  // [out, in]
-  at::Tensor bias;    // [out], or undefined
-  kernels::ProductKernel kernel = kernels::ProductKernel::kAten;
+  at::Tensor weight;       // [out, in]
+  at::Tensor bias;         // [out], or undefined
+  bool by_onednn = false;  // computed by oneDNN; else by ATen
 
   Linear() = default;
 

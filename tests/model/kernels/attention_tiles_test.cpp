@@ -3,7 +3,7 @@
 
 #include "model/kernels/cpu_kernels.h"
 #include "model/layers/attention.h"
-#include "tests/model/kernels/emulated_tile_kernels.h"
+#include "tests/model/kernels/emulated_attention_tile.h"
 #include "tests/support/random_values.h"
 
 namespace sdlora::model::kernels {

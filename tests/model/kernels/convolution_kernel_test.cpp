@@ -13,13 +13,13 @@ struct ConvolutionShape {
 };
 
 // With products by ATen and by oneDNN.
-class AnyConvolutionKernel : public testing::TestWithParam<std::tuple<ProductKernel, ConvolutionShape>> {};
+class AnyConvolutionKernel : public testing::TestWithParam<std::tuple<bool, ConvolutionShape>> {};
 
 TEST_P(AnyConvolutionKernel, ComputesWhatAtenComputesInBothDirections) {
-  const auto& [product, shape] = GetParam();
+  const auto& [by_onednn, shape] = GetParam();
   const at::Tensor weight = random_values({shape.out, shape.in, shape.kernel_size, shape.kernel_size}, 1);
   const at::Tensor bias = random_values({shape.out}, 2);
-  const auto kernel = make_convolution_kernel(weight, bias, shape.stride, shape.padding, product);
+  const auto kernel = make_convolution_kernel(weight, bias, shape.stride, shape.padding, by_onednn);
   for (const auto& [batch, height, width] : {std::tuple{1, 9, 8}, std::tuple{2, 8, 8}, std::tuple{1, 9, 8}}) {
     const at::Tensor x = random_values({batch, shape.in, height, width}, 3).set_requires_grad(true);
     const at::Tensor expected = at::conv2d(x, weight, bias, shape.stride, shape.padding);
@@ -36,7 +36,7 @@ TEST_P(AnyConvolutionKernel, ComputesWhatAtenComputesInBothDirections) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, AnyConvolutionKernel,
-    testing::Combine(testing::Values(ProductKernel::kAten, ProductKernel::kOneDnn),
+    testing::Combine(testing::Bool(),
                      testing::Values(ConvolutionShape{4, 32, 3, 1, 1}, ConvolutionShape{32, 32, 3, 1, 1},
                                      ConvolutionShape{24, 40, 3, 2, 1}, ConvolutionShape{32, 16, 1, 1, 0},
                                      ConvolutionShape{20, 4, 3, 1, 1})));
@@ -51,10 +51,9 @@ TEST_P(ConvolutionKernelInBfloat16, IsFp32sToTheRoundingOfItsNumbers) {
                        rounded(random_values({shape.out, shape.in, shape.kernel_size, shape.kernel_size}, 1)),
                    bias = rounded(random_values({shape.out}, 2)),
                    x = rounded(random_values({2, shape.in, 9, 8}, 3));
-  const auto fp32 =
-      make_convolution_kernel(weight, bias, shape.stride, shape.padding, ProductKernel::kOneDnn);
+  const auto fp32 = make_convolution_kernel(weight, bias, shape.stride, shape.padding, true);
   const auto bf16 = make_convolution_kernel(weight.to(at::kBFloat16), bias.to(at::kBFloat16), shape.stride,
-                                            shape.padding, ProductKernel::kOneDnn);
+                                            shape.padding, true);
   const auto error = [](const at::Tensor& a, const at::Tensor& b) {
     EXPECT_EQ(a.scalar_type(), at::kBFloat16);
     return ((a.to(at::kFloat) - b).norm() / b.norm()).item<double>();

@@ -15,10 +15,9 @@ TEST(MatrixProduct, IsTheSameByOneDnnAndByAten) {
   };
   const at::Tensor x = random_values({33, 48}, 1), weight = random_values({20, 48}, 2),
                    bias = random_values({20}, 3);
-  const at::Tensor y = matrix_product(x, weight.t(), bias, ProductKernel::kOneDnn);
-  EXPECT_TRUE(at::allclose(y, matrix_product(x, weight.t(), bias, ProductKernel::kAten), 1e-5, 1e-5));
-  EXPECT_TRUE(
-      at::allclose(matrix_product(y, weight, {}, ProductKernel::kOneDnn), at::mm(y, weight), 1e-4, 1e-4));
+  const at::Tensor y = matrix_product(x, weight.t(), bias, /*by_onednn=*/true);
+  EXPECT_TRUE(at::allclose(y, matrix_product(x, weight.t(), bias, /*by_onednn=*/false), 1e-5, 1e-5));
+  EXPECT_TRUE(at::allclose(matrix_product(y, weight, {}, true), at::mm(y, weight), 1e-4, 1e-4));
 }
 
 TEST(MatrixProduct, TakesBfloat16AndAddsInFp32) {
@@ -30,12 +29,10 @@ TEST(MatrixProduct, TakesBfloat16AndAddsInFp32) {
                    bias = random_values({20}, 3);
   const at::Tensor exact = at::addmm(bias.to(at::kDouble), x.to(at::kDouble), weight.to(at::kDouble).t());
   const auto error = [&](const at::Tensor& y) { return ((y - exact).norm() / exact.norm()).item<double>(); };
-  const at::Tensor y = matrix_product(x, weight.t(), bias, ProductKernel::kOneDnn);
+  const at::Tensor y = matrix_product(x, weight.t(), bias, /*by_onednn=*/true);
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   EXPECT_LT(error(y), 3e-3);
-  EXPECT_LT(error(matrix_product(x, weight.t(), bias, ProductKernel::kOneDnn, at::kFloat)), 1e-6);
-  if (!can_run(AttentionKernel::kAmx)) return;
-  EXPECT_LT(error(matrix_product(x, weight.t(), bias, ProductKernel::kTiles)), 3e-3) << "a shape for oneDNN";
+  EXPECT_LT(error(matrix_product(x, weight.t(), bias, /*by_onednn=*/true, at::kFloat)), 1e-6);
 }
 
 TEST(CpuKernels, AreAtensWhereTheCpuLacksWhatOursNeed) {

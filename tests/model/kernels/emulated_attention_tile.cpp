@@ -1,6 +1,7 @@
+#include "tests/model/kernels/emulated_attention_tile.h"
+
 #include <immintrin.h>
 
-#include "tests/model/kernels/emulated_tile_kernels.h"
 #include "tests/support/emulated_tiles.h"
 
 namespace sdlora::model::kernels {
