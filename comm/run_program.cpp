@@ -5,6 +5,8 @@
 #include <csignal>
 #include <optional>
 
+#include <ATen/Context.h>
+
 #include "comm/mpi_session.h"
 #include "comm/start_watch.h"
 #include "comm/thread_binding.h"
@@ -56,6 +58,7 @@ int run_program(int* argc, char*** argv, const std::function<Start()>& read_opti
   const std::string undone_binding = undone_thread_binding();
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of its write, not our end
   recycle_tensor_memory();
+  at::globalContext().setFlushDenormal(true);  // a thread has from its start what the one that starts it has
   Start start;
   std::exception_ptr refusal;  // thrown again once the ranks can speak of it together
   try {

@@ -5,9 +5,8 @@
 
 namespace sdlora::process {
 
-// comm::prepare_process(); and from now on signals that ask it to stop are remembered (stop_signals.h), and
-// numbers below 2⁻¹²⁶ count as 0 on every thread: an Intel core takes a hundred cycles for each product of
-// one. Before anything that takes time, opens a file or forks.
+// comm::prepare_process(); and from now on signals that ask it to stop are remembered (stop_signals.h).
+// Before anything that takes time, opens a file or forks.
 void begin_program(char** argv);
 
 }  // namespace sdlora::process

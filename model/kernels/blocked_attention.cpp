@@ -1,6 +1,7 @@
 #include "model/kernels/blocked_attention.h"
 
 #include <cmath>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -32,13 +32,13 @@ const char* words_for(AttentionKernel kernel) {
     case AttentionKernel::kAten:
       return "ATen";
     case AttentionKernel::kAvx2:
-      return "own with 8 lanes";
+      return "own with 8 lanes, zeros below 2^-126";
     case AttentionKernel::kAvx512:
-      return "own with 16 lanes";
+      return "own with 16 lanes, zeros below 2^-126";
     case AttentionKernel::kAvx512Bf16:
-      return "own with 32 lanes";
+      return "own with 32 lanes, zeros below 2^-126";
     case AttentionKernel::kAmx:
-      return "own with AMX";
+      return "own with AMX, zeros below 2^-126";
   }
   return "";
 }
@@ -63,15 +63,18 @@ bool can_run(AttentionKernel kernel) {
 }
 
 CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarType dtype) {
-  const bool has_avx512 = can_run(AttentionKernel::kAvx512);
   if (wish == CpuKernelWish::kAten || !device.is_cpu()) return {};
-  if (dtype == at::kBFloat16 && can_run(AttentionKernel::kAvx512Bf16))
-    return {
-        .packs_convolutions = true,
-        .multiplies_by_onednn = true,
-        .multiplies_by_amx = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_amx,
-        .attention = can_run(AttentionKernel::kAmx) ? AttentionKernel::kAmx : AttentionKernel::kAvx512Bf16};
+  if (dtype == at::kBFloat16 && can_run(AttentionKernel::kAvx512Bf16)) {
+    // ONEDNN_MAX_CPU_ISA makes hosts of several kinds compute alike.
+    const bool has_amx = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_amx;
+    return {.packs_convolutions = true,
+            .multiplies_by_onednn = true,
+            .multiplies_by_amx = has_amx,
+            .attention = has_amx && can_run(AttentionKernel::kAmx) ? AttentionKernel::kAmx
+                                                                   : AttentionKernel::kAvx512Bf16};
+  }
   if (dtype != at::kFloat || !can_run(AttentionKernel::kAvx2)) return {};
+  const bool has_avx512 = can_run(AttentionKernel::kAvx512);
   // MKL has no AVX-512 code for AMD's CPUs; with AVX2, and on Intel's, it is as fast as oneDNN.
   const bool mkl_falls_behind = has_avx512 && cpu_vendor() == "AuthenticAMD";
   return {.packs_convolutions = true,

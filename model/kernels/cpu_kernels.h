@@ -38,14 +38,16 @@ inline Words<CpuKernelWish> cpu_kernel_words() {
   return {{"auto", CpuKernelWish::kAuto}, {"onednn", CpuKernelWish::kOneDnn}, {"aten", CpuKernelWish::kAten}};
 }
 
-// True where the CPU has what this kernel is written for, and the system lets this process use it.
+// True where the CPU has what this kernel is written for, and the system lets this process use it. For kAmx
+// the system is asked for the tiles: for the whole process and its children, whose signals then save 8 KiB
+// more.
 bool can_run(AttentionKernel kernel);
 
 // All ATen where the model is not computed on a CPU, in fp32 with AVX2 or in bf16 with
 // AVX-512's BF16.
 CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarType dtype);
 
-// "convolution Winograd and oneDNN, product ATen, attention own with 8 lanes"
+// "convolution Winograd and oneDNN, product ATen, attention own with 8 lanes, zeros below 2^-126"
 std::string describe(const CpuKernels& kernels);
 
 }  // namespace sdlora::model::kernels

@@ -1,6 +1,7 @@
 // Numbers below 2⁻¹²⁶ count as 0 on this thread while one of these lives: an Intel core takes a hundred
-// cycles for every product of such a number, and nothing here needs them. AMX and AVX-512's BF16 always
-// compute so.
+// cycles for every product of such a number, and nothing here needs them. Programs flush them from their
+// start (comm/run_program); tests and benchmarks call kernels without. AMX and AVX-512's BF16 always compute
+// so.
 #pragma once
 
 #include <xmmintrin.h>

@@ -1,9 +1,12 @@
 // A program that ends in the way its argument asks for; program_test.py looks at what is seen from outside.
+#include <atomic>
 #include <chrono>
 #include <iostream>
 #include <stdexcept>
 #include <string>
 #include <thread>
+
+#include <ATen/Parallel.h>
 
 #include "comm/fail_together.h"
 #include "comm/run_program.h"
@@ -15,6 +18,18 @@ using sdlora::Problem;
 using sdlora::comm::Communicator;
 
 namespace {
+
+// On all threads of ATen's and one begun by hand: products below 2⁻¹²⁶ that are not 0.
+void count_denormals() {
+  std::atomic<int> count = 0;
+  const auto multiply = [&] {
+    volatile float small = 1e-20F;
+    if (small * small > 0) ++count;
+  };
+  at::parallel_for(0, at::get_num_threads(), /*grain_size=*/1, [&](int64_t, int64_t) { multiply(); });
+  std::thread(multiply).join();
+  std::cout << count << " denormals" << std::endl;
+}
 
 void end_as_asked(Communicator& world, const std::string& how) {
   const bool is_last = world.rank() == world.size() - 1;
@@ -32,6 +47,7 @@ void end_as_asked(Communicator& world, const std::string& how) {
     std::this_thread::sleep_for(std::chrono::milliseconds(300 * world.rank()));
     throw Error(ExitCode::kDiverged, {.what = "the loss is not finite"});
   }
+  if (how == "denormals") count_denormals();
   world.barrier();
   if (world.rank() == 0) std::cout << "done on " << world.size() << " ranks" << std::endl;
 }

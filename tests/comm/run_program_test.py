@@ -32,6 +32,9 @@ class ProgramAlone(unittest.TestCase):
                 self.assertEqual(error.count(words), 1, error)
                 self.assertNotIn("rank", error)
 
+    def test_numbers_next_to_nothing_count_as_nothing_on_every_thread(self):
+        self.assertIn("0 denormals", run("denormals")[1])
+
     def test_any_other_exception_is_a_defect_of_ours(self):
         exit_code, _, error = run("defect")
         self.assertEqual(exit_code, 70)

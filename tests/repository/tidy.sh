@@ -14,14 +14,20 @@ folders=(common comm checkpoint monitoring model lora data inference trainer pro
 
 quietly() { "$@" >"$build/log" 2>&1 || { cat "$build/log" >&2; echo "[tidy] FAILED: $*" >&2; exit 2; }; }
 
-changed_sources() {  # a changed header stands for the source beside it, or else for the first that includes it
+source_of() {  # of a header: the source beside it, or else the first that includes it, if need be by way of others
+  local file=$1 includer
+  [[ $file != *.cpp ]] || { echo "$file"; return; }
+  [[ ! -f ${file%.*}.cpp ]] || { echo "${file%.*}.cpp"; return; }
+  includer=$(git grep -l -F "#include \"$file\"" -- "${folders[@]/%//*.cpp}" "${folders[@]/%//*.inc}" | sort | head -n 1)
+  [[ -z $includer ]] || source_of "$includer"
+}
+
+changed_sources() {
   local base=${1:-}
   [[ -n $base ]] || base=$(git rev-parse --verify --quiet origin/main || git rev-parse HEAD~1)
   { git diff --name-only --diff-filter=d "$base"; git ls-files --others --exclude-standard; } | while read -r file; do
     case $file in
-      *.cpp) echo "$file" ;;
-      *.h | *.inc) if [[ -f ${file%.*}.cpp ]]; then echo "${file%.*}.cpp"; else
-          git grep -l -F "#include \"$file\"" -- "${folders[@]/%//*.cpp}" | sort | head -n 1; fi ;;
+      *.cpp | *.h | *.inc) source_of "$file" ;;
     esac
   done | grep -E "^($(IFS='|'; echo "${folders[*]}"))/" | sort -u
 }

@@ -1,37 +1,38 @@
 // The tile registers of AMX in plain C++ (model/kernels/amx_tiles.h), for CPUs that lack them: sums as the
-// manual's TDPBF16PS, in which the first and the second numbers of the pairs are added up apart.
+// manual's TDPBF16PS, in which the first and the second numbers of the pairs are added up apart. Where
+// denormals are not flushed it keeps them, which the CPU's never do.
 #pragma once
 
-#include <array>
+#include <cstdint>
 #include <cstring>
 
 #include "model/kernels/bfloat16_bits.h"
 
 namespace sdlora {
+namespace {  // compiled for wider CPUs: no copy of it may end up in another file
 
 struct EmulatedTiles {
-  static constexpr int kRows = 16, kRowBytes = 64;
-  using Tile = std::array<std::array<unsigned char, kRowBytes>, kRows>;
+  static constexpr int kTiles = 8, kRows = 16, kRowBytes = 64;
 
-  static void configure() { tiles() = {}; }
+  static void configure() { std::memset(registers, 0, sizeof registers); }
 
-  static void release() { tiles() = {}; }
+  static void release() { configure(); }
 
   template <int kTile>
   static void zero() {
-    tiles()[kTile] = {};
+    std::memset(registers[kTile], 0, sizeof registers[kTile]);
   }
 
   template <int kTile>
   static void load(const void* rows, int64_t stride_bytes) {
     for (int row = 0; row < kRows; ++row)
-      std::memcpy(tiles()[kTile][row].data(), static_cast<const char*>(rows) + row * stride_bytes, kRowBytes);
+      std::memcpy(registers[kTile][row], static_cast<const char*>(rows) + row * stride_bytes, kRowBytes);
   }
 
   template <int kTile>
   static void store(void* rows, int64_t stride_bytes) {
     for (int row = 0; row < kRows; ++row)
-      std::memcpy(static_cast<char*>(rows) + row * stride_bytes, tiles()[kTile][row].data(), kRowBytes);
+      std::memcpy(static_cast<char*>(rows) + row * stride_bytes, registers[kTile][row], kRowBytes);
   }
 
   template <int kSums, int kLeft, int kRight>
@@ -44,7 +45,7 @@ struct EmulatedTiles {
           second += number(kLeft, row, 2 * pair + 1) * number(kRight, pair, 2 * column + 1);
         }
         float sum = 0;
-        unsigned char* const place = tiles()[kSums][row].data() + column * sizeof sum;
+        unsigned char* const place = registers[kSums][row] + column * sizeof sum;
         std::memcpy(&sum, place, sizeof sum);
         sum += first + second;
         std::memcpy(place, &sum, sizeof sum);
@@ -52,16 +53,14 @@ struct EmulatedTiles {
   }
 
  private:
-  static std::array<Tile, 8>& tiles() {
-    static thread_local std::array<Tile, 8> of_this_thread{};
-    return of_this_thread;
-  }
+  static inline thread_local unsigned char registers[kTiles][kRows][kRowBytes] = {};
 
   static float number(int tile, int row, int index) {
     uint16_t bits = 0;
-    std::memcpy(&bits, tiles()[tile][row].data() + index * sizeof bits, sizeof bits);
+    std::memcpy(&bits, registers[tile][row] + index * sizeof bits, sizeof bits);
     return model::kernels::to_float(bits);
   }
 };
 
+}  // namespace
 }  // namespace sdlora

@@ -1,7 +1,12 @@
+#include <cmath>
+#include <limits>
+#include <vector>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "model/kernels/cpu_kernels.h"
+#include "model/kernels/flushed_denormals.h"
 #include "model/layers/attention.h"
 #include "tests/model/kernels/emulated_attention_tile.h"
 #include "tests/support/random_values.h"
@@ -28,11 +33,15 @@ std::vector<at::Tensor> attend(const Tile& tile, const at::Tensor& q, const at::
                                          .q_stride = channels,
                                          .kv_stride = channels,
                                          .scale = 1 / std::sqrt(static_cast<float>(channels))};
-  const at::Tensor scratch = at::empty({tile.scratch_floats(head)}, at::kFloat);
+  // What is read before it is written would show.
+  const at::Tensor scratch =
+      at::full({tile.scratch_floats(head)}, std::numeric_limits<float>::quiet_NaN(), at::kFloat);
+  const FlushedDenormals flushed;
   const at::Tensor out = at::empty_like(q), dq = at::empty_like(q), dk = at::empty_like(k),
                    dv = at::empty_like(v);
   const at::Tensor log_sums = at::empty({q.size(0)}, at::kFloat);
   tile.forward(head, bits_of(out), channels, log_sums.data_ptr<float>(), scratch.data_ptr<float>());
+  scratch.fill_(std::numeric_limits<float>::quiet_NaN());
   tile.backward(head,
                 {.out = bits_of(out),
                  .dout = bits_of(dout),
@@ -95,7 +104,9 @@ TEST_P(AttentionTiles, OfTheCpuGiveWhatEmulatedOnesGive) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTiles,
                          testing::Values(HeadShape{96, 96, 40}, HeadShape{40, 77, 80}, HeadShape{33, 300, 12},
-                                         HeadShape{1, 2, 5}, HeadShape{64, 64, 160}, HeadShape{50, 270, 64}));
+                                         HeadShape{1, 2, 5}, HeadShape{64, 64, 160}, HeadShape{50, 270, 64},
+                                         HeadShape{530, 150, 24}, HeadShape{2, 3, 1},
+                                         HeadShape{17, 129, 33}));
 
 }  // namespace
 }  // namespace sdlora::model::kernels
