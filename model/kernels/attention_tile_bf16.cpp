@@ -29,10 +29,7 @@ void store_bits(Bits* place, Vector values) {
 
 // Two rows side by side, as a product whose depth they are wants them.
 void store_pairs(Pair* place, Vector first, Vector second) {
-  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
-                                         22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  const __m512i both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
-  _mm512_storeu_si512(place, _mm512_permutexvar_epi16(order, both));
+  _mm512_storeu_si512(place, interleaved(reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first))));
 }
 
 // rows [count, channels] → [padded_count, width], the rest 0

@@ -32,13 +32,13 @@ const char* words_for(AttentionKernel kernel) {
     case AttentionKernel::kAten:
       return "ATen";
     case AttentionKernel::kAvx2:
-      return "own with 8 lanes, zeros below 2^-126";
+      return "own with 8 lanes";
     case AttentionKernel::kAvx512:
-      return "own with 16 lanes, zeros below 2^-126";
+      return "own with 16 lanes";
     case AttentionKernel::kAvx512Bf16:
-      return "own with 32 lanes, zeros below 2^-126";
+      return "own with 32 lanes";
     case AttentionKernel::kAmx:
-      return "own with AMX, zeros below 2^-126";
+      return "own with AMX";
   }
   return "";
 }
@@ -83,12 +83,13 @@ CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarT
 }
 
 std::string describe(const CpuKernels& kernels) {
-  return fmt::format("convolution {}, product {}, attention {}",
+  return fmt::format("convolution {}, product {}, attention {}{}",
                      kernels.packs_convolutions ? "Winograd and oneDNN" : "ATen",
                      kernels.multiplies_by_amx      ? "oneDNN with AMX"
                      : kernels.multiplies_by_onednn ? "oneDNN"
                                                     : "ATen",
-                     words_for(kernels.attention));
+                     words_for(kernels.attention),
+                     kernels.attention == AttentionKernel::kAten ? "" : ", zeros below 2^-126");
 }
 
 }  // namespace sdlora::model::kernels

@@ -138,8 +138,8 @@ TEST(BlockedAttentionOfSharpScores, IsAsFastAsThatOfSmoothOnes) {
       return cpu_seconds() - start;
     };
     double smooth = 1e9, sharp = 1e9;
-    for (int round = 0; round < 20;
-         ++round) {  // by turns, the least of each: a shared core changes its speed
+    // By turns, the least of each: a shared core changes its speed.
+    for (int round = 0; round < 20; ++round) {
       smooth = std::min(smooth, seconds_of(1));
       sharp = std::min(sharp, seconds_of(8));  // scores up to 200 apart
     }
