@@ -70,6 +70,7 @@ CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarT
     return {.packs_convolutions = true,
             .multiplies_by_onednn = true,
             .multiplies_by_amx = has_amx,
+            .fuses_elementwise = true,
             .attention = has_amx && can_run(AttentionKernel::kAmx) ? AttentionKernel::kAmx
                                                                    : AttentionKernel::kAvx512Bf16};
   }
@@ -79,16 +80,17 @@ CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarT
   const bool mkl_falls_behind = has_avx512 && cpu_vendor() == "AuthenticAMD";
   return {.packs_convolutions = true,
           .multiplies_by_onednn = wish == CpuKernelWish::kOneDnn || mkl_falls_behind,
+          .fuses_elementwise = true,
           .attention = has_avx512 ? AttentionKernel::kAvx512 : AttentionKernel::kAvx2};
 }
 
 std::string describe(const CpuKernels& kernels) {
-  return fmt::format("convolution {}, product {}, attention {}{}",
+  return fmt::format("convolution {}, product {}, element-wise {}, attention {}{}",
                      kernels.packs_convolutions ? "Winograd and oneDNN" : "ATen",
                      kernels.multiplies_by_amx      ? "oneDNN with AMX"
                      : kernels.multiplies_by_onednn ? "oneDNN"
                                                     : "ATen",
-                     words_for(kernels.attention),
+                     kernels.fuses_elementwise ? "fused" : "ATen", words_for(kernels.attention),
                      kernels.attention == AttentionKernel::kAten ? "" : ", zeros below 2^-126");
 }
 

@@ -24,6 +24,7 @@ struct CpuKernels {
   bool multiplies_by_onednn = false;  // matrix products by oneDNN; else ATen's (MKL)
   bool multiplies_by_amx =
       false;  // oneDNN's products in bf16, where the CPU has AMX: they add in another order
+  bool fuses_elementwise = false;  // own normalisations and GEGLU, with what is added before and around them
   AttentionKernel attention = AttentionKernel::kAten;
 };
 
@@ -47,7 +48,8 @@ bool can_run(AttentionKernel kernel);
 // AVX-512's BF16.
 CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarType dtype);
 
-// "convolution Winograd and oneDNN, product ATen, attention own with 8 lanes, zeros below 2^-126"
+// "convolution Winograd and oneDNN, product ATen, element-wise fused, attention own with 8 lanes, zeros below
+// 2^-126"
 std::string describe(const CpuKernels& kernels);
 
 }  // namespace sdlora::model::kernels

@@ -16,7 +16,12 @@ using Backward = std::function<std::vector<at::Tensor>(const at::Tensor& dy)>;
 // True when a backward through one of `inputs` may come.
 bool wants_backward(at::ArrayRef<at::Tensor> inputs);
 
+// The same for several outputs; the gradient of one that nothing depends on is undefined.
+using JointBackward = std::function<std::vector<at::Tensor>(at::ArrayRef<at::Tensor> output_gradients)>;
+
 // Makes `y`, which was computed from `inputs` without autograd's knowledge, their function in the graph.
 at::Tensor with_backward(at::Tensor y, at::ArrayRef<at::Tensor> inputs, Backward backward);
+std::vector<at::Tensor> with_joint_backward(std::vector<at::Tensor> outputs, at::ArrayRef<at::Tensor> inputs,
+                                            JointBackward backward);
 
 }  // namespace sdlora::model::kernels

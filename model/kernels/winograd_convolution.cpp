@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 
 #include "model/kernels/matrix_product.h"
+#include "model/kernels/number_type.h"
 #include "model/kernels/winograd_tiles.h"
 
 namespace sdlora::model::kernels {
@@ -13,11 +14,6 @@ namespace {
 
 // Tiles at a time: enough rows for the products, few enough that their numbers stay in the cache.
 constexpr int64_t kTiles = 256;
-
-template <typename Number>
-Number* numbers_of(const at::Tensor& x) {
-  return static_cast<Number*>(x.data_ptr());
-}
 
 // x [B, in, h, w], weight [16, in, out] (possibly a transposed view), bias [out] f32 → [B, out, h, w]
 template <typename Number>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "model/kernels/float_functions.h"
 #include "model/kernels/for_each_cpu.h"
 
 namespace sdlora::model::kernels {
@@ -26,23 +27,6 @@ template <typename Number>
 using Rows = std::array<const Number*, 16>;
 template <typename Number>
 using MutableRows = std::array<Number*, 16>;
-
-// What the transforms compute in: fp32.
-[[gnu::always_inline]] inline float loaded(float value) {
-  return value;
-}
-
-[[gnu::always_inline]] inline float loaded(BFloat16Bits bits) {
-  return to_float(bits);
-}
-
-[[gnu::always_inline]] inline void store(float value, float& place) {
-  place = value;
-}
-
-[[gnu::always_inline]] inline void store(float value, BFloat16Bits& place) {
-  place = to_bfloat16_bits(value);
-}
 
 // The loops over channels are compiled for each width of vectors; the CPU's is chosen when the program
 // starts. Sums and halves only, so all versions give the same bytes.

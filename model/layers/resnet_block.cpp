@@ -15,10 +15,10 @@ ResnetBlock::ResnetBlock(const WeightSource& weights, const ResnetShape& shape)
 }
 
 at::Tensor ResnetBlock::forward(const at::Tensor& x, const at::Tensor& time) const {
-  at::Tensor hidden = conv1_.forward(norm1_.forward_then_silu(x));
-  hidden = hidden + time_proj_->forward(time).unsqueeze(-1).unsqueeze(-1);
-  hidden = conv2_.forward(norm2_.forward_then_silu(hidden));
-  return (shortcut_.is_defined() ? shortcut_.forward(x) : x) + hidden;
+  const Normalized normalized = norm1_.forward_then_silu_beside(x);
+  at::Tensor hidden = conv1_.forward(normalized.output);
+  hidden = conv2_.forward(norm2_.forward_then_silu(hidden, /*added=*/time_proj_->forward(time)));
+  return (shortcut_.is_defined() ? shortcut_.forward(normalized.input) : normalized.input) + hidden;
 }
 
 void ResnetBlock::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {

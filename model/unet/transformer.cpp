@@ -1,6 +1,7 @@
 #include "model/unet/transformer.h"
 
 #include "model/kernels/cuda/geglu.h"
+#include "model/kernels/geglu.h"
 
 namespace sdlora::model {
 namespace {
@@ -19,15 +20,16 @@ TransformerBlock::TransformerBlock(const WeightSource& weights, const Transforme
       ff_in_(make_projection(weights.at("ff.net.0.proj"), shape.channels, 8 * shape.channels)),
       ff_out_(make_projection(weights.at("ff.net.2"), 4 * shape.channels, shape.channels)) {}
 
-at::Tensor TransformerBlock::forward(at::Tensor x, const at::Tensor& text_embeddings) const {
-  const at::Tensor normalized = norm1_.forward(x);
-  x = x + self_attention_.forward(normalized, normalized);
-  x = x + cross_attention_.forward(norm2_.forward(x), text_embeddings);
-  return x + feed_forward(norm3_.forward(x));
+at::Tensor TransformerBlock::forward(const at::Tensor& x, const at::Tensor& text_embeddings) const {
+  Normalized place = norm1_.forward_beside(x);
+  place = norm2_.forward_beside(place.input, self_attention_.forward(place.output, place.output));
+  place = norm3_.forward_beside(place.input, cross_attention_.forward(place.output, text_embeddings));
+  return place.input + feed_forward(place.output);
 }
 
 at::Tensor TransformerBlock::feed_forward(const at::Tensor& x) const {
   const at::Tensor value_and_gate = ff_in_->forward(x);  // [B, N, 8C]
+  if (norm3_.is_fused) return ff_out_->forward(kernels::geglu(value_and_gate));
   if (kernels::cuda::takes_geglu(value_and_gate))
     return ff_out_->forward(kernels::cuda::geglu(value_and_gate));
   const auto halves = value_and_gate.chunk(2, -1);
@@ -53,11 +55,13 @@ Transformer::Transformer(const WeightSource& weights, const TransformerShape& sh
 
 at::Tensor Transformer::forward(const at::Tensor& x, const at::Tensor& text_embeddings) const {
   const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
-  at::Tensor tokens = norm_.forward(x).flatten(2).transpose(1, 2);  // [B, N, C]
+  const Normalized normalized = norm_.forward_beside(x);
+  at::Tensor tokens = normalized.output.flatten(2).transpose(1, 2);  // [B, N, C]
   tokens = proj_in_->forward(tokens);
   for (const TransformerBlock& block : blocks_) tokens = block.forward(tokens, text_embeddings);
   tokens = proj_out_->forward(tokens);
-  return x + tokens.view({batch, height, width, channels}).permute({0, 3, 1, 2});  // channels last, as x is
+  return normalized.input +
+         tokens.view({batch, height, width, channels}).permute({0, 3, 1, 2});  // channels last, as x is
 }
 
 void Transformer::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {

@@ -25,7 +25,7 @@ class TransformerBlock {
   TransformerBlock(const WeightSource& weights, const TransformerShape& shape);
 
   // x [B, N, C], text_embeddings [B, L, context_channels] → [B, N, C]
-  at::Tensor forward(at::Tensor x, const at::Tensor& text_embeddings) const;
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& text_embeddings) const;
 
   void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
 
