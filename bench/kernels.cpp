@@ -16,6 +16,8 @@
 #include "model/kernels/convolution_kernel.h"
 #include "model/kernels/cpu_kernels.h"
 #include "model/kernels/matrix_product.h"
+#include "model/kernels/patch_convolution.h"
+#include "model/kernels/winograd_convolution.h"
 #include "model/layers/attention.h"
 
 namespace {
@@ -40,7 +42,8 @@ double rate(double operations, const std::function<void()>& work) {
 
 void measure_convolution(int64_t in, int64_t out, int64_t cells, bool by_onednn, at::ScalarType dtype) {
   const at::Tensor weight = at::randn({out, in, 3, 3}, dtype), bias = at::randn({out}, dtype);
-  const auto kernel = kernels::make_convolution_kernel(weight, bias, 1, 1, by_onednn);
+  const auto kernel = kernels::make_convolution_kernel(
+      weight, bias, {.stride = 1, .padding = 1, .expected_cells = cells * cells}, by_onednn);
   const at::Tensor x = at::randn({1, in, cells, cells}, dtype).contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor dy = at::randn({1, out, cells, cells}, dtype).contiguous(at::MemoryFormat::ChannelsLast);
   const double operations = 18.0 * static_cast<double>(in * out * cells * cells);
@@ -48,6 +51,36 @@ void measure_convolution(int64_t in, int64_t out, int64_t cells, bool by_onednn,
               rate(operations, [&] { kernel->forward(x); }),
               rate(operations, [&] { kernel->input_gradient(dy, x.sizes()); }),
               rate(operations, [&] { at::conv2d(x, weight, bias, 1, 1); }));
+}
+
+// Both ways of a small map, whose time is that of reading the weight: each call has another, as in a model,
+// whose weights are not in the cache.
+void measure_small_map(int64_t in, int64_t out, int64_t cells, bool by_onednn, at::ScalarType dtype) {
+  constexpr int kWeights = 12;
+  const at::Tensor bias = at::randn({out}, dtype);
+  std::vector<std::shared_ptr<kernels::ConvolutionKernel>> winograd, product;
+  for (int i = 0; i < kWeights; ++i) {
+    const at::Tensor weight = at::randn({out, in, 3, 3}, dtype);
+    winograd.push_back(std::make_shared<kernels::WinogradConvolution>(weight, bias, by_onednn));
+    product.push_back(std::make_shared<kernels::PatchConvolution>(weight, bias));
+  }
+  const at::Tensor x = at::randn({1, in, cells, cells}, dtype).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor dy = at::randn({1, out, cells, cells}, dtype).contiguous(at::MemoryFormat::ChannelsLast);
+  const double operations = kWeights * 18.0 * static_cast<double>(in * out * cells * cells);
+  const auto forward = [&](const auto& all) {
+    return rate(operations, [&] {
+      for (const auto& kernel : all) kernel->forward(x);
+    });
+  };
+  const auto backward = [&](const auto& all) {
+    return rate(operations, [&] {
+      for (const auto& kernel : all) kernel->input_gradient(dy, x.sizes());
+    });
+  };
+  std::printf(
+      "convolution %4ld -> %4ld at %2ld², weights from memory: Winograd %4.0f / %4.0f, product %4.0f / "
+      "%4.0f\n",
+      in, out, cells, forward(winograd), backward(winograd), forward(product), backward(product));
 }
 
 void measure_product(int64_t rows, int64_t in, int64_t out, at::ScalarType dtype) {
@@ -117,6 +150,8 @@ int main(int argc, char** argv) {
                                         {1280, 1280, 8},
                                         {2560, 1280, 8}})
     measure_convolution(in, out, cells / shrink, chosen.multiplies_by_onednn, dtype);
+  for (const int64_t side : {4, 8, 16})
+    measure_small_map(1280, 1280, side, chosen.multiplies_by_onednn, dtype);
   for (const auto& [channels, shrink] :
        {std::pair<int64_t, int64_t>{320, 1}, {640, 2}, {1280, 4}, {1280, 8}}) {
     const int64_t rows = cells * cells / shrink / shrink;

@@ -122,7 +122,10 @@ class Run {
   }
 
   model::ComputeMode unet_mode() const {
-    return model::compute_mode_on(device_, dtype_of(options_.mixed_precision), options_.cpu_kernels);
+    model::ComputeMode mode =
+        model::compute_mode_on(device_, dtype_of(options_.mixed_precision), options_.cpu_kernels);
+    mode.expected_latents = {latent_shape_[2], latent_shape_[3]};
+    return mode;
   }
 
   const model::WeightEdits* edits() const { return adapters_ ? &adapters_->edits() : nullptr; }

@@ -35,14 +35,15 @@ const at::Tensor& input(const NamedTensors& inputs, const std::string& name, int
 
 void probe_unet(const ProbeRequest& request, const model::ModelSource& source,
                 const model::WeightEdits* edits, const NamedTensors& inputs, NamedTensors& outputs) {
-  const model::ComputeMode mode = model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels);
+  const at::Tensor& sample = input(inputs, "unet.sample", 4, at::kFloat);
+  model::ComputeMode mode = model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels);
+  mode.expected_latents = {sample.size(2), sample.size(3)};
   const model::UNet unet = source.load_unet(mode, edits);
   const at::Tensor guidance = unet.config().guidance_channels > 0 && inputs.contains("unet.timestep_cond")
                                   ? input(inputs, "unet.timestep_cond", 2, at::kFloat)
                                   : at::Tensor();
-  outputs["unet.out"] =
-      unet.forward(input(inputs, "unet.sample", 4, at::kFloat), input(inputs, "unet.timestep", 1, at::kLong),
-                   input(inputs, "unet.encoder_hidden_states", 3, at::kFloat), guidance);
+  outputs["unet.out"] = unet.forward(sample, input(inputs, "unet.timestep", 1, at::kLong),
+                                     input(inputs, "unet.encoder_hidden_states", 3, at::kFloat), guidance);
 }
 
 void probe_vae(const ProbeRequest& request, const model::ModelSource& source, const NamedTensors& inputs,

@@ -26,6 +26,18 @@ struct Computed {
   bool is_usable;        // as the step's sum over the ranks sees it: finite and not too large
 };
 
+model::ComputeMode compute_mode_of(const std::filesystem::path& directory, const NonfiniteRecord& record,
+                                   at::Device device) {
+  model::ComputeMode mode =
+      model::compute_mode_on(device, dtype_of(record.mixed_precision), record.cpu_kernels);
+  if (record.samples.empty()) return mode;
+  const at::Tensor latents =
+      read_sample_file(directory / sample_file_name(record.step, record.samples.front().slot), at::kCPU)
+          .latents;
+  mode.expected_latents = {latents.size(2), latents.size(3)};
+  return mode;
+}
+
 // The recorded step's model with its adapter.
 class Replayer {
  public:
@@ -33,7 +45,7 @@ class Replayer {
            const std::filesystem::path& model, at::Device device)
       : directory_(directory),
         record_(record),
-        mode_(model::compute_mode_on(device, dtype_of(record.mixed_precision), record.cpu_kernels)),
+        mode_(compute_mode_of(directory, record, device)),
         model_source_(model),
         unet_(model_source_.load_unet(mode_)),
         schedule_(model_source_.load_noise_schedule(record.schedule)),

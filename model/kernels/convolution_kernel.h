@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/kernels/prepared_weights.h"
+#include "model/kernels/small_map.h"
 
 namespace sdlora::model::kernels {
 
@@ -22,10 +23,17 @@ class ConvolutionKernel {
   virtual at::Tensor input_gradient(const at::Tensor& dy, at::IntArrayRef input_shape) = 0;
 };
 
-// The fastest for weight [out, in, k, k] and bias [out]: Winograd's for most 3×3 ones, a product for 1×1,
-// else oneDNN's. What can be shared of it goes into `prepared`, if there is one.
+struct ConvolutionPlace {
+  int64_t stride = 1;
+  int64_t padding = 0;
+  int64_t expected_cells = 0;  // of each sample's map, on which only the speed depends; 0: unknown
+};
+
+// The fastest for weight [out, in, k, k] and bias [out]: for most 3×3 ones Winograd's, or a product where the
+// map is small; a product for 1×1, else oneDNN's. What can be shared of it goes into `prepared`, if there is
+// one.
 std::shared_ptr<ConvolutionKernel> make_convolution_kernel(const at::Tensor& weight, const at::Tensor& bias,
-                                                           int64_t stride, int64_t padding, bool by_onednn,
+                                                           const ConvolutionPlace& place, bool by_onednn,
                                                            PreparedWeights* prepared = nullptr);
 
 }  // namespace sdlora::model::kernels

@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "model/kernels/small_map.h"
+
 namespace sdlora::model::kernels {
 namespace {
 
@@ -86,7 +88,9 @@ CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarT
 
 std::string describe(const CpuKernels& kernels) {
   return fmt::format("convolution {}, product {}, element-wise {}, attention {}{}",
-                     kernels.packs_convolutions ? "Winograd and oneDNN" : "ATen",
+                     kernels.packs_convolutions
+                         ? fmt::format("Winograd, a product up to {} cells, and oneDNN", kSmallMapCells)
+                         : "ATen",
                      kernels.multiplies_by_amx      ? "oneDNN with AMX"
                      : kernels.multiplies_by_onednn ? "oneDNN"
                                                     : "ATen",

@@ -20,7 +20,7 @@ enum class AttentionKernel {
 };
 
 struct CpuKernels {
-  bool packs_convolutions = false;    // Winograd or oneDNN, channels last, weights prepared once
+  bool packs_convolutions = false;    // convolution_kernel.h, channels last, weights prepared once
   bool multiplies_by_onednn = false;  // matrix products by oneDNN; else ATen's (MKL)
   bool multiplies_by_amx =
       false;  // oneDNN's products in bf16, where the CPU has AMX: they add in another order
@@ -48,8 +48,8 @@ bool can_run(AttentionKernel kernel);
 // AVX-512's BF16.
 CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarType dtype);
 
-// "convolution Winograd and oneDNN, product ATen, element-wise fused, attention own with 8 lanes, zeros below
-// 2^-126"
+// "convolution Winograd, a product up to 64 cells, and oneDNN, product ATen, element-wise fused, attention own
+// with 8 lanes, zeros below 2^-126"
 std::string describe(const CpuKernels& kernels);
 
 }  // namespace sdlora::model::kernels

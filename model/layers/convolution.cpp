@@ -27,8 +27,9 @@ Convolution::Convolution(const WeightSource& weights, int64_t in, int64_t out, i
     weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
   const kernels::CpuKernels& chosen = weights.mode().cpu_kernels;
   if (!chosen.packs_convolutions || !weight.defined() || !bias.defined()) return;
-  kernel_ = kernels::make_convolution_kernel(weight, bias, stride, padding, chosen.multiplies_by_onednn,
-                                             weights.mode().prepared_weights.get());
+  kernel_ = kernels::make_convolution_kernel(
+      weight, bias, {.stride = stride, .padding = padding, .expected_cells = weights.expected_map().cells()},
+      chosen.multiplies_by_onednn, weights.mode().prepared_weights.get());
   weight.reset();  // the kernel has it as long as it needs it
 }
 

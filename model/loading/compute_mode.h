@@ -7,6 +7,7 @@
 
 #include "model/kernels/cpu_kernels.h"
 #include "model/kernels/prepared_weights.h"
+#include "model/loading/map_size.h"
 
 namespace sdlora::model {
 
@@ -17,6 +18,9 @@ struct ComputeMode {
   kernels::CpuKernels cpu_kernels;
   // Where the kernels' weights are noted down, to be shared by the ranks of a host; none: not shared.
   std::shared_ptr<kernels::PreparedWeights> prepared_weights;
+  // Of the latents that the model is going to compute, by which convolutions choose their kernel. Others are
+  // computed, too.
+  MapSize expected_latents = {};
 };
 
 // With the kernels that the option --cpu-kernels asks for (choose_cpu_kernels).
@@ -25,7 +29,8 @@ inline ComputeMode compute_mode_on(at::Device device, at::ScalarType dtype,
   return {.device = device,
           .dtype = dtype,
           .cpu_kernels = kernels::choose_cpu_kernels(cpu_kernels, device, dtype),
-          .prepared_weights = nullptr};
+          .prepared_weights = nullptr,
+          .expected_latents = {}};
 }
 
 }  // namespace sdlora::model

@@ -48,6 +48,16 @@ WeightSource WeightSource::at(const std::string& name) const {
   return below;
 }
 
+WeightSource WeightSource::on_level(size_t level) const {
+  WeightSource same = *this;
+  same.level_ = level;
+  return same;
+}
+
+MapSize WeightSource::expected_map() const {
+  return state_->mode.expected_latents.halved(static_cast<int64_t>(level_));
+}
+
 const ComputeMode& WeightSource::mode() const {
   return state_->mode;
 }

@@ -30,6 +30,12 @@ class WeightSource {
 
   WeightSource at(int64_t index) const { return at(std::to_string(index)); }
 
+  // The same place, where maps are the latents halved so often.
+  WeightSource on_level(size_t level) const;
+
+  // Of the maps there; unknown where the mode does not say.
+  MapSize expected_map() const;
+
   bool has(const std::string& name) const;
 
   // The tensor `name` under this place, edited where there are edits of it, converted and moved as the mode
@@ -54,6 +60,7 @@ class WeightSource {
 
   std::shared_ptr<State> state_;
   std::string prefix_;  // "" or "down_blocks.0."
+  size_t level_ = 0;
 };
 
 }  // namespace sdlora::model

@@ -11,12 +11,15 @@ UNet::UNet(const UNetConfig& config, const WeightSource& weights)
                 config.norm_eps),
       conv_out_(weights.at("conv_out"), config.levels.front().channels, config.out_channels, 3, 1,
                 /*padding_cells=*/1) {
-  if (config.has_mid_block) mid_block_.emplace(weights.at("mid_block"), config);
   const size_t level_count = config.levels.size();
+  if (config.has_mid_block) mid_block_.emplace(weights.at("mid_block").on_level(level_count - 1), config);
   for (size_t i = 0; i < level_count; ++i)
-    down_blocks_.emplace_back(weights.at("down_blocks").at(static_cast<int64_t>(i)), config, i);
-  for (size_t i = 0; i < level_count; ++i)
-    up_blocks_.emplace_back(weights.at("up_blocks").at(static_cast<int64_t>(i)), config, level_count - 1 - i);
+    down_blocks_.emplace_back(weights.at("down_blocks").at(static_cast<int64_t>(i)).on_level(i), config, i);
+  for (size_t i = 0; i < level_count; ++i) {
+    const size_t level = level_count - 1 - i;
+    up_blocks_.emplace_back(weights.at("up_blocks").at(static_cast<int64_t>(i)).on_level(level), config,
+                            level);
+  }
 }
 
 at::Tensor UNet::forward(const at::Tensor& latents, const at::Tensor& timesteps,

@@ -95,7 +95,7 @@ UpBlock::UpBlock(const WeightSource& weights, const UNetConfig& config, size_t l
       transformers_.emplace_back(weights.at("attentions").at(i), transformer_shape(config, level));
     in_channels = l.channels;
   }
-  if (level > 0) upsampler_.emplace(weights.at("upsamplers").at(0), l.channels);
+  if (level > 0) upsampler_.emplace(weights.at("upsamplers").at(0).on_level(level - 1), l.channels);
 }
 
 at::Tensor UpBlock::forward(at::Tensor x, const UNetConditions& conditions,

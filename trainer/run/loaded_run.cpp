@@ -60,10 +60,13 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
 }
 
 // The kernels' weights are noted down, so that the ranks of a host can share them.
-model::ComputeMode compute_mode_of(const TrainConfig& config, at::Device device) {
+model::ComputeMode compute_mode_of(const TrainConfig& config, const data::Dataset& dataset,
+                                   at::Device device) {
   model::ComputeMode mode =
       model::compute_mode_on(device, dtype_of(config.compute.mixed_precision), config.compute.cpu_kernels);
   mode.prepared_weights = std::make_shared<model::kernels::PreparedWeights>();
+  const at::Tensor latent = dataset.sample(0).latent_mean;  // [4, h, w]
+  mode.expected_latents = {latent.size(1), latent.size(2)};
   return mode;
 }
 
@@ -88,8 +91,8 @@ void check_data_was_cached_with(const model::ModelSource& model, const data::Dat
 
 LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, at::Device device)
     : share(batch_share),
-      mode(compute_mode_of(config, device)),
       dataset(open_dataset(config)),
+      mode(compute_mode_of(config, dataset, device)),
       validation_dataset(open_validation_dataset(config)),
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation.split)),
       model_source(config.places.model_source()),

@@ -21,8 +21,8 @@ struct LoadedRun {
 
   // Stays as it is loaded.
   BatchShare share;
-  model::ComputeMode mode;
   data::Dataset dataset;
+  model::ComputeMode mode;
   std::optional<data::Dataset> validation_dataset;  // of --validation-data
   SampleSplit split;                                // of `dataset`
   model::ModelSource model_source;

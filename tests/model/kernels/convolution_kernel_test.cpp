@@ -19,7 +19,7 @@ TEST_P(AnyConvolutionKernel, ComputesWhatAtenComputesInBothDirections) {
   const auto& [by_onednn, shape] = GetParam();
   const at::Tensor weight = random_values({shape.out, shape.in, shape.kernel_size, shape.kernel_size}, 1);
   const at::Tensor bias = random_values({shape.out}, 2);
-  const auto kernel = make_convolution_kernel(weight, bias, shape.stride, shape.padding, by_onednn);
+  const auto kernel = make_convolution_kernel(weight, bias, {shape.stride, shape.padding}, by_onednn);
   for (const auto& [batch, height, width] : {std::tuple{1, 9, 8}, std::tuple{2, 8, 8}, std::tuple{1, 9, 8}}) {
     const at::Tensor x = random_values({batch, shape.in, height, width}, 3).set_requires_grad(true);
     const at::Tensor expected = at::conv2d(x, weight, bias, shape.stride, shape.padding);
@@ -51,9 +51,9 @@ TEST_P(ConvolutionKernelInBfloat16, IsFp32sToTheRoundingOfItsNumbers) {
                        rounded(random_values({shape.out, shape.in, shape.kernel_size, shape.kernel_size}, 1)),
                    bias = rounded(random_values({shape.out}, 2)),
                    x = rounded(random_values({2, shape.in, 9, 8}, 3));
-  const auto fp32 = make_convolution_kernel(weight, bias, shape.stride, shape.padding, true);
-  const auto bf16 = make_convolution_kernel(weight.to(at::kBFloat16), bias.to(at::kBFloat16), shape.stride,
-                                            shape.padding, true);
+  const auto fp32 = make_convolution_kernel(weight, bias, {shape.stride, shape.padding}, true);
+  const auto bf16 = make_convolution_kernel(weight.to(at::kBFloat16), bias.to(at::kBFloat16),
+                                            {shape.stride, shape.padding}, true);
   const auto error = [](const at::Tensor& a, const at::Tensor& b) {
     EXPECT_EQ(a.scalar_type(), at::kBFloat16);
     return ((a.to(at::kFloat) - b).norm() / b.norm()).item<double>();
