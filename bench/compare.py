@@ -2,6 +2,7 @@
 
     bench/compare.py --latents 64 --batch 1 --targets attn               about 15 minutes on 2 cores, 8 GB of memory
     bench/compare.py --latents 32 --rows script,tuned,onednn --rounds 3
+    bench/compare.py --latents 64 --rows tuned-bf16,newest-bf16,newest-compile-bf16,ipex-bf16,bf16      after bench/peer_environments.sh
     bench/compare.py --device cuda --batch 8 --rows script-bf16,tuned-bf16,compile-bf16,compile-graph-bf16,bf16,graph --warmup 10 --steps 20
 
 All rows train on the same full-size random model (tests/support/make_model.py), pictures, seeds and settings. A first run of ours
@@ -34,8 +35,10 @@ TOLERANCES = {"no": 1e-4, "bf16": 0.03}  # between losses and gradient norms of 
 class Row:
     """One way to train: its name in the table, what it runs, and what it measured in all rounds."""
 
-    def __init__(self, name, peer_options=None, kernels=None, environment=None, precision="no", flags=()):
+    def __init__(self, name, peer_options=None, kernels=None, environment=None, precision="no", flags=(), python=None):
         self.name, self.peer_options, self.kernels, self.environment = name, peer_options, kernels, environment or {}
+        self.python = python  # of a peer: the folder in --peer-environments that it runs in, if it is not this Python
+        self.versions = {}  # of a peer: of its packages, as it reports them
         self.flags = flags  # of ours, besides the kernels and the precision
         self.precision = precision  # as --mixed-precision
         self.step_seconds, self.peak_bytes, self.start_seconds = [], 0, []
@@ -43,6 +46,15 @@ class Row:
     @property
     def is_ours(self):
         return self.kernels is not None
+
+    @property
+    def title(self):
+        return f"{self.name}, torch {self.versions['torch']}" if self.versions else self.name
+
+
+def tuned_peer(name, python, *options, precision="no"):
+    options = ["--channels-last", "--fused", *options, *(["--bf16"] if precision == "bf16" else [])]
+    return Row(name, options, environment={"LD_PRELOAD": TCMALLOC}, precision=precision, python=python)
 
 
 ROWS = {
@@ -61,6 +73,13 @@ ROWS = {
                         environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
     "compile-graph-bf16": Row("the same in bf16 with torch.compile and CUDA graphs", ["--bf16", "--channels-last", "--fused", "--compile-graph"],
                               environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
+    "newest": tuned_peer("diffusers + PEFT on the newest torch, tuned", "torch-2.15"),
+    "newest-bf16": tuned_peer("diffusers + PEFT on the newest torch in bf16, tuned", "torch-2.15", precision="bf16"),
+    "newest-compile": tuned_peer("diffusers + PEFT on the newest torch with torch.compile, tuned", "torch-2.15", "--compile"),
+    "newest-compile-bf16": tuned_peer("diffusers + PEFT on the newest torch in bf16 with torch.compile, tuned", "torch-2.15", "--compile",
+                                      precision="bf16"),
+    "ipex": tuned_peer("diffusers + PEFT with Intel's extension, tuned", "ipex-2.8", "--ipex"),
+    "ipex-bf16": tuned_peer("diffusers + PEFT with Intel's extension in bf16, tuned", "ipex-2.8", "--ipex", precision="bf16"),
     "graph": Row("sdlora, bf16, --cuda-graph", kernels="auto", precision="bf16", flags=["--cuda-graph"]),
 }
 
@@ -77,6 +96,8 @@ def options():
     parser.add_argument("--warmup", type=int, default=2, help="steps before them; the second still touches memory for the first time")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=pathlib.Path, default=programs.BUILD / "bench", help="caches and runs")
+    parser.add_argument("--peer-environments", type=pathlib.Path, help="made by bench/peer_environments.sh",
+                        default=pathlib.Path(os.environ.get("SDLORA_HOME") or "~/.cache/sdlora").expanduser() / "peers")
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     return parser.parse_args()
 
@@ -172,12 +193,17 @@ def fresh(directory):
     return directory
 
 
+def python_of(case, row):
+    return case.peer_environments / row.python / "bin/python" if row.python else sys.executable
+
+
 def run_peer(case, model, trace, row, steps, warmup):
-    command = [sys.executable, ROOT / "bench/peer.py", "--model", model, "--trace", trace, "--targets", case.targets, "--batch", case.batch,
+    command = [python_of(case, row), ROOT / "bench/peer.py", "--model", model, "--trace", trace, "--targets", case.targets, "--batch", case.batch,
                "--threads", case.threads, "--device", case.device, "--steps", steps, "--warmup", warmup, *row.peer_options]
     spawned_at = time.time()
     ended = run_and_watch(command, row.environment)
     result = json.loads(ended.output.splitlines()[-1])
+    row.versions = result["versions"]
     return result, ended.peak_bytes, result["first_step_at"] - spawned_at
 
 
@@ -271,6 +297,9 @@ def main():
     rows = [ROWS[name] for name in case.rows.split(",")]
     if case.warmup < 5 and any(row.flags for row in rows):
         sys.exit("--warmup must be at least 5 for a graph: it is recorded in the fourth step")
+    for row in rows:
+        if row.python and not (case.peer_environments / row.python / "complete").exists():
+            sys.exit(f"{row.name}: its environment is missing; make it: bash bench/peer_environments.sh {case.peer_environments / row.python}")
     model, cache = make_inputs(case)
     print("equal work:", flush=True)
     trace = prove_equal_work(case, model, cache, rows)

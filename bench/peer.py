@@ -1,11 +1,13 @@
 """One peer's training steps: diffusers' UNet with a LoRA adapter by PEFT, as diffusers' example script
 (examples/text_to_image/train_text_to_image_lora.py) trains it, on inputs that `trainer --trace-dir` recorded.
 
-    peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--compile | --compile-graph] [--bf16] [--device cuda]
+    peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--bf16] [--device cuda]
+            [--compile | --compile-graph | --ipex]
 
-Prints one JSON line: when the first step began (seconds since 1970), step_seconds, losses, grad_norms (before clipping).
+Prints one JSON line: when the first step began (seconds since 1970), step_seconds, losses, grad_norms (before clipping), versions.
 """
 import argparse
+import importlib.metadata
 import json
 import pathlib
 import time
@@ -36,6 +38,7 @@ def arguments_of_the_command_line():
     parser.add_argument("--fused", action="store_true", help="AdamW's fused update")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--compile-graph", action="store_true", help="torch.compile with CUDA graphs")
+    parser.add_argument("--ipex", action="store_true", help="model and optimizer through ipex.optimize of Intel's extension")
     parser.add_argument("--bf16", action="store_true", help="frozen weights in bfloat16, under autocast; the adapter in fp32")
     return parser.parse_args()
 
@@ -49,7 +52,7 @@ def build(arguments):
     unet.load_state_dict({theirs: initial[ours] for theirs, ours in names.items()}, strict=False)
     trained = {name: parameter for name, parameter in unet.named_parameters() if parameter.requires_grad}
     assert set(trained) == set(names), "the peer trains other modules than we do"
-    if arguments.bf16:  # as the script does with --mixed_precision bf16
+    if arguments.bf16 and not arguments.ipex:  # as the script does with --mixed_precision bf16
         unet = unet.to(torch.bfloat16)
         for parameter in trained.values():
             parameter.data = parameter.data.float()
@@ -58,6 +61,17 @@ def build(arguments):
         unet = unet.to(memory_format=torch.channels_last)
         torch.backends.cudnn.benchmark = True
     return unet, trained, names
+
+
+def optimized_by_ipex(unet, optimizer, is_bf16):
+    """As Intel documents it for training; with bf16 it casts the adapter, too, and keeps master weights of it in fp32."""
+    import intel_extension_for_pytorch as ipex
+    return ipex.optimize(unet, optimizer=optimizer, dtype=torch.bfloat16 if is_bf16 else None, auto_kernel_selection=True, inplace=True)
+
+
+def versions(arguments):
+    extension = ["intel-extension-for-pytorch"] if arguments.ipex else []
+    return {package: importlib.metadata.version(package) for package in ("torch", "diffusers", "peft", *extension)}
 
 
 def batches(arguments):
@@ -76,20 +90,23 @@ def main():
     scheduler = DDPMScheduler.from_pretrained(arguments.model, subfolder="scheduler")
     optimizer = torch.optim.AdamW(trained.values(), lr=arguments.learning_rate, weight_decay=1e-2,
                                   **({"fused": True} if arguments.fused else {}))
-    model = unet
+    unet.train()
+    if arguments.ipex:
+        unet, optimizer = optimized_by_ipex(unet, optimizer, arguments.bf16)
+    parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]  # Intel's extension puts others in their place
+    model, data_type = unet, torch.bfloat16 if arguments.bf16 else torch.float32
     if arguments.compile or arguments.compile_graph:
         model = torch.compile(unet, mode="reduce-overhead" if arguments.compile_graph else "default")
-    unet.train()
     seconds, losses, norms = [], [], []
     first_step_at = time.time()
     for batch in batches(arguments):
         start = time.perf_counter()
         noisy = scheduler.add_noise(batch["latents"], batch["noise"], batch["timestep"])
         with torch.autocast(arguments.device, torch.bfloat16, enabled=arguments.bf16):
-            prediction = model(noisy.to(unet.dtype), batch["timestep"], batch["encoder_hidden_states"].to(unet.dtype), return_dict=False)[0]
+            prediction = model(noisy.to(data_type), batch["timestep"], batch["encoder_hidden_states"].to(data_type), return_dict=False)[0]
         loss = torch.nn.functional.mse_loss(prediction.float(), batch["noise"].float(), reduction="mean")
         loss.backward()
-        norms.append(torch.nn.utils.clip_grad_norm_(trained.values(), 1.0).detach().clone())
+        norms.append(torch.nn.utils.clip_grad_norm_(parameters, 1.0).detach().clone())
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.detach().clone())
@@ -97,7 +114,8 @@ def main():
             torch.cuda.synchronize()  # once per step, when all of it has been queued
         seconds.append(time.perf_counter() - start)
     print(json.dumps({"first_step_at": first_step_at, "step_seconds": seconds[arguments.warmup:],
-                      "losses": [loss.item() for loss in losses], "grad_norms": [norm.item() for norm in norms]}))
+                      "losses": [loss.item() for loss in losses], "grad_norms": [norm.item() for norm in norms],
+                      "versions": versions(arguments)}))
 
 
 if __name__ == "__main__":
