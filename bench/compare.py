@@ -138,7 +138,7 @@ def run_and_watch(command, environment, log=None, line_count=1):
     reader.join()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
-        sys.exit(f"{' '.join(map(str, command))} failed:\n{output[0]}")
+        sys.exit(f"{' '.join(map(str, command))} ended with {os.waitstatus_to_exitcode(status)} (a signal, if negative):\n{output[0]}")
     return Ended(output[0], usage.ru_maxrss * 1024, started_at, line_times)
 
 
