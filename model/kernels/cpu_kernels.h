@@ -48,8 +48,8 @@ bool can_run(AttentionKernel kernel);
 // AVX-512's BF16.
 CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarType dtype);
 
-// "convolution Winograd, a product up to 64 cells, and oneDNN, product ATen, element-wise fused, attention own
-// with 8 lanes, zeros below 2^-126"
+// "convolution Winograd, a product up to 64 cells, and oneDNN, product ATen, element-wise fused, attention
+// own with 8 lanes, zeros below 2^-126"
 std::string describe(const CpuKernels& kernels);
 
 }  // namespace sdlora::model::kernels
