@@ -21,8 +21,9 @@ Number* numbers_if_any(const at::Tensor& x) {
 // Calls work(Number()), Number the type in memory of a tensor in fp32 or bfloat16.
 template <typename Work>
 auto with_number_type(at::ScalarType type, const Work& work) {
-  TORCH_CHECK(type == at::kFloat || type == at::kBFloat16, "a kernel for fp32 and bfloat16 is given ", type);
-  return type == at::kFloat ? work(float()) : work(BFloat16Bits());
+  if (type == at::kFloat) return work(float());
+  TORCH_CHECK(type == at::kBFloat16, "a kernel for fp32 and bfloat16 is given ", type);
+  return work(BFloat16Bits());
 }
 
 }  // namespace sdlora::model::kernels
