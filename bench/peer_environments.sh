@@ -26,9 +26,11 @@ for environment; do
   read -ra wanted <<<"${packages[$name]}"
   say "installing ${wanted[*]} in $environment"
   rm -rf "$environment"
+  imports='diffusers, peft, torch'
+  [[ $name == ipex-* ]] && imports+=', intel_extension_for_pytorch'
   if "${PYTHON:-/usr/bin/python3}" -m venv "$environment" >"$log" 2>&1 &&
      "$environment/bin/pip" install --no-cache-dir -q "${wanted[@]}" "${shared[@]}" >"$log" 2>&1 &&
-     "$environment/bin/python" -c 'import diffusers, peft, torch' >"$log" 2>&1; then
+     "$environment/bin/python" -c "import $imports" >"$log" 2>&1; then
     touch "$environment/complete"
   else
     tail -n 20 "$log" >&2

@@ -29,6 +29,17 @@ bool is_given_tiles() {
   return ::syscall(SYS_arch_prctl, kAskForFeature, kTileData) == 0;
 }
 
+// The vectors of the functions of SDLORA_FOR_EACH_CPU that this CPU takes: those of x86-64-v4 and v3, by what
+// machines lack of them.
+const char* words_for_vectors() {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
+    return "fused with 4 lanes";
+  const bool is_v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                     __builtin_cpu_supports("avx512vl");
+  return is_v4 ? "fused with 16 lanes" : "fused with 8 lanes";
+}
+
 const char* words_for(AttentionKernel kernel) {
   switch (kernel) {
     case AttentionKernel::kAten:
@@ -94,7 +105,7 @@ std::string describe(const CpuKernels& kernels) {
                      kernels.multiplies_by_amx      ? "oneDNN with AMX"
                      : kernels.multiplies_by_onednn ? "oneDNN"
                                                     : "ATen",
-                     kernels.fuses_elementwise ? "fused" : "ATen", words_for(kernels.attention),
+                     kernels.fuses_elementwise ? words_for_vectors() : "ATen", words_for(kernels.attention),
                      kernels.attention == AttentionKernel::kAten ? "" : ", zeros below 2^-126");
 }
 

@@ -20,8 +20,9 @@ enum class AttentionKernel {
 };
 
 struct CpuKernels {
-  bool packs_convolutions = false;    // convolution_kernel.h, channels last, weights prepared once
-  bool multiplies_by_onednn = false;  // matrix products by oneDNN; else ATen's (MKL)
+  bool packs_convolutions = false;  // convolution_kernel.h, channels last, weights prepared once
+  bool multiplies_by_onednn =
+      false;  // matrix products by oneDNN, else ATen's (MKL), but for those over patches
   bool multiplies_by_amx =
       false;  // oneDNN's products in bf16, where the CPU has AMX: they add in another order
   bool fuses_elementwise = false;  // own normalisations and GEGLU, with what is added before and around them

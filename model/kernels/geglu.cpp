@@ -30,6 +30,8 @@ at::Tensor geglu_gradient(const at::Tensor& x, const at::Tensor& output_gradient
 }  // namespace
 
 at::Tensor geglu(const at::Tensor& x) {
+  TORCH_CHECK(x.dim() > 0 && x.size(-1) > 0 && x.size(-1) % 2 == 0, "values and gates side by side are ",
+              x.sizes());
   const at::Tensor input = x.detach().contiguous();
   const int64_t channels = x.size(-1) / 2;
   std::vector<int64_t> output_shape = x.sizes().vec();

@@ -67,15 +67,22 @@ ChannelSums sums_by_channel(const GroupNormShape& shape, const Work& work) {
 // What the forward leaves for the backward.
 struct SavedGroups {
   GroupNormShape shape;
-  at::Tensor x;                                 // [B, C, h, w] channels last
-  at::Tensor weight, added;                     // [C], [B, C] or undefined; f32
-  at::Tensor scale, shift;                      // [B, C] f32: x scale + shift is normalised
+  at::Tensor x;              // [B, C, h, w] channels last
+  at::Tensor weight, added;  // [C], [B, C] or undefined; f32
+  at::Tensor pivot;          // [B, C] f32: the first cell, from which sums take differences
+  at::Tensor scale, shift;   // [B, C] f32: x scale + shift is normalised
   std::vector<double> mean, inverse_deviation;  // [B, groups]
   bool then_silu;
 
   double added_to(int64_t sample, int64_t channel) const {
     return added.defined() ? static_cast<double>(added.data_ptr<float>()[sample * shape.channels + channel])
                            : 0.0;
+  }
+
+  const float* pivots(int64_t sample) const { return pivot.data_ptr<float>() + sample * shape.channels; }
+
+  double moved_pivot(int64_t sample, int64_t channel) const {
+    return static_cast<double>(pivots(sample)[channel]) + added_to(sample, channel);
   }
 
   ChannelLine line(int64_t sample) const {
@@ -95,9 +102,9 @@ void take_statistics(SavedGroups& saved, const ChannelSums& sums, const at::Tens
       const int64_t first = group * shape.group_channels(), last = first + shape.group_channels();
       double sum = 0, square = 0;
       for (int64_t c = first; c < last; ++c) {
-        const double t = saved.added_to(sample, c), of_x = sums.first[sample * shape.channels + c];
-        sum += of_x + cells * t;
-        square += sums.second[sample * shape.channels + c] + 2 * t * of_x + cells * t * t;
+        const double p = saved.moved_pivot(sample, c), differences = sums.first[sample * shape.channels + c];
+        sum += differences + cells * p;
+        square += sums.second[sample * shape.channels + c] + 2 * p * differences + cells * p * p;
       }
       const double mean = sum / saved.numbers_per_group();
       // Rounding may leave less than nothing of a constant's variance; NaN stays NaN.
@@ -134,7 +141,7 @@ at::Tensor gradient_lines(const SavedGroups& saved, const ChannelSums& sums) {
         const int64_t i = sample * shape.channels + c;
         const auto gamma = static_cast<double>(saved.weight.data_ptr<float>()[c]);
         plain += gamma * sums.first[i];
-        weighted += gamma * r * (sums.second[i] + (saved.added_to(sample, c) - m) * sums.first[i]);
+        weighted += gamma * r * (sums.second[i] + (saved.moved_pivot(sample, c) - m) * sums.first[i]);
       }
       const double slope = -r * r * weighted / saved.numbers_per_group();
       for (int64_t c = first; c < last; ++c) {
@@ -157,8 +164,8 @@ at::Tensor group_norm_gradient(const SavedGroups& saved, const at::Tensor& dy, c
   const auto* const beside = numbers_if_any<const Number>(around);
   const ChannelSums sums = sums_by_channel(
       shape, [&](int64_t sample, int64_t row, int64_t rows, float* gradients, float* products) {
-        sum_gradient_rows(x + row * shape.channels, of_output + row * shape.channels, rows, shape.channels,
-                          saved.line(sample), saved.then_silu, gradients, products);
+        sum_gradient_rows(x + row * shape.channels, of_output + row * shape.channels, saved.pivots(sample),
+                          rows, shape.channels, saved.line(sample), saved.then_silu, gradients, products);
       });
   const at::Tensor lines = gradient_lines(saved, sums);
   at::Tensor dx = at::empty_like(saved.x);
@@ -172,6 +179,19 @@ at::Tensor group_norm_gradient(const SavedGroups& saved, const at::Tensor& dy, c
                         numbers_of<Number>(dx) + offset);
   });
   return dx;
+}
+
+// x [B, C, h, w] channels last → [B, C] f32
+at::Tensor sums_over_cells(const GroupNormShape& shape, const at::Tensor& x) {
+  const at::Tensor zeros = at::zeros({shape.channels}, at::kFloat);
+  const ChannelSums sums = with_number_type(x.scalar_type(), [&](auto number) {
+    const auto* const from = numbers_of<const decltype(number)>(x);
+    return sums_by_channel(shape, [&](int64_t /*sample*/, int64_t row, int64_t rows, float* of_cells,
+                                      float* squares) {
+      sum_rows(from + row * shape.channels, zeros.data_ptr<float>(), rows, shape.channels, of_cells, squares);
+    });
+  });
+  return at::tensor(sums.first, at::kDouble).view({shape.samples, shape.channels}).to(at::kFloat);
 }
 
 at::Tensor channels_last(const at::Tensor& x) {
@@ -190,19 +210,21 @@ std::vector<at::Tensor> gradients_of(const SavedGroups& saved, at::ArrayRef<at::
   };
   if (!added_wants_gradient) return {through(around), {}};
   const at::Tensor dx = through({});
-  const at::Tensor of_added = dx.sum(at::IntArrayRef{2, 3}, /*keepdim=*/false, at::kFloat).to(added_type);
-  return {around.defined() ? dx + around : dx, of_added};
+  return {around.defined() ? dx + around : dx, sums_over_cells(saved.shape, dx).to(added_type)};
 }
 
 }  // namespace
 
 Normalized group_norm(const at::Tensor& x, const at::Tensor& added, const FrozenGroupNorm& norm) {
-  TORCH_CHECK(x.dim() == 4 && x.size(1) % norm.group_count == 0, "not a group normalisation: x ", x.sizes(),
-              " in ", norm.group_count, " groups");
+  TORCH_CHECK(x.dim() == 4 && x.numel() > 0 && x.size(1) % norm.group_count == 0,
+              "not a group normalisation: x ", x.sizes(), " in ", norm.group_count, " groups");
+  TORCH_CHECK(!added.defined() || added.sizes() == at::IntArrayRef({x.size(0), x.size(1)}),
+              "what is added to x ", x.sizes(), " is ", added.sizes());
   SavedGroups saved{.shape = {x.size(0), x.size(2) * x.size(3), x.size(1), norm.group_count},
                     .x = x.detach().contiguous(at::MemoryFormat::ChannelsLast),
                     .weight = norm.weight.to(at::kFloat),
                     .added = added.defined() ? added.detach().to(at::kFloat).contiguous() : at::Tensor(),
+                    .pivot = x.detach().select(3, 0).select(2, 0).to(at::kFloat).contiguous(),
                     .scale = at::empty({x.size(0), x.size(1)}, at::kFloat),
                     .shift = at::empty({x.size(0), x.size(1)}, at::kFloat),
                     .mean = {},
@@ -216,8 +238,9 @@ Normalized group_norm(const at::Tensor& x, const at::Tensor& added, const Frozen
     take_statistics(
         saved,
         sums_by_channel(shape,
-                        [&](int64_t /*sample*/, int64_t row, int64_t rows, float* sums, float* squares) {
-                          sum_rows(from + row * shape.channels, rows, shape.channels, sums, squares);
+                        [&](int64_t sample, int64_t row, int64_t rows, float* sums, float* squares) {
+                          sum_rows(from + row * shape.channels, saved.pivots(sample), rows, shape.channels,
+                                   sums, squares);
                         }),
         norm.bias.to(at::kFloat), norm.eps);
     shape.for_each_strip([&](int64_t sample, int64_t /*strip*/, int64_t row, int64_t rows) {

@@ -1,7 +1,7 @@
 // Group normalisation with frozen scale and shift on the CPU, and SiLU after it where wanted (Wu and He 2018;
-// diffusers ResnetBlock2D), in two passes over the activation each way. Statistics are of fp32 strips summed
-// in double; the result is rounded once. Keeps x and the statistics for the backward. The same bytes on any
-// number of threads.
+// diffusers ResnetBlock2D), in two passes over the activation each way. Statistics are of differences from
+// the first cell, in fp32 strips that are summed in double; the result is rounded once. Keeps x and the
+// statistics for the backward. The same bytes on any number of threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>

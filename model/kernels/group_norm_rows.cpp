@@ -9,12 +9,13 @@ namespace sdlora::model::kernels {
 namespace {
 
 template <typename Number>
-[[gnu::always_inline]] inline void add_cell(const Number* x, int64_t channels, float* sums, float* squares) {
+[[gnu::always_inline]] inline void add_cell(const Number* x, const float* pivot, int64_t channels,
+                                            float* sums, float* squares) {
 #pragma GCC ivdep
   for (int64_t c = 0; c < channels; ++c) {
-    const float value = loaded(x[c]);
-    sums[c] += value;
-    squares[c] += value * value;
+    const float difference = loaded(x[c]) - pivot[c];
+    sums[c] += difference;
+    squares[c] += difference * difference;
   }
 }
 
@@ -37,15 +38,15 @@ template <bool kThenSilu>
 }
 
 template <bool kThenSilu, typename Number>
-[[gnu::always_inline]] inline void add_cell_gradient(const Number* x, const Number* dy, int64_t channels,
-                                                     const float* scale, const float* shift, float* sums,
-                                                     float* products) {
+[[gnu::always_inline]] inline void add_cell_gradient(const Number* x, const Number* dy, const float* pivot,
+                                                     int64_t channels, const float* scale, const float* shift,
+                                                     float* sums, float* products) {
 #pragma GCC ivdep
   for (int64_t c = 0; c < channels; ++c) {
     const float value = loaded(x[c]);
     const float dz = gradient_before_silu<kThenSilu>(loaded(dy[c]), value * scale[c] + shift[c]);
     sums[c] += dz;
-    products[c] += dz * value;
+    products[c] += dz * (value - pivot[c]);
   }
 }
 
@@ -72,22 +73,22 @@ template <typename Number>
 }
 
 template <typename Number>
-[[gnu::always_inline]] inline void sum_cells(const Number* x, int64_t rows, int64_t channels, float* sums,
-                                             float* squares) {
+[[gnu::always_inline]] inline void sum_cells(const Number* x, const float* pivot, int64_t rows,
+                                             int64_t channels, float* sums, float* squares) {
   std::fill_n(sums, channels, 0.0F);
   std::fill_n(squares, channels, 0.0F);
-  for (int64_t r = 0; r < rows; ++r, x += channels) add_cell(x, channels, sums, squares);
+  for (int64_t r = 0; r < rows; ++r, x += channels) add_cell(x, pivot, channels, sums, squares);
 }
 
 template <typename Number>
-[[gnu::always_inline]] inline void sum_cell_gradients(const Number* x, const Number* dy, int64_t rows,
-                                                      int64_t channels, const ChannelLine& line,
+[[gnu::always_inline]] inline void sum_cell_gradients(const Number* x, const Number* dy, const float* pivot,
+                                                      int64_t rows, int64_t channels, const ChannelLine& line,
                                                       bool then_silu, float* sums, float* products) {
   std::fill_n(sums, channels, 0.0F);
   std::fill_n(products, channels, 0.0F);
   for (int64_t r = 0; r < rows; ++r, x += channels, dy += channels)
-    then_silu ? add_cell_gradient<true>(x, dy, channels, line.scale, line.shift, sums, products)
-              : add_cell_gradient<false>(x, dy, channels, line.scale, line.shift, sums, products);
+    then_silu ? add_cell_gradient<true>(x, dy, pivot, channels, line.scale, line.shift, sums, products)
+              : add_cell_gradient<false>(x, dy, pivot, channels, line.scale, line.shift, sums, products);
 }
 
 template <bool kThenSilu, typename Number>
@@ -117,14 +118,14 @@ template <typename Number>
 
 }  // namespace
 
-SDLORA_FOR_EACH_CPU void sum_rows(const float* x, int64_t rows, int64_t channels, float* sums,
-                                  float* squares) {
-  sum_cells(x, rows, channels, sums, squares);
+SDLORA_FOR_EACH_CPU void sum_rows(const float* x, const float* pivot, int64_t rows, int64_t channels,
+                                  float* sums, float* squares) {
+  sum_cells(x, pivot, rows, channels, sums, squares);
 }
 
-SDLORA_FOR_EACH_CPU void sum_rows(const BFloat16Bits* x, int64_t rows, int64_t channels, float* sums,
-                                  float* squares) {
-  sum_cells(x, rows, channels, sums, squares);
+SDLORA_FOR_EACH_CPU void sum_rows(const BFloat16Bits* x, const float* pivot, int64_t rows, int64_t channels,
+                                  float* sums, float* squares) {
+  sum_cells(x, pivot, rows, channels, sums, squares);
 }
 
 SDLORA_FOR_EACH_CPU void normalize_rows(const float* x, int64_t rows, int64_t channels,
@@ -137,16 +138,16 @@ SDLORA_FOR_EACH_CPU void normalize_rows(const BFloat16Bits* x, int64_t rows, int
   normalize_cells(x, rows, channels, line, then_silu, y);
 }
 
-SDLORA_FOR_EACH_CPU void sum_gradient_rows(const float* x, const float* dy, int64_t rows, int64_t channels,
-                                           const ChannelLine& line, bool then_silu, float* sums,
-                                           float* products) {
-  sum_cell_gradients(x, dy, rows, channels, line, then_silu, sums, products);
-}
-
-SDLORA_FOR_EACH_CPU void sum_gradient_rows(const BFloat16Bits* x, const BFloat16Bits* dy, int64_t rows,
+SDLORA_FOR_EACH_CPU void sum_gradient_rows(const float* x, const float* dy, const float* pivot, int64_t rows,
                                            int64_t channels, const ChannelLine& line, bool then_silu,
                                            float* sums, float* products) {
-  sum_cell_gradients(x, dy, rows, channels, line, then_silu, sums, products);
+  sum_cell_gradients(x, dy, pivot, rows, channels, line, then_silu, sums, products);
+}
+
+SDLORA_FOR_EACH_CPU void sum_gradient_rows(const BFloat16Bits* x, const BFloat16Bits* dy, const float* pivot,
+                                           int64_t rows, int64_t channels, const ChannelLine& line,
+                                           bool then_silu, float* sums, float* products) {
+  sum_cell_gradients(x, dy, pivot, rows, channels, line, then_silu, sums, products);
 }
 
 SDLORA_FOR_EACH_CPU void input_gradient_rows(const float* x, const float* dy, const float* around,

@@ -8,9 +8,12 @@
 
 namespace sdlora::model::kernels {
 
-// sums, squares [channels] = Σ x, Σ x² over x [rows, channels]
-void sum_rows(const float* x, int64_t rows, int64_t channels, float* sums, float* squares);
-void sum_rows(const BFloat16Bits* x, int64_t rows, int64_t channels, float* sums, float* squares);
+// sums, squares [channels] = Σ (x − pivot), Σ (x − pivot)² over x [rows, channels], pivot [channels] one of
+// each channel's values: sums of differences keep their digits however far from 0 the mean is
+void sum_rows(const float* x, const float* pivot, int64_t rows, int64_t channels, float* sums,
+              float* squares);
+void sum_rows(const BFloat16Bits* x, const float* pivot, int64_t rows, int64_t channels, float* sums,
+              float* squares);
 
 // z = x · scale + shift, each [channels]
 struct ChannelLine {
@@ -23,11 +26,12 @@ void normalize_rows(const float* x, int64_t rows, int64_t channels, const Channe
 void normalize_rows(const BFloat16Bits* x, int64_t rows, int64_t channels, const ChannelLine& line,
                     bool then_silu, BFloat16Bits* y);
 
-// Of the loss to z, dz = dy or dy SiLU'(z): sums, products [channels] = Σ dz, Σ dz x
-void sum_gradient_rows(const float* x, const float* dy, int64_t rows, int64_t channels,
+// Of the loss to z, dz = dy or dy SiLU'(z): sums, products [channels] = Σ dz, Σ dz (x − pivot)
+void sum_gradient_rows(const float* x, const float* dy, const float* pivot, int64_t rows, int64_t channels,
                        const ChannelLine& line, bool then_silu, float* sums, float* products);
-void sum_gradient_rows(const BFloat16Bits* x, const BFloat16Bits* dy, int64_t rows, int64_t channels,
-                       const ChannelLine& line, bool then_silu, float* sums, float* products);
+void sum_gradient_rows(const BFloat16Bits* x, const BFloat16Bits* dy, const float* pivot, int64_t rows,
+                       int64_t channels, const ChannelLine& line, bool then_silu, float* sums,
+                       float* products);
 
 // dx = dz · of_gradient + x · of_input + constant, each [channels]
 struct InputGradientLine {

@@ -13,14 +13,17 @@ namespace sdlora::model::kernels {
 // ones that nobody looks at, for inputs that want none.
 using Backward = std::function<std::vector<at::Tensor>(const at::Tensor& dy)>;
 
+// The same for a node of several outputs; the gradient of one that nothing depends on is undefined.
+using JointBackward = std::function<std::vector<at::Tensor>(at::ArrayRef<at::Tensor> output_gradients)>;
+
 // True when a backward through one of `inputs` may come.
 bool wants_backward(at::ArrayRef<at::Tensor> inputs);
 
-// The same for several outputs; the gradient of one that nothing depends on is undefined.
-using JointBackward = std::function<std::vector<at::Tensor>(at::ArrayRef<at::Tensor> output_gradients)>;
-
 // Makes `y`, which was computed from `inputs` without autograd's knowledge, their function in the graph.
 at::Tensor with_backward(at::Tensor y, at::ArrayRef<at::Tensor> inputs, Backward backward);
+
+// The same for `outputs` that are computed together: one node, called once, when all their gradients are
+// there.
 std::vector<at::Tensor> with_joint_backward(std::vector<at::Tensor> outputs, at::ArrayRef<at::Tensor> inputs,
                                             JointBackward backward);
 

@@ -56,7 +56,7 @@ bool is_bfloat16(const at::Tensor& x) {
   return x.scalar_type() == at::kBFloat16;
 }
 
-at::Tensor channels_last(const at::Tensor& x, at::ScalarType dtype) {
+at::Tensor checked_channels_last(const at::Tensor& x, at::ScalarType dtype) {
   TORCH_CHECK(x.scalar_type() == dtype, "the convolution's weight is ", dtype, ", the activation ",
               x.scalar_type());
   return x.contiguous(at::MemoryFormat::ChannelsLast);
@@ -85,7 +85,7 @@ at::Tensor PatchConvolution::weight() const {
 }
 
 at::Tensor PatchConvolution::forward(const at::Tensor& activation) {
-  const at::Tensor x = channels_last(activation, dtype_);
+  const at::Tensor x = checked_channels_last(activation, dtype_);
   at::Tensor y =
       at::empty({x.size(0), out_, x.size(2), x.size(3)}, x.options(), at::MemoryFormat::ChannelsLast);
   const int64_t step = samples_at_a_time(x.sizes());
@@ -102,7 +102,7 @@ at::Tensor PatchConvolution::forward(const at::Tensor& activation) {
 }
 
 at::Tensor PatchConvolution::input_gradient(const at::Tensor& output_gradient, at::IntArrayRef input_shape) {
-  const at::Tensor dy = channels_last(output_gradient, dtype_);
+  const at::Tensor dy = checked_channels_last(output_gradient, dtype_);
   at::Tensor dx = at::empty(input_shape, dy.options(), at::MemoryFormat::ChannelsLast);
   const int64_t step = samples_at_a_time(input_shape);
   for (int64_t begin = 0; begin < dy.size(0); begin += step) {

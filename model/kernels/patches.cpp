@@ -45,8 +45,8 @@ void sum_patches(const PatchGrid& grid, const float* patches, const float* zeros
                  Number* x) {
   for (int64_t cell = first; cell < last; ++cell) {
     const std::array<int64_t, kTaps> around = cells_around(grid, cell);
-    std::array<const float*, kTaps>
-        parts{};  // the patch of the cell that is down and right has it up and left
+    // the patch of the cell that is down and right has it up and left
+    std::array<const float*, kTaps> parts{};
     for (size_t tap = 0; tap < kTaps; ++tap) {
       const int64_t other = around[kTaps - 1 - tap];
       parts[tap] = (other < 0 ? zeros : patches + other * grid.patch()) + tap;

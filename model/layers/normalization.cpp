@@ -32,7 +32,10 @@ Normalized GroupNorm::forward_beside(const at::Tensor& x) const {
 }
 
 Normalized GroupNorm::forward_then_silu_beside(const at::Tensor& x, const at::Tensor& added) const {
-  if (is_fused) return kernels::group_norm(x, added, {weight, bias, group_count, eps, /*then_silu=*/true});
+  if (is_fused) {
+    const at::Tensor of_each_sample = added.defined() ? added.expand({x.size(0), x.size(1)}) : added;
+    return kernels::group_norm(x, of_each_sample, {weight, bias, group_count, eps, /*then_silu=*/true});
+  }
   return {x, by_aten_or_gpu(added.defined() ? x + added.unsqueeze(-1).unsqueeze(-1) : x, /*then_silu=*/true)};
 }
 

@@ -41,8 +41,8 @@ struct GroupNorm {
   // x, to go on with, and x normalised
   Normalized forward_beside(const at::Tensor& x) const;
 
-  // The same and SiLU of what is normalised (Elfwing et al. 2018). `added` [B, C], or undefined, is added to
-  // each cell of x before it is normalised, but not to the x to go on with.
+  // The same and SiLU of what is normalised (Elfwing et al. 2018). `added` [B or 1, C], or undefined, is
+  // added to each cell of x before it is normalised, but not to the x to go on with.
   Normalized forward_then_silu_beside(const at::Tensor& x, const at::Tensor& added = {}) const;
 
   at::Tensor forward_then_silu(const at::Tensor& x, const at::Tensor& added = {}) const {

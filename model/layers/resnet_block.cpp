@@ -1,5 +1,7 @@
 #include "model/layers/resnet_block.h"
 
+#include <utility>
+
 namespace sdlora::model {
 
 ResnetBlock::ResnetBlock(const WeightSource& weights, const ResnetShape& shape)
@@ -15,8 +17,8 @@ ResnetBlock::ResnetBlock(const WeightSource& weights, const ResnetShape& shape)
 }
 
 at::Tensor ResnetBlock::forward(const at::Tensor& x, const at::Tensor& time) const {
-  const Normalized normalized = norm1_.forward_then_silu_beside(x);
-  at::Tensor hidden = conv1_.forward(normalized.output);
+  Normalized normalized = norm1_.forward_then_silu_beside(x);
+  at::Tensor hidden = conv1_.forward(std::exchange(normalized.output, {}));  // whose memory is wanted again
   hidden = conv2_.forward(norm2_.forward_then_silu(hidden, /*added=*/time_proj_->forward(time)));
   return (shortcut_.is_defined() ? shortcut_.forward(normalized.input) : normalized.input) + hidden;
 }

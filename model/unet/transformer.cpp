@@ -1,5 +1,7 @@
 #include "model/unet/transformer.h"
 
+#include <utility>
+
 #include "model/kernels/cuda/geglu.h"
 #include "model/kernels/geglu.h"
 
@@ -12,7 +14,8 @@ constexpr double kGroupNormEps = 1e-6;  // Transformer2DModel's own, whatever th
 }  // namespace
 
 TransformerBlock::TransformerBlock(const WeightSource& weights, const TransformerShape& shape)
-    : norm1_(weights.at("norm1"), shape.channels, kLayerNormEps),
+    : fuses_elementwise_(weights.mode().cpu_kernels.fuses_elementwise),
+      norm1_(weights.at("norm1"), shape.channels, kLayerNormEps),
       norm2_(weights.at("norm2"), shape.channels, kLayerNormEps),
       norm3_(weights.at("norm3"), shape.channels, kLayerNormEps),
       self_attention_(weights.at("attn1"), shape.channels, shape.channels, shape.head_count),
@@ -29,7 +32,7 @@ at::Tensor TransformerBlock::forward(const at::Tensor& x, const at::Tensor& text
 
 at::Tensor TransformerBlock::feed_forward(const at::Tensor& x) const {
   const at::Tensor value_and_gate = ff_in_->forward(x);  // [B, N, 8C]
-  if (norm3_.is_fused) return ff_out_->forward(kernels::geglu(value_and_gate));
+  if (fuses_elementwise_) return ff_out_->forward(kernels::geglu(value_and_gate));
   if (kernels::cuda::takes_geglu(value_and_gate))
     return ff_out_->forward(kernels::cuda::geglu(value_and_gate));
   const auto halves = value_and_gate.chunk(2, -1);
@@ -55,8 +58,8 @@ Transformer::Transformer(const WeightSource& weights, const TransformerShape& sh
 
 at::Tensor Transformer::forward(const at::Tensor& x, const at::Tensor& text_embeddings) const {
   const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
-  const Normalized normalized = norm_.forward_beside(x);
-  at::Tensor tokens = normalized.output.flatten(2).transpose(1, 2);  // [B, N, C]
+  Normalized normalized = norm_.forward_beside(x);
+  at::Tensor tokens = std::exchange(normalized.output, {}).flatten(2).transpose(1, 2);  // [B, N, C]
   tokens = proj_in_->forward(tokens);
   for (const TransformerBlock& block : blocks_) tokens = block.forward(tokens, text_embeddings);
   tokens = proj_out_->forward(tokens);

@@ -33,6 +33,7 @@ class TransformerBlock {
   // Shazeer 2020, "GLU variants": (x W₁) ⊙ GELU(x W₂), then back to C.
   at::Tensor feed_forward(const at::Tensor& x) const;
 
+  bool fuses_elementwise_;
   LayerNorm norm1_, norm2_, norm3_;
   Attention self_attention_, cross_attention_;
   ProjectionSlot ff_in_, ff_out_;

@@ -41,6 +41,17 @@ INSTANTIATE_TEST_SUITE_P(Cases, GegluOfOurOwn,
                                                           std::vector<int64_t>{3, 2}),
                                           testing::Values(at::kFloat, at::kBFloat16)));
 
+TEST(GegluOfOurOwn, PassesNanOnBothWays) {
+  const at::Tensor x = at::ones({1, 4});
+  x[0][2] = std::numeric_limits<float>::quiet_NaN();
+  x.set_requires_grad(true);
+  const at::Tensor y = geglu(x);
+  EXPECT_TRUE(y[0][0].isnan().item<bool>());
+  EXPECT_TRUE(y[0][1].isfinite().item<bool>());
+  y.sum().backward();
+  EXPECT_TRUE(x.grad()[0][0].isnan().item<bool>() && x.grad()[0][2].isnan().item<bool>());
+}
+
 TEST(FloatFunctions, AreThoseOfTheLibraryToTheirRounding) {
   for (int i = -9000; i <= 9000; ++i) {
     const float x = static_cast<float>(i) / 1000;

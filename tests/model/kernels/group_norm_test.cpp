@@ -1,5 +1,6 @@
 #include "model/kernels/group_norm.h"
 
+#include <array>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -21,7 +22,7 @@ struct Case {
 
 // fp32's rounding and that of sums; bfloat16 has 2⁻⁹ of a number.
 double allowed(const Case& c) {
-  return c.type == at::kFloat ? 2e-6 * (1 + c.offset * c.offset / 10) : 6e-3;
+  return c.type == at::kFloat ? 2e-6 * (1 + c.offset / 10) : 6e-3;
 }
 
 // Values as `type` has them, of a leaf that wants gradients.
@@ -69,6 +70,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, GroupNormOfOurOwn,
                                          Case{1, 48, 4, 33, 31, 3, true, true, at::kFloat},
                                          Case{3, 24, 3, 1, 1, 0, false, true, at::kFloat},
                                          Case{1, 5, 1, 3, 2, 10, true, false, at::kFloat},
+                                         Case{1, 320, 32, 64, 64, 100, true, false, at::kFloat},
+                                         Case{1, 320, 32, 8, 8, 100, false, false, at::kFloat},
                                          Case{2, 320, 32, 9, 7, 0, true, true, at::kBFloat16},
                                          Case{1, 40, 8, 16, 16, 2, false, false, at::kBFloat16}));
 
@@ -78,15 +81,35 @@ TEST(GroupNormOfOurOwn, GivesTheSameBytesOnAnyNumberOfThreads) {
   const auto both_ways = [&](int threads) {
     at::set_num_threads(threads);
     const at::Tensor x = leaf({c.batch, c.channels, c.height, c.width}, 1, c);
-    const at::Tensor y = group_norm(x, {}, {weight, bias, c.groups, 1e-5, c.then_silu}).output;
+    const at::Tensor added = leaf({c.batch, c.channels}, 2, c);
+    const at::Tensor y = group_norm(x, added, {weight, bias, c.groups, 1e-5, c.then_silu}).output;
     y.backward(random_values(y.sizes(), 5));
-    return std::pair{y.detach(), x.grad()};
+    return std::array{y.detach(), x.grad(), added.grad()};
   };
   const int before = at::get_num_threads();
-  const auto one = both_ways(1), two = both_ways(2);
+  const auto one = both_ways(1), two = both_ways(2), three = both_ways(3);
   at::set_num_threads(before);
-  EXPECT_TRUE(at::equal(one.first, two.first));
-  EXPECT_TRUE(at::equal(one.second, two.second));
+  for (size_t i = 0; i < one.size(); ++i) {
+    EXPECT_TRUE(at::equal(one[i], two[i])) << i;
+    EXPECT_TRUE(at::equal(one[i], three[i])) << i;
+  }
+}
+
+TEST(GroupNormOfOurOwn, RefusesToAddWhatIsNotOneRowPerSample) {
+  EXPECT_THROW(
+      group_norm(at::ones({2, 8, 2, 2}), at::ones({1, 8}), {at::ones({8}), at::zeros({8}), 2, 1e-5, true}),
+      c10::Error);
+}
+
+TEST(GroupNormOfOurOwn, TakesGradientsOfTheWayAroundAloneAndOfWhatIsAddedAlone) {
+  const FrozenGroupNorm norm{at::ones({8}), at::zeros({8}), 2, 1e-5, true};
+  const at::Tensor x = random_values({1, 8, 2, 2}, 1).set_requires_grad(true);
+  group_norm(x, {}, norm).input.sum().backward();
+  EXPECT_TRUE(at::equal(x.grad(), at::ones({1, 8, 2, 2})));
+  const at::Tensor added = random_values({1, 8}, 2).set_requires_grad(true);
+  const at::Tensor dy = random_values({1, 8, 1, 1}, 3).expand({1, 8, 2, 2});  // without memory of its own
+  group_norm(x.detach(), added, norm).output.backward(dy);
+  EXPECT_GT(added.grad().abs().max().item<float>(), 0);
 }
 
 TEST(GroupNormOfOurOwn, PassesNanOnAndOnlyWithinItsGroup) {

@@ -1,5 +1,6 @@
 #include "model/kernels/layer_norm.h"
 
+#include <limits>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -59,6 +60,14 @@ TEST(LayerNormOfOurOwn, LeavesTheWayAroundAloneWhenNothingDependsOnTheResult) {
   const at::Tensor x = random_values({4, 8}, 1).set_requires_grad(true);
   layer_norm(x, {}, at::ones({8}), at::zeros({8}), 1e-5).input.sum().backward();
   EXPECT_TRUE(at::equal(x.grad(), at::ones({4, 8})));
+}
+
+TEST(LayerNormOfOurOwn, PassesNanOnAndOnlyWithinItsRow) {
+  const at::Tensor x = random_values({2, 8}, 1);
+  x[0][3] = std::numeric_limits<float>::quiet_NaN();
+  const at::Tensor y = layer_norm(x, {}, at::ones({8}), at::zeros({8}), 1e-5).output;
+  EXPECT_TRUE(y[0].isnan().all().item<bool>());
+  EXPECT_TRUE(y[1].isfinite().all().item<bool>());
 }
 
 }  // namespace

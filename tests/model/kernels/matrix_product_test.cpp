@@ -46,5 +46,13 @@ TEST(CpuKernels, AreAtensWhereTheCpuLacksWhatOursNeed) {
   EXPECT_NE(describe(choose_cpu_kernels(CpuKernelWish::kOneDnn, at::kCPU, at::kFloat)), aten);
 }
 
+TEST(CpuKernels, SayWhatRoundsDifferentlyFromOneCpuToTheNext) {
+  if (!can_run(AttentionKernel::kAvx2)) GTEST_SKIP() << "this CPU has no AVX2: all is ATen's";
+  const std::string ours = describe(choose_cpu_kernels(CpuKernelWish::kAuto, at::kCPU, at::kFloat));
+  for (const std::string part :
+       {"a product up to 64 cells", "element-wise fused with ", " lanes, attention own with "})
+    EXPECT_NE(ours.find(part), std::string::npos) << part << " in " << ours;
+}
+
 }  // namespace
 }  // namespace sdlora::model::kernels

@@ -13,7 +13,7 @@ struct MapShape {
   int64_t in, out, batch, height, width;
 };
 
-double relative_error(const at::Tensor& a, const at::Tensor& exact) {
+double error_in_norm(const at::Tensor& a, const at::Tensor& exact) {
   return ((a.to(at::kDouble) - exact).norm() / exact.norm()).item<double>();
 }
 
@@ -34,8 +34,8 @@ class PatchConvolutionOf : public testing::TestWithParam<MapShape> {
 
     PatchConvolution kernel(weight, bias);
     const at::Tensor y = kernel.forward(x), dx = kernel.input_gradient(dy, x.sizes());
-    EXPECT_LT(relative_error(y, exact.detach()), tolerance);
-    EXPECT_LT(relative_error(dx, exact_x.grad()), tolerance);
+    EXPECT_LT(error_in_norm(y, exact.detach()), tolerance);
+    EXPECT_LT(error_in_norm(dx, exact_x.grad()), tolerance);
     for (const at::Tensor& result : {y, dx}) {
       EXPECT_EQ(result.scalar_type(), dtype);
       EXPECT_TRUE(result.is_contiguous(at::MemoryFormat::ChannelsLast));
