@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
 
+#include "model/kernels/float_functions.h"
 #include "model/kernels/group_norm_rows.h"
 #include "model/kernels/hand_written_backward.h"
 #include "model/kernels/number_type.h"
@@ -39,7 +41,11 @@ struct GroupNormShape {
 
 // Two sums for each channel of each sample, in double.
 struct ChannelSums {
-  std::vector<double> first, second;  // [samples, channels]
+  std::vector<double> numbers;  // [2, samples, channels]
+
+  const double* first() const { return numbers.data(); }
+
+  const double* second() const { return numbers.data() + numbers.size() / 2; }
 };
 
 // work(sample, first row, rows, first sums [channels], second sums [channels]) fills those of a strip.
@@ -52,12 +58,11 @@ ChannelSums sums_by_channel(const GroupNormShape& shape, const Work& work) {
     float* const sums = of_strips + strip * 2 * channels;
     work(sample, row, rows, sums, sums + channels);
   });
-  ChannelSums total{std::vector<double>(shape.samples * channels),
-                    std::vector<double>(shape.samples * channels)};
+  ChannelSums total{std::vector<double>(2 * shape.samples * channels)};
   for (int64_t strip = 0; strip < shape.samples * strips; ++strip) {
     const float* const sums = of_strips + strip * 2 * channels;
-    double* const first = total.first.data() + strip / strips * channels;
-    double* const second = total.second.data() + strip / strips * channels;
+    double* const first = total.numbers.data() + strip / strips * channels;
+    double* const second = first + shape.samples * channels;
     for (int64_t c = 0; c < channels; ++c) first[c] += sums[c];
     for (int64_t c = 0; c < channels; ++c) second[c] += sums[channels + c];
   }
@@ -69,9 +74,10 @@ struct SavedGroups {
   GroupNormShape shape;
   at::Tensor x;              // [B, C, h, w] channels last
   at::Tensor weight, added;  // [C], [B, C] or undefined; f32
-  at::Tensor pivot;          // [B, C] f32: the first cell, from which sums take differences
-  at::Tensor scale, shift;   // [B, C] f32: x scale + shift is normalised
-  std::vector<double> mean, inverse_deviation;  // [B, groups]
+  // [3, B, C] f32: the first cell, from which sums take differences; scale and shift, x scale + shift being
+  // normalised
+  at::Tensor of_channels;
+  std::vector<double> statistics;  // [B, groups, 2]: mean, inverse deviation
   bool then_silu;
 
   double added_to(int64_t sample, int64_t channel) const {
@@ -79,16 +85,21 @@ struct SavedGroups {
                            : 0.0;
   }
 
-  const float* pivots(int64_t sample) const { return pivot.data_ptr<float>() + sample * shape.channels; }
+  float* channel_numbers(int64_t which, int64_t sample) const {
+    return of_channels.data_ptr<float>() + (which * shape.samples + sample) * shape.channels;
+  }
+
+  float* pivots(int64_t sample) const { return channel_numbers(0, sample); }
+
+  float* scales(int64_t sample) const { return channel_numbers(1, sample); }
+
+  float* shifts(int64_t sample) const { return channel_numbers(2, sample); }
 
   double moved_pivot(int64_t sample, int64_t channel) const {
     return static_cast<double>(pivots(sample)[channel]) + added_to(sample, channel);
   }
 
-  ChannelLine line(int64_t sample) const {
-    return {scale.data_ptr<float>() + sample * shape.channels,
-            shift.data_ptr<float>() + sample * shape.channels};
-  }
+  ChannelLine line(int64_t sample) const { return {scales(sample), shifts(sample)}; }
 
   double numbers_per_group() const { return static_cast<double>(shape.cells * shape.group_channels()); }
 };
@@ -102,22 +113,23 @@ void take_statistics(SavedGroups& saved, const ChannelSums& sums, const at::Tens
       const int64_t first = group * shape.group_channels(), last = first + shape.group_channels();
       double sum = 0, square = 0;
       for (int64_t c = first; c < last; ++c) {
-        const double p = saved.moved_pivot(sample, c), differences = sums.first[sample * shape.channels + c];
+        const double p = saved.moved_pivot(sample, c),
+                     differences = sums.first()[sample * shape.channels + c];
         sum += differences + cells * p;
-        square += sums.second[sample * shape.channels + c] + 2 * p * differences + cells * p * p;
+        square += sums.second()[sample * shape.channels + c] + 2 * p * differences + cells * p * p;
       }
       const double mean = sum / saved.numbers_per_group();
       // Rounding may leave less than nothing of a constant's variance; NaN stays NaN.
       const double variance = square / saved.numbers_per_group() - mean * mean;
       const double inverse = 1 / std::sqrt((variance < 0 ? 0 : variance) + eps);
-      saved.mean.push_back(mean);
-      saved.inverse_deviation.push_back(inverse);
+      double* const of_group = saved.statistics.data() + 2 * (sample * shape.groups + group);
+      of_group[0] = mean;
+      of_group[1] = inverse;
       for (int64_t c = first; c < last; ++c) {
-        const int64_t i = sample * shape.channels + c;
         const double scale = inverse * static_cast<double>(saved.weight.data_ptr<float>()[c]);
-        saved.scale.data_ptr<float>()[i] = static_cast<float>(scale);
-        saved.shift.data_ptr<float>()[i] = static_cast<float>(static_cast<double>(bias.data_ptr<float>()[c]) +
-                                                              scale * (saved.added_to(sample, c) - mean));
+        saved.scales(sample)[c] = static_cast<float>(scale);
+        saved.shifts(sample)[c] = static_cast<float>(static_cast<double>(bias.data_ptr<float>()[c]) +
+                                                     scale * (saved.added_to(sample, c) - mean));
       }
     }
 }
@@ -134,14 +146,14 @@ at::Tensor gradient_lines(const SavedGroups& saved, const ChannelSums& sums) {
   for (int64_t sample = 0; sample < shape.samples; ++sample)
     for (int64_t group = 0; group < shape.groups; ++group) {
       const int64_t first = group * shape.group_channels(), last = first + shape.group_channels();
-      const double m = saved.mean[sample * shape.groups + group];
-      const double r = saved.inverse_deviation[sample * shape.groups + group];
+      const double* const of_group = saved.statistics.data() + 2 * (sample * shape.groups + group);
+      const double m = of_group[0], r = of_group[1];
       double plain = 0, weighted = 0;  // Σ γ dz, Σ γ dz x̂
       for (int64_t c = first; c < last; ++c) {
         const int64_t i = sample * shape.channels + c;
         const auto gamma = static_cast<double>(saved.weight.data_ptr<float>()[c]);
-        plain += gamma * sums.first[i];
-        weighted += gamma * r * (sums.second[i] + (saved.moved_pivot(sample, c) - m) * sums.first[i]);
+        plain += gamma * sums.first()[i];
+        weighted += gamma * r * (sums.second()[i] + (saved.moved_pivot(sample, c) - m) * sums.first()[i]);
       }
       const double slope = -r * r * weighted / saved.numbers_per_group();
       for (int64_t c = first; c < last; ++c) {
@@ -191,7 +203,8 @@ at::Tensor sums_over_cells(const GroupNormShape& shape, const at::Tensor& x) {
       sum_rows(from + row * shape.channels, zeros.data_ptr<float>(), rows, shape.channels, of_cells, squares);
     });
   });
-  return at::tensor(sums.first, at::kDouble).view({shape.samples, shape.channels}).to(at::kFloat);
+  return at::tensor(at::ArrayRef<double>(sums.first(), sums.numbers.size() / 2), at::kFloat)
+      .view({shape.samples, shape.channels});
 }
 
 at::Tensor channels_last(const at::Tensor& x) {
@@ -224,17 +237,17 @@ Normalized group_norm(const at::Tensor& x, const at::Tensor& added, const Frozen
                     .x = x.detach().contiguous(at::MemoryFormat::ChannelsLast),
                     .weight = norm.weight.to(at::kFloat),
                     .added = added.defined() ? added.detach().to(at::kFloat).contiguous() : at::Tensor(),
-                    .pivot = x.detach().select(3, 0).select(2, 0).to(at::kFloat).contiguous(),
-                    .scale = at::empty({x.size(0), x.size(1)}, at::kFloat),
-                    .shift = at::empty({x.size(0), x.size(1)}, at::kFloat),
-                    .mean = {},
-                    .inverse_deviation = {},
+                    .of_channels = at::empty({3, x.size(0), x.size(1)}, at::kFloat),
+                    .statistics = std::vector<double>(2 * x.size(0) * norm.group_count),
                     .then_silu = norm.then_silu};
   const GroupNormShape& shape = saved.shape;
   at::Tensor y = at::empty_like(saved.x);
   with_number_type(x.scalar_type(), [&](auto number) {
     using Number = decltype(number);
     const auto* const from = numbers_of<const Number>(saved.x);
+    for (int64_t sample = 0; sample < shape.samples; ++sample)
+      for (int64_t c = 0; c < shape.channels; ++c)
+        saved.pivots(sample)[c] = loaded(from[sample * shape.cells * shape.channels + c]);
     take_statistics(
         saved,
         sums_by_channel(shape,
@@ -251,11 +264,12 @@ Normalized group_norm(const at::Tensor& x, const at::Tensor& added, const Frozen
   if (!wants_backward({x, added})) return {x, y};
   const bool added_wants_gradient = added.defined() && added.requires_grad();
   const at::ScalarType added_type = added.defined() ? added.scalar_type() : at::kFloat;
-  const auto outputs =
-      with_joint_backward({saved.x.detach(), y}, {x, added},
-                          [saved, added_wants_gradient, added_type](at::ArrayRef<at::Tensor> dys) {
-                            return gradients_of(saved, dys, added_wants_gradient, added_type);
-                          });
+  std::vector<at::Tensor> outputs{saved.x.detach(), y};
+  outputs = with_joint_backward(
+      std::move(outputs), {x, added},
+      [saved = std::move(saved), added_wants_gradient, added_type](at::ArrayRef<at::Tensor> dys) {
+        return gradients_of(saved, dys, added_wants_gradient, added_type);
+      });
   return {outputs[0], outputs[1]};
 }
 
