@@ -52,34 +52,31 @@ class Row:
         return f"{self.name}, torch {self.versions['torch']}" if self.versions else self.name
 
 
-def tuned_peer(name, python, *options, precision="no"):
+def tuned_peer(name, *options, python=None, precision="no"):
     options = ["--channels-last", "--fused", *options, *(["--bf16"] if precision == "bf16" else [])]
     return Row(name, options, environment={"LD_PRELOAD": TCMALLOC}, precision=precision, python=python)
 
 
 ROWS = {
     "script": Row("diffusers + PEFT, as its script", []),
-    "tuned": Row("diffusers + PEFT, channels last, fused AdamW, tcmalloc", ["--channels-last", "--fused"], environment={"LD_PRELOAD": TCMALLOC}),
-    "compile": Row("the same with torch.compile", ["--channels-last", "--fused", "--compile"], environment={"LD_PRELOAD": TCMALLOC}),
+    "tuned": tuned_peer("diffusers + PEFT, channels last, fused AdamW, tcmalloc"),
+    "compile": tuned_peer("the same with torch.compile", "--compile"),
     "aten": Row("sdlora, --cpu-kernels aten", kernels="aten"),
     "onednn": Row("sdlora, --cpu-kernels onednn", kernels="onednn"),
     "auto": Row("sdlora", kernels="auto"),
     "script-bf16": Row("diffusers + PEFT, as its script in bf16", ["--bf16"], precision="bf16"),
-    "tuned-bf16": Row("diffusers + PEFT in bf16, channels last, fused AdamW, tcmalloc", ["--bf16", "--channels-last", "--fused"],
-                      environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
+    "tuned-bf16": tuned_peer("diffusers + PEFT in bf16, channels last, fused AdamW, tcmalloc", precision="bf16"),
     "aten-bf16": Row("sdlora, bf16, --cpu-kernels aten", kernels="aten", precision="bf16"),
     "bf16": Row("sdlora, --mixed-precision bf16", kernels="auto", precision="bf16"),
-    "compile-bf16": Row("the same in bf16 with torch.compile", ["--bf16", "--channels-last", "--fused", "--compile"],
-                        environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
-    "compile-graph-bf16": Row("the same in bf16 with torch.compile and CUDA graphs", ["--bf16", "--channels-last", "--fused", "--compile-graph"],
-                              environment={"LD_PRELOAD": TCMALLOC}, precision="bf16"),
-    "newest": tuned_peer("diffusers + PEFT on the newest torch, tuned", "torch-2.15"),
-    "newest-bf16": tuned_peer("diffusers + PEFT on the newest torch in bf16, tuned", "torch-2.15", precision="bf16"),
-    "newest-compile": tuned_peer("diffusers + PEFT on the newest torch with torch.compile, tuned", "torch-2.15", "--compile"),
-    "newest-compile-bf16": tuned_peer("diffusers + PEFT on the newest torch in bf16 with torch.compile, tuned", "torch-2.15", "--compile",
+    "compile-bf16": tuned_peer("the same in bf16 with torch.compile", "--compile", precision="bf16"),
+    "compile-graph-bf16": tuned_peer("the same in bf16 with torch.compile and CUDA graphs", "--compile-graph", precision="bf16"),
+    "newest": tuned_peer("diffusers + PEFT on the newest torch, tuned", python="torch-2.15"),
+    "newest-bf16": tuned_peer("diffusers + PEFT on the newest torch in bf16, tuned", python="torch-2.15", precision="bf16"),
+    "newest-compile": tuned_peer("diffusers + PEFT on the newest torch with torch.compile, tuned", "--compile", python="torch-2.15"),
+    "newest-compile-bf16": tuned_peer("diffusers + PEFT on the newest torch in bf16 with torch.compile, tuned", "--compile", python="torch-2.15",
                                       precision="bf16"),
-    "ipex": tuned_peer("diffusers + PEFT with Intel's extension, tuned", "ipex-2.8", "--ipex"),
-    "ipex-bf16": tuned_peer("diffusers + PEFT with Intel's extension in bf16, tuned", "ipex-2.8", "--ipex", precision="bf16"),
+    "ipex": tuned_peer("diffusers + PEFT with Intel's extension, tuned", "--ipex", python="ipex-2.8"),
+    "ipex-bf16": tuned_peer("diffusers + PEFT with Intel's extension in bf16, tuned", "--ipex", python="ipex-2.8", precision="bf16"),
     "graph": Row("sdlora, bf16, --cuda-graph", kernels="auto", precision="bf16", flags=["--cuda-graph"]),
 }
 

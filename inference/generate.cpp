@@ -122,10 +122,8 @@ class Run {
   }
 
   model::ComputeMode unet_mode() const {
-    model::ComputeMode mode =
-        model::compute_mode_on(device_, dtype_of(options_.mixed_precision), options_.cpu_kernels);
-    mode.expected_latents = {latent_shape_[2], latent_shape_[3]};
-    return mode;
+    return model::compute_mode_on(device_, dtype_of(options_.mixed_precision), options_.cpu_kernels,
+                                  {latent_shape_[2], latent_shape_[3]});
   }
 
   const model::WeightEdits* edits() const { return adapters_ ? &adapters_->edits() : nullptr; }

@@ -36,8 +36,8 @@ const at::Tensor& input(const NamedTensors& inputs, const std::string& name, int
 void probe_unet(const ProbeRequest& request, const model::ModelSource& source,
                 const model::WeightEdits* edits, const NamedTensors& inputs, NamedTensors& outputs) {
   const at::Tensor& sample = input(inputs, "unet.sample", 4, at::kFloat);
-  model::ComputeMode mode = model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels);
-  mode.expected_latents = {sample.size(2), sample.size(3)};
+  const model::ComputeMode mode =
+      model::compute_mode_on(at::kCPU, at::kFloat, request.cpu_kernels, {sample.size(2), sample.size(3)});
   const model::UNet unet = source.load_unet(mode, edits);
   const at::Tensor guidance = unet.config().guidance_channels > 0 && inputs.contains("unet.timestep_cond")
                                   ? input(inputs, "unet.timestep_cond", 2, at::kFloat)

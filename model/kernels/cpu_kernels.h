@@ -20,9 +20,8 @@ enum class AttentionKernel {
 };
 
 struct CpuKernels {
-  bool packs_convolutions = false;  // convolution_kernel.h, channels last, weights prepared once
-  bool multiplies_by_onednn =
-      false;  // matrix products by oneDNN, else ATen's (MKL), but for those over patches
+  bool packs_convolutions = false;    // convolution_kernel.h, channels last, weights prepared once
+  bool multiplies_by_onednn = false;  // matrix products (those over patches always); else ATen's (MKL)
   bool multiplies_by_amx =
       false;  // oneDNN's products in bf16, where the CPU has AMX: they add in another order
   bool fuses_elementwise = false;  // own normalisations and GEGLU, with what is added before and around them
@@ -49,8 +48,8 @@ bool can_run(AttentionKernel kernel);
 // AVX-512's BF16.
 CpuKernels choose_cpu_kernels(CpuKernelWish wish, at::Device device, at::ScalarType dtype);
 
-// "convolution Winograd, a product up to 64 cells, and oneDNN, product ATen, element-wise fused, attention
-// own with 8 lanes, zeros below 2^-126"
+// "convolution Winograd, a product up to 64 cells, and oneDNN, product ATen, element-wise fused with 8
+// lanes, attention own with 8 lanes, zeros below 2^-126"
 std::string describe(const CpuKernels& kernels);
 
 }  // namespace sdlora::model::kernels

@@ -30,30 +30,31 @@ PatchGrid grid_of(const at::Tensor& x) {  // [B, C, h, w]
 }
 
 // x [B, in, h, w], channels last → [B h w, 9 in]
-template <typename Number>
 at::Tensor patches_of(const at::Tensor& x) {
   const PatchGrid grid = grid_of(x);
   at::Tensor patches = at::empty({grid.cells(), grid.patch()}, x.options());
   const at::Tensor zeros = at::zeros({grid.channels}, x.options());
-  at::parallel_for(0, grid.cells(), /*grain_size=*/4, [&](int64_t first, int64_t last) {
-    gather_patches(grid, numbers_of<Number>(x), numbers_of<Number>(zeros), first, last,
-                   numbers_of<Number>(patches));
+  with_number_type(x.scalar_type(), [&](auto number) {
+    using Number = decltype(number);
+    at::parallel_for(0, grid.cells(), /*grain_size=*/4, [&](int64_t first, int64_t last) {
+      gather_patches(grid, numbers_of<Number>(x), numbers_of<Number>(zeros), first, last,
+                     numbers_of<Number>(patches));
+    });
   });
   return patches;
 }
 
 // patches [B h w, 9 in] f32 → x [B, in, h, w], channels last
-template <typename Number>
 void add_up(const at::Tensor& patches, const at::Tensor& x) {
   const PatchGrid grid = grid_of(x);
   const at::Tensor zeros = at::zeros({grid.patch()}, at::kFloat);
-  at::parallel_for(0, grid.cells(), /*grain_size=*/4, [&](int64_t first, int64_t last) {
-    sum_patches(grid, patches.data_ptr<float>(), zeros.data_ptr<float>(), first, last, numbers_of<Number>(x));
+  with_number_type(x.scalar_type(), [&](auto number) {
+    using Number = decltype(number);
+    at::parallel_for(0, grid.cells(), /*grain_size=*/4, [&](int64_t first, int64_t last) {
+      sum_patches(grid, patches.data_ptr<float>(), zeros.data_ptr<float>(), first, last,
+                  numbers_of<Number>(x));
+    });
   });
-}
-
-bool is_bfloat16(const at::Tensor& x) {
-  return x.scalar_type() == at::kBFloat16;
 }
 
 at::Tensor checked_channels_last(const at::Tensor& x, at::ScalarType dtype) {
@@ -91,8 +92,7 @@ at::Tensor PatchConvolution::forward(const at::Tensor& activation) {
   const int64_t step = samples_at_a_time(x.sizes());
   for (int64_t begin = 0; begin < x.size(0); begin += step) {
     const int64_t end = std::min(begin + step, x.size(0));
-    const at::Tensor some = x.slice(0, begin, end);
-    const at::Tensor patches = is_bfloat16(x) ? patches_of<BFloat16Bits>(some) : patches_of<float>(some);
+    const at::Tensor patches = patches_of(x.slice(0, begin, end));
     // The weight is the left side, which oneDNN reads where it is: as the right one it would be packed.
     const at::Tensor product =
         matrix_product(weight(), patches.t(), /*bias=*/{}, /*by_onednn=*/true, at::kFloat);  // [out, cells]
@@ -107,11 +107,10 @@ at::Tensor PatchConvolution::input_gradient(const at::Tensor& output_gradient, a
   const int64_t step = samples_at_a_time(input_shape);
   for (int64_t begin = 0; begin < dy.size(0); begin += step) {
     const int64_t end = std::min(begin + step, dy.size(0));
-    at::Tensor rows = rows_of(dy.slice(0, begin, end));      // [cells, out]
-    if (!is_bfloat16(dy)) rows = rows.t().contiguous().t();  // which oneDNN multiplies faster in fp32
+    at::Tensor rows = rows_of(dy.slice(0, begin, end));          // [cells, out]
+    if (dtype_ == at::kFloat) rows = rows.t().contiguous().t();  // which oneDNN multiplies faster in fp32
     const at::Tensor patches = matrix_product(rows, weight(), /*bias=*/{}, /*by_onednn=*/true, at::kFloat);
-    const at::Tensor some = dx.slice(0, begin, end);
-    is_bfloat16(dy) ? add_up<BFloat16Bits>(patches, some) : add_up<float>(patches, some);
+    add_up(patches, dx.slice(0, begin, end));
   }
   return dx;
 }

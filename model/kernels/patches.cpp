@@ -10,17 +10,20 @@ namespace {
 
 constexpr int kTaps = 9;  // of the kernel
 
-// The cells around one, row by row; -1: beyond the edge.
-std::array<int64_t, kTaps> cells_around(const PatchGrid& grid, int64_t cell) {
+// The rows of the cells around one in numbers [cells, row_length], place by place; beyond the edge `zeros`.
+template <typename Number>
+std::array<const Number*, kTaps> rows_around(const PatchGrid& grid, int64_t cell, const Number* numbers,
+                                             int64_t row_length, const Number* zeros) {
   const int64_t row = cell / grid.width % grid.height, column = cell % grid.width;
-  std::array<int64_t, kTaps> around{};
+  std::array<const Number*, kTaps> rows{};
   for (int64_t tap = 0; tap < kTaps; ++tap) {
     const int64_t down = tap / 3 - 1, right = tap % 3 - 1;
     const bool is_inside =
         row + down >= 0 && row + down < grid.height && column + right >= 0 && column + right < grid.width;
-    around[static_cast<size_t>(tap)] = is_inside ? cell + down * grid.width + right : -1;
+    rows[static_cast<size_t>(tap)] =
+        is_inside ? numbers + (cell + down * grid.width + right) * row_length : zeros;
   }
-  return around;
+  return rows;
 }
 
 }  // namespace
@@ -29,10 +32,7 @@ template <typename Number>
 void gather_patches(const PatchGrid& grid, const Number* x, const Number* zeros, int64_t first, int64_t last,
                     Number* patches) {
   for (int64_t cell = first; cell < last; ++cell) {
-    const std::array<int64_t, kTaps> around = cells_around(grid, cell);
-    std::array<const Number*, kTaps> cells{};
-    for (size_t tap = 0; tap < kTaps; ++tap)
-      cells[tap] = around[tap] < 0 ? zeros : x + around[tap] * grid.channels;
+    const auto cells = rows_around(grid, cell, x, grid.channels, zeros);
     Number* patch = patches + cell * grid.patch();
     for (int64_t channel = 0; channel < grid.channels; ++channel, patch += kTaps)
 #pragma GCC unroll 9
@@ -44,13 +44,10 @@ template <typename Number>
 void sum_patches(const PatchGrid& grid, const float* patches, const float* zeros, int64_t first, int64_t last,
                  Number* x) {
   for (int64_t cell = first; cell < last; ++cell) {
-    const std::array<int64_t, kTaps> around = cells_around(grid, cell);
-    // the patch of the cell that is down and right has it up and left
+    const auto around = rows_around(grid, cell, patches, grid.patch(), zeros);
+    // The patch of the cell that is down and right has this one up and left.
     std::array<const float*, kTaps> parts{};
-    for (size_t tap = 0; tap < kTaps; ++tap) {
-      const int64_t other = around[kTaps - 1 - tap];
-      parts[tap] = (other < 0 ? zeros : patches + other * grid.patch()) + tap;
-    }
+    for (size_t tap = 0; tap < kTaps; ++tap) parts[tap] = around[kTaps - 1 - tap] + tap;
     for (int64_t channel = 0; channel < grid.channels; ++channel) {
       float sum = 0;
 #pragma GCC unroll 9

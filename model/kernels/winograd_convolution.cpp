@@ -47,8 +47,9 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Ten
                     bool by_onednn) {
   TORCH_CHECK(x.scalar_type() == weight.scalar_type(), "Winograd's weight is ", weight.scalar_type(),
               ", the activation ", x.scalar_type());
-  return x.scalar_type() == at::kBFloat16 ? convolve<BFloat16Bits>(x, weight, bias, is_reversed, by_onednn)
-                                          : convolve<float>(x, weight, bias, is_reversed, by_onednn);
+  return with_number_type(x.scalar_type(), [&](auto number) {
+    return convolve<decltype(number)>(x, weight, bias, is_reversed, by_onednn);
+  });
 }
 
 // plain [out, in, 3, 3] f32 → [16, in, out] at `place`
@@ -72,7 +73,7 @@ WinogradConvolution::WinogradConvolution(const at::Tensor& weight, const at::Ten
       transformed_(std::make_shared<PreparedWeight>(
           16 * in_ * out_ * weight.element_size(), [weight, dtype = dtype_](void* place) {
             const at::Tensor plain = weight.to(at::kFloat).contiguous();
-            dtype == at::kBFloat16 ? transform<BFloat16Bits>(plain, place) : transform<float>(plain, place);
+            with_number_type(dtype, [&](auto number) { transform<decltype(number)>(plain, place); });
           })) {}
 
 at::Tensor WinogradConvolution::transformed() const {

@@ -25,18 +25,12 @@ GroupNorm::GroupNorm(const WeightSource& weights, int64_t channels, int64_t grou
       eps(epsilon),
       is_fused(weights.mode().cpu_kernels.fuses_elementwise) {}
 
-Normalized GroupNorm::forward_beside(const at::Tensor& x) const {
-  if (is_fused)
-    return kernels::group_norm(x, /*added=*/{}, {weight, bias, group_count, eps, /*then_silu=*/false});
-  return {x, by_aten_or_gpu(x, /*then_silu=*/false)};
-}
-
-Normalized GroupNorm::forward_then_silu_beside(const at::Tensor& x, const at::Tensor& added) const {
+Normalized GroupNorm::normalize(const at::Tensor& x, const at::Tensor& added, bool then_silu) const {
   if (is_fused) {
     const at::Tensor of_each_sample = added.defined() ? added.expand({x.size(0), x.size(1)}) : added;
-    return kernels::group_norm(x, of_each_sample, {weight, bias, group_count, eps, /*then_silu=*/true});
+    return kernels::group_norm(x, of_each_sample, {weight, bias, group_count, eps, then_silu});
   }
-  return {x, by_aten_or_gpu(added.defined() ? x + added.unsqueeze(-1).unsqueeze(-1) : x, /*then_silu=*/true)};
+  return {x, by_aten_or_gpu(added.defined() ? x + added.unsqueeze(-1).unsqueeze(-1) : x, then_silu)};
 }
 
 at::Tensor GroupNorm::by_aten_or_gpu(const at::Tensor& x, bool then_silu) const {

@@ -39,17 +39,22 @@ struct GroupNorm {
   at::Tensor forward(const at::Tensor& x) const { return forward_beside(x).output; }
 
   // x, to go on with, and x normalised
-  Normalized forward_beside(const at::Tensor& x) const;
+  Normalized forward_beside(const at::Tensor& x) const {
+    return normalize(x, /*added=*/{}, /*then_silu=*/false);
+  }
 
   // The same and SiLU of what is normalised (Elfwing et al. 2018). `added` [B or 1, C], or undefined, is
   // added to each cell of x before it is normalised, but not to the x to go on with.
-  Normalized forward_then_silu_beside(const at::Tensor& x, const at::Tensor& added = {}) const;
+  Normalized forward_then_silu_beside(const at::Tensor& x, const at::Tensor& added = {}) const {
+    return normalize(x, added, /*then_silu=*/true);
+  }
 
   at::Tensor forward_then_silu(const at::Tensor& x, const at::Tensor& added = {}) const {
     return forward_then_silu_beside(x, added).output;
   }
 
  private:
+  Normalized normalize(const at::Tensor& x, const at::Tensor& added, bool then_silu) const;
   at::Tensor by_aten_or_gpu(const at::Tensor& x, bool then_silu) const;
 };
 

@@ -25,12 +25,13 @@ struct ComputeMode {
 
 // With the kernels that the option --cpu-kernels asks for (choose_cpu_kernels).
 inline ComputeMode compute_mode_on(at::Device device, at::ScalarType dtype,
-                                   kernels::CpuKernelWish cpu_kernels = kernels::CpuKernelWish::kAuto) {
+                                   kernels::CpuKernelWish cpu_kernels = kernels::CpuKernelWish::kAuto,
+                                   MapSize expected_latents = {}) {
   return {.device = device,
           .dtype = dtype,
           .cpu_kernels = kernels::choose_cpu_kernels(cpu_kernels, device, dtype),
           .prepared_weights = nullptr,
-          .expected_latents = {}};
+          .expected_latents = expected_latents};
 }
 
 }  // namespace sdlora::model

@@ -62,11 +62,11 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
 // The kernels' weights are noted down, so that the ranks of a host can share them.
 model::ComputeMode compute_mode_of(const TrainConfig& config, const data::Dataset& dataset,
                                    at::Device device) {
-  model::ComputeMode mode =
-      model::compute_mode_on(device, dtype_of(config.compute.mixed_precision), config.compute.cpu_kernels);
-  mode.prepared_weights = std::make_shared<model::kernels::PreparedWeights>();
   const at::Tensor latent = dataset.sample(0).latent_mean;  // [4, h, w]
-  mode.expected_latents = {latent.size(1), latent.size(2)};
+  model::ComputeMode mode =
+      model::compute_mode_on(device, dtype_of(config.compute.mixed_precision), config.compute.cpu_kernels,
+                             {latent.size(1), latent.size(2)});
+  mode.prepared_weights = std::make_shared<model::kernels::PreparedWeights>();
   return mode;
 }
 
