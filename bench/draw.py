@@ -3,7 +3,7 @@
     bench/draw.py --pixels 256 --steps 10            about 6 minutes on 2 cores
 
 Both are run with 2 steps and with 2 more than --steps; the difference is the time of these steps, so start-up, text encoder and VAE count
-apart. Writes bench/results/draw.md.
+apart. Writes the table to --record.
 """
 import argparse
 import pathlib
@@ -40,6 +40,7 @@ def main():
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=pathlib.Path, default=programs.BUILD / "bench")
+    parser.add_argument("--record", type=pathlib.Path, default=ROOT / "bench/results/draw.md")
     case = parser.parse_args()
     model = compare.full_size_model()
     case.work.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,7 @@ def main():
         first = first or step
         text += f"| {name} | {step:.2f} | {first / step:.2f} | {whole:.1f} |\n"
         print(name, f"{step:.2f} s a step", flush=True)
-    (ROOT / "bench/results/draw.md").write_text(text)
+    case.record.write_text(text)
     print(text)
 
 

@@ -1,9 +1,9 @@
-"""Pictures to latents: cache_latents, and diffusers' VAE over the same pictures one by one, as most caching scripts do.
+"""Pictures to latents: cache_latents, and diffusers' VAE over the same pictures one by one, as most caching scripts do; in fp32 and bf16.
 
     bench/encode.py --pixels 512 --pictures 12
 
 Full-size random model. Start-up of each program counts apart: both are run with half of the pictures and with all, and the difference is the
-time of the other half. Writes bench/results/encode.md.
+time of the other half. Writes the table to --record.
 """
 import argparse
 import pathlib
@@ -19,14 +19,15 @@ PEER = """
 import pathlib, sys, numpy, torch
 from diffusers import AutoencoderKL
 from PIL import Image
-model, folder, count, side, threads = sys.argv[1], pathlib.Path(sys.argv[2]), *map(int, sys.argv[3:])
+model, folder, count, side, threads = sys.argv[1], pathlib.Path(sys.argv[2]), *map(int, sys.argv[3:6])
+dtype = getattr(torch, sys.argv[6])
 torch.set_num_threads(threads)
-vae = AutoencoderKL.from_pretrained(model, subfolder="vae")
+vae = AutoencoderKL.from_pretrained(model, subfolder="vae", torch_dtype=dtype)
 with torch.no_grad():
     for file in sorted(folder.glob("*.png"))[:count]:
         picture = Image.open(file).convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
         pixels = torch.from_numpy(numpy.asarray(picture).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-        vae.encode(pixels).latent_dist.mean
+        vae.encode(pixels.to(dtype)).latent_dist.mean
 """
 
 
@@ -36,26 +37,33 @@ def main():
     parser.add_argument("--pictures", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=pathlib.Path, default=programs.BUILD / "bench")
+    parser.add_argument("--record", type=pathlib.Path, default=ROOT / "bench/results/encode.md")
     case = parser.parse_args()
     model = compare.full_size_model()
     folders = {count: compare.drawn_pictures(case.work, count) for count in (case.pictures // 2, case.pictures)}
-    commands = {
-        "cache_latents": lambda count: [programs.BUILD / "bin/cache_latents", "--model", model, "--images", folders[count], "--output",
-                                        compare.fresh(case.work / "encode-cache"), "--img-size", case.pixels],
-        "diffusers": lambda count: [sys.executable, "-c", PEER, model, folders[count], count, case.pixels, case.threads],
-    }
-    half, whole = sorted(folders)
-    times = {}
-    for name, command_for in commands.items():
-        compare.seconds_of(command_for(half))  # not counted: brings programs and weights into memory
-        times[name] = {count: compare.seconds_of(command_for(count)) for count in folders}
-    each = {name: (of[whole] - of[half]) / (whole - half) for name, of in times.items()}
+
+    def ours(precision):
+        return lambda count: [programs.BUILD / "bin/cache_latents", "--model", model, "--images", folders[count], "--output",
+                              compare.fresh(case.work / "encode-cache"), "--img-size", case.pixels, "--mixed-precision", precision]
+
+    def theirs(dtype):
+        return lambda count: [sys.executable, "-c", PEER, model, folders[count], count, case.pixels, case.threads, dtype]
+
+    rows = [("diffusers' VAE, one by one, fp32", theirs("float32")), ("cache_latents, captions and hashes included", ours("no")),
+            ("diffusers' VAE, one by one, bf16", theirs("bfloat16")), ("cache_latents --mixed-precision bf16", ours("bf16"))]
     text = (f"# Pictures of {case.pixels}² to latents\n\n- command: bench/encode.py --pixels {case.pixels} --pictures {case.pictures}\n"
             f"- date: {time.strftime('%Y-%m-%d')}\n- CPU: {compare.processor()}, {case.threads} threads\n\n"
             "| | s a picture | × | whole command, s |\n|---|---|---|---|\n")
-    for name, title in (("diffusers", "diffusers' VAE, one by one"), ("cache_latents", "cache_latents, captions and hashes included")):
-        text += f"| {title} | {each[name]:.2f} | {each['diffusers'] / each[name]:.2f} | {times[name][whole]:.1f} for {whole} |\n"
-    (ROOT / "bench/results/encode.md").write_text(text)
+    half, whole = sorted(folders)
+    first = None
+    for name, command_for in rows:
+        compare.seconds_of(command_for(half))  # not counted: brings programs and weights into memory
+        seconds = {count: compare.seconds_of(command_for(count)) for count in folders}
+        each = (seconds[whole] - seconds[half]) / (whole - half)
+        first = first or each
+        text += f"| {name} | {each:.2f} | {first / each:.2f} | {seconds[whole]:.1f} for {whole} |\n"
+        print(name, f"{each:.2f} s a picture", flush=True)
+    case.record.write_text(text)
     print(text)
 
 

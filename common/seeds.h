@@ -18,6 +18,7 @@ enum class Stream : uint64_t {
   kHeldOut = 5,             // (0, 0, 0): which pictures are held out for validation, whatever the run's seed
   kValidationNoise = 6,     // (0, sample, quarter): the noise of a validation, the same at every step
   kValidationTimestep = 7,  // (0, sample, quarter): uniform in that quarter of 0 … T-1
+  kCaption = 8,             // (seed, step, slot): the text that is made of a caption
 };
 
 // SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") folded over the four

@@ -62,4 +62,8 @@ Sample Dataset::sample(int64_t index) const {
           .source = source_[static_cast<size_t>(picture)] + (is_mirrored ? " (mirrored)" : "")};
 }
 
+const std::string& Dataset::caption_of(int64_t index) const {
+  return text_.caption[static_cast<size_t>(caption_index_[static_cast<size_t>(index % picture_count())])];
+}
+
 }  // namespace sdlora::data

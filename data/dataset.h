@@ -43,11 +43,22 @@ class Dataset {
 
   const std::string& text_encoder_sha256() const { return manifest_.settings.text_encoder_sha256; }
 
+  const std::string& tokenizer_sha256() const { return manifest_.settings.tokenizer_sha256; }
+
+  // What the text encoder computed in.
+  model::MixedPrecision mixed_precision() const { return manifest_.settings.mixed_precision; }
+
   // Over the bytes of manifest.json, which holds the hashes of all other files.
   const std::string& manifest_sha256() const { return manifest_sha256_; }
 
   // Views, not copies. index: 0 … sample_count() - 1; throws Error(kInternal) otherwise.
   Sample sample(int64_t index) const;
+
+  // Of sample `index`.
+  const std::string& caption_of(int64_t index) const;
+
+  // [77, C] f32
+  at::Tensor embedding_of_empty_text() const { return text_.embedding[0]; }
 
   // The different captions; the first is the empty one.
   const std::vector<std::string>& captions() const { return text_.caption; }

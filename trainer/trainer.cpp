@@ -1,6 +1,8 @@
 #include "trainer/trainer.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iostream>
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -13,6 +15,8 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/recycled_memory.h"
+#include "common/shown_text.h"
+#include "data/captions/long_captions.h"
 #include "lora/adapter_file.h"
 #include "lora/adapter_fit.h"
 #include "lora/initial_values.h"
@@ -27,6 +31,8 @@ namespace sdlora::trainer {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr size_t kMostShownBytes = 16 << 10;  // as long as a caption may be
 
 bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::Device device) {
   if (config.compute.comm == Carrier::kNccl && !device.is_cuda())
@@ -73,6 +79,7 @@ Trainer::Trainer(TrainConfig& config, comm::Communicator& world, at::Device devi
   load_run();
   RankFingerprint more = defining_settings(config_);
   more["init-adapter"] = init_adapter_hash_;
+  more["text encoder and tokenizer"] = text_model_hash_;
   compare_loaded(world_, *loaded_, model_hash_, more);
   restore(saved);
   compare_parameters(world_, *loaded_, step_);
@@ -127,12 +134,17 @@ void Trainer::load_run() {
   share_prepared_weights();
   comm::fail_together(world_, [&] {
     if (!config_.init_adapter.empty()) init_adapter_hash_ = checkpoint::sha256_of_file(config_.init_adapter);
+    if (loaded_->text_embeddings)
+      text_model_hash_ = loaded_->model_source.hash_of(model::ModelPart::kTextEncoder) + ", " +
+                         loaded_->model_source.hash_of(model::ModelPart::kTokenizer);
   });
   watchdog_.progress(comm::Section::kStartUp, "hashing the model");
   model_hash_ = hash_model_once_per_host(world_, loaded_->model_source);
   comm::fail_together(world_, [&] {
     if (world_.rank() != 0) return;
     check_data_was_cached_with(loaded_->model_source, loaded_->dataset, config_.places.data);
+    if (loaded_->text_embeddings)
+      check_tokenizer(loaded_->model_source, loaded_->dataset, config_.places.data);
     if (loaded_->validation_dataset)
       check_data_was_cached_with(loaded_->model_source, *loaded_->validation_dataset,
                                  config_.validation.data);
@@ -209,6 +221,22 @@ void Trainer::show_startup_table() const {
   if (world_.rank() != 0) return;
   for (const std::string& line : monitoring::table_of(startup_rows())) log::info(line);
   for (const std::string& doubt : doubts_about(config_)) log::warning(doubt);
+}
+
+void Trainer::show_captions(int64_t count) {
+  const int64_t batch_size = config_.batch.size;
+  const int64_t shown = std::min(count, (config_.schedule.max_steps - step_) * batch_size);
+  if (world_.rank() != 0 || shown <= 0) return;
+  const model::ClipTokenizer tokenizer = loaded_->model_source.load_tokenizer();
+  for (int64_t place = 0; place < shown; ++place) {
+    const int64_t steps_done = step_ + place / batch_size, slot = place % batch_size;
+    const DrawnText drawn = loaded_->batches.draw_text(steps_done, slot);
+    const std::string lost = data::words_lost(tokenizer, drawn.text);
+    std::cout << fmt::format("step {}, {}: \"{}\"{}\n", steps_done + 1,
+                             loaded_->dataset.sample(drawn.sample_index).source,
+                             shown_line(drawn.text, kMostShownBytes),
+                             lost.empty() ? "" : fmt::format(", cut before \"{}\"", lost));
+  }
 }
 
 RunState Trainer::run_state() const {

@@ -30,6 +30,9 @@ class Trainer {
   // (rank 0 logs) The run in words: model, data, LoRA, batch arithmetic, precision, devices, hosts, memory.
   void show_startup_table() const;
 
+  // (rank 0 prints) The texts of the next `count` samples, with what of each CLIP does not see.
+  void show_captions(int64_t count);
+
   // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once per step on
   // every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:
   // Error(kStopped). Error(kDiverged) after too many non-finite steps in a row; the last good checkpoint
@@ -61,6 +64,7 @@ class Trainer {
   std::unique_ptr<comm::Communicator> nccl_;  // where gradients go over NCCL
   std::string model_hash_;
   std::string init_adapter_hash_;  // empty: none
+  std::string text_model_hash_;    // empty: no text is encoded
   std::string hosts_;
   std::optional<Previews> previews_;
   int64_t step_ = 0;  // steps done

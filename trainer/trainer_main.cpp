@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
     trainer::Trainer run(config, world, device, watchdog);
     if (config.previews.every > 0) run.show_previews(make_previews(config, device));
     run.show_startup_table();
-    if (config.process.is_dry_run) return;
+    if (config.process.is_dry_run) return run.show_captions(config.captions.shown_count);
     trainer::write_resolved_config(config, world);
     run.run(process::stop_was_requested);
   });

@@ -5,6 +5,7 @@
 #include "common/command_line.h"
 #include "common/cpu_cores.h"
 #include "common/error.h"
+#include "data/shards/cache_precision.h"
 #include "monitoring/memory/host_memory.h"
 
 namespace sdlora::data {
@@ -25,8 +26,12 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("output", options.output, Scope::kRank,
             "cache directory to make or to bring up to date [required]");
   group.add("img-size", options.image_size, Scope::kResult, "pixels along a side");
-  group.add("training-caption", options.training_caption, Scope::kResult,
-            "for images with neither NAME.txt nor a line in metadata.jsonl");
+  group.add("caption-extension", options.captions.extensions, Scope::kResult,
+            "of the text files beside the pictures, the first that is there: .txt,.caption");
+  group.add("caption-column", options.captions.column, Scope::kResult,
+            "the captions' name in metadata.jsonl, for images without a text file");
+  group.add("training-caption", options.captions.for_the_rest, Scope::kResult,
+            "for images with neither text file nor a line in metadata.jsonl");
   group.add("shard-size", options.shard_size, Scope::kResult, "images per shard");
   group.add("flip", options.flip, Scope::kResult, "latents of the mirrored images as well");
 }
@@ -49,6 +54,10 @@ void declare_options(CLI::App& app, CacheCommand& command) {
   declare_care(set.group("Care"), command.options);
   OptionGroup computing = set.group("Computing");
   computing.add("device", command.device, Scope::kRank, "auto, cpu or cuda").one_of(device_words());
+  computing
+      .add("mixed-precision", command.options.mixed_precision, Scope::kResult,
+           "type that VAE and text encoder compute in: no (fp32) or bf16, faster and less exact")
+      .one_of(cache_precision_words());
   computing
       .add("cpu-threads", command.cpu_threads, Scope::kRank,
            "images each rank encodes at a time on the CPU; 0: cores / local ranks")

@@ -5,6 +5,7 @@
 
 #include "common/text_list.h"
 #include "data/shards/cache_files.h"
+#include "data/shards/cache_precision.h"
 
 namespace sdlora::data {
 namespace {
@@ -45,6 +46,7 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   line("VAE", "SHA-256 " + settings.vae_sha256);
   line("text encoder", "SHA-256 " + settings.text_encoder_sha256);
   line("tokenizer", "SHA-256 " + settings.tokenizer_sha256);
+  line("mixed precision", word_of(settings.mixed_precision));
   line("format version", fmt::format("{}", kFormatVersion));
   line("skipped images",
        fmt::format("{}{}", manifest.skipped.size(), indented_list_of(manifest.skipped, kSkippedNamed)));

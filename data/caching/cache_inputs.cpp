@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/text_list.h"
+#include "data/caching/crop_summary.h"
 #include "data/caching/picture_scan.h"
 #include "data/caching/stop_request.h"
 #include "data/captions/lines_without_picture.h"
@@ -46,6 +47,7 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
                                    .expected = fmt::format("a multiple of {}", vae.downscale()),
                                    .seen = fmt::format("{}", options.image_size)});
   settings.vae_scaling_factor = vae.scaling_factor;
+  settings.mixed_precision = options.mixed_precision;
   settings.tokenizer_sha256 = model.hash_like(ModelPart::kTokenizer, previous.tokenizer_sha256);
   return settings;
 }
@@ -74,18 +76,21 @@ CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional
     const CacheSettings settings = settings_for(options, model, previous.value_or(CacheSettings()));
     std::vector<std::string> usable;
     std::vector<PlannedSample> samples;
+    std::vector<PictureSize> sizes;
     for (size_t image = 0; image < found.sources.size(); ++image) {
       const std::string& source = found.sources[image];
       if (inspected[image].unusable_reason.empty()) {
         usable.push_back(source);
         samples.push_back({.source = source, .source_sha256 = inspected[image].sha256});
+        sizes.push_back(inspected[image].size);
       } else {
         found.skipped.push_back({source, valid_utf8(inspected[image].unusable_reason)});
       }
     }
     if (samples.empty()) fail_without_images(options.images, found);
+    log::info(crop_summary(sizes, settings.picture_size));
     CaptionTable captions =
-        find_captions(options.images, usable, options.training_caption, leave_when_asked(options));
+        find_captions(options.images, usable, options.captions, leave_when_asked(options));
     for (size_t image = 0; image < samples.size(); ++image)
       samples[image].caption_index = captions.index_of_image[image];
     const model::ClipTokenizer tokenizer = model.load_tokenizer();

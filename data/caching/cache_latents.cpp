@@ -7,7 +7,6 @@
 #include "common/error.h"
 #include "common/text_list.h"
 #include "data/caching/cache_inputs.h"
-#include "data/caching/caption_encoder.h"
 #include "data/caching/output_directory.h"
 #include "data/caching/same_cache.h"
 #include "data/caching/shard_builder.h"
@@ -74,7 +73,7 @@ CachePlan decide_what_to_rebuild(CacheInputs inputs, OutputDirectory* output, co
     shrinkage = find_shrinkage(is_another ? PreviousCache() : previous, inputs);
     warn_of_shrinkage(shrinkage, plan.skipped, options.is_strict);
     // The text encoder is used last: what is wrong with it is known before the long work on pictures.
-    if (!plan.is_text_kept) (void)CaptionEncoder(options);
+    if (!plan.is_text_kept) (void)caption_encoder_for(options);
     if (!is_all_kept(plan)) output->begin_rebuild(plan, is_another);
     for (const auto& [name, file] : output->record().files)
       if (finished_name(name) != kTextFileName) plan.reusable_shards.push_back(name);

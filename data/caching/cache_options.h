@@ -9,6 +9,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "data/captions/captions.h"
+#include "model/loading/mixed_precision.h"
+
 namespace sdlora::data {
 
 struct CacheOptions {
@@ -16,12 +19,13 @@ struct CacheOptions {
   std::filesystem::path vae;  // in place of the model's own; empty: that
   std::filesystem::path images;
   std::filesystem::path output;
-  int64_t image_size = 512;                     // pixels along a side of the squares
-  std::optional<std::string> training_caption;  // for images that have none
-  int64_t shard_size = 256;                     // images per shard
+  int64_t image_size = 512;  // pixels along a side of the squares
+  CaptionPlaces captions;
+  int64_t shard_size = 256;  // images per shard
   bool flip = false;
   bool may_replace = false;  // --rebuild: a cache that was made differently
   bool is_strict = false;    // whatever is left out is an error
+  model::MixedPrecision mixed_precision = model::MixedPrecision::kNo;  // of VAE and text encoder
   at::Device device = at::kCPU;
   int encoder_threads = 1;  // on the CPU: pictures that a rank encodes at a time; does not change the files
   double save_interval_seconds = 60;     // how much work of an unfinished shard a kill may cost, about

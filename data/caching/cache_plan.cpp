@@ -6,6 +6,7 @@
 
 #include "checkpoint/sha256.h"
 #include "data/caching/settings_json.h"
+#include "data/shards/cache_precision.h"
 
 namespace sdlora::data {
 namespace {
@@ -20,12 +21,13 @@ Json samples_json(const std::vector<PlannedSample>& samples) {
 }
 
 std::string hash_of(const PlannedShard& shard, const CacheSettings& settings) {
-  const Json inputs = {{"format_version", kFormatVersion},
-                       {"image_size", square_side(settings.picture_size)},
-                       {"flip", settings.flip},
-                       {"vae_scaling_factor", settings.vae_scaling_factor},
-                       {"vae_sha256", settings.vae_sha256},
-                       {"samples", samples_json(shard.samples)}};
+  Json inputs = {{"format_version", kFormatVersion},
+                 {"image_size", square_side(settings.picture_size)},
+                 {"flip", settings.flip},
+                 {"vae_scaling_factor", settings.vae_scaling_factor},
+                 {"vae_sha256", settings.vae_sha256},
+                 {"samples", samples_json(shard.samples)}};
+  add_precision(inputs, settings.mixed_precision);
   return checkpoint::sha256_of(inputs.dump());
 }
 
@@ -49,10 +51,11 @@ CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<Plann
     shard.inputs_sha256 = hash_of(shard, settings);
     plan.shards.push_back(std::move(shard));
   }
-  const Json text_inputs = {{"format_version", kFormatVersion},
-                            {"text_encoder_sha256", settings.text_encoder_sha256},
-                            {"tokenizer_sha256", settings.tokenizer_sha256},
-                            {"captions", captions}};
+  Json text_inputs = {{"format_version", kFormatVersion},
+                      {"text_encoder_sha256", settings.text_encoder_sha256},
+                      {"tokenizer_sha256", settings.tokenizer_sha256},
+                      {"captions", captions}};
+  add_precision(text_inputs, settings.mixed_precision);
   plan.text_inputs_sha256 = checkpoint::sha256_of(text_inputs.dump());
   return plan;
 }

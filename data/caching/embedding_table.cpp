@@ -9,7 +9,8 @@ namespace sdlora::data {
 
 void EmbeddingTable::take_from(const TextContent& other) {
   if (other.text_encoder_sha256 != plan_.settings.text_encoder_sha256 ||
-      other.tokenizer_sha256 != plan_.settings.tokenizer_sha256)
+      other.tokenizer_sha256 != plan_.settings.tokenizer_sha256 ||
+      other.mixed_precision != plan_.settings.mixed_precision)
     return;
   std::unordered_map<std::string, int64_t> row_of;
   for (size_t row = 0; row < other.caption.size(); ++row)
@@ -37,6 +38,7 @@ TextContent EmbeddingTable::content() const {
   TextContent content{.text_encoder_sha256 = plan_.settings.text_encoder_sha256,
                       .tokenizer_sha256 = plan_.settings.tokenizer_sha256,
                       .inputs_sha256 = plan_.text_inputs_sha256,
+                      .mixed_precision = plan_.settings.mixed_precision,
                       .embedding = {},
                       .caption = {}};
   if (is_known_.empty() || !is_known_[0]) return content;

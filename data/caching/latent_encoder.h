@@ -1,4 +1,4 @@
-// Pixels to the VAE's posterior, in fp32, one picture a forward so that the result does not depend on its
+// Pixels to the VAE's posterior, one picture a forward so that the result does not depend on its
 // neighbours.
 #pragma once
 
@@ -15,7 +15,7 @@ class LatentEncoder {
  public:
   // The weights are loaded by the first encode(): a run that only copies never reads them. On a GPU this
   // turns TF32 off, in the whole process.
-  LatentEncoder(model::ModelSource model, at::Device device, bool flip);
+  LatentEncoder(model::ModelSource model, at::Device device, at::ScalarType dtype, bool flip);
 
   // `rgb`: height × width × 3 bytes, rows from the top.
   // Returns [planes, 4, height / 8, width / 8] f32 on the CPU; planes as in shard_format.h. Any number of
@@ -25,6 +25,7 @@ class LatentEncoder {
  private:
   model::ModelSource model_;
   at::Device device_;
+  at::ScalarType dtype_;
   bool flip_;
   std::once_flag is_loaded_;
   std::optional<model::Vae> vae_;

@@ -16,7 +16,8 @@ PictureEncoder::PictureEncoder(const CacheOptions& options, const CachePlan& pla
       plan_(plan),
       loader_(loader),
       decoder_count_(decoder_count),
-      encoder_(model::ModelSource(options.model, options.vae), options.device, plan.settings.flip),
+      encoder_(model::ModelSource(options.model, options.vae), options.device,
+               dtype_of(options.mixed_precision), plan.settings.flip),
       previous_(options.output, plan) {}
 
 std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSample>& samples,

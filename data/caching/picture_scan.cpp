@@ -60,7 +60,8 @@ Json inspect_own(const CacheOptions& options, const std::vector<std::string>& so
        image += static_cast<size_t>(world.size())) {
     if (is_stop_requested(options)) return nullptr;
     const InspectedImage inspected = inspect_image(options.images / sources[image]);
-    own.push_back({inspected.sha256, inspected.unusable_reason, inspected.other_kind});
+    own.push_back({inspected.sha256, inspected.unusable_reason, inspected.other_kind, inspected.size.width,
+                   inspected.size.height});
   }
   return own;
 }
@@ -80,7 +81,8 @@ std::vector<InspectedImage> gather_inspections(const CacheOptions& options,
       const Json list = Json::parse(texts[other]);
       if (list.is_null()) throw stopped_by_a_signal();
       for (size_t entry = 0; entry < list.size(); ++entry)
-        all[first + other + entry * rank_count] = {list[entry].at(0), list[entry].at(1), list[entry].at(2)};
+        all[first + other + entry * rank_count] = {list[entry].at(0), list[entry].at(1), list[entry].at(2),
+                                                   PictureSize{list[entry].at(3), list[entry].at(4)}};
     }
     if (world.rank() == 0 && ScanClock::now() - said_at > kBetweenLines) {
       log::info(fmt::format("{} of {} pictures looked at", end, sources.size()));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "data/shards/cache_precision.h"
 #include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
@@ -37,6 +38,7 @@ const char* on_or_off(bool is_on) {
 void compare_settings(const CacheSettings& before, const CacheSettings& now, Differences& differences) {
   differences.compare("--img-size", in_words(before.picture_size), in_words(now.picture_size));
   differences.compare("--flip", on_or_off(before.flip), on_or_off(now.flip));
+  differences.compare("--mixed-precision", word_of(before.mixed_precision), word_of(now.mixed_precision));
   differences.compare("--shard-size", before.shard_size, now.shard_size);
   differences.compare("VAE of --model", short_hash(before.vae_sha256), short_hash(now.vae_sha256));
   differences.compare("its scaling factor", before.vae_scaling_factor, now.vae_scaling_factor);
@@ -52,6 +54,7 @@ void compare_shard(const ShardFile& shard, const CacheSettings& now, Differences
   before.flip = shard.has_flip();
   before.vae_sha256 = shard.header().vae_sha256;
   before.vae_scaling_factor = shard.header().vae_scaling_factor;
+  before.mixed_precision = shard.header().mixed_precision;
   compare_settings(before, now, differences);
 }
 
@@ -59,6 +62,7 @@ void compare_text(const TextContent& text, const CacheSettings& now, Differences
   CacheSettings before = now;
   before.text_encoder_sha256 = text.text_encoder_sha256;
   before.tokenizer_sha256 = text.tokenizer_sha256;
+  before.mixed_precision = text.mixed_precision;
   compare_settings(before, now, differences);
 }
 

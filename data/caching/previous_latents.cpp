@@ -17,7 +17,9 @@ PreviousLatents::PreviousLatents(const std::filesystem::path& cache_directory, c
     }
     const ShardFile shard(cache_directory / name);
     if (shard.header().picture_size != plan.settings.picture_size ||
-        shard.header().vae_sha256 != plan.settings.vae_sha256 || shard.has_flip() != plan.settings.flip)
+        shard.header().vae_sha256 != plan.settings.vae_sha256 ||
+        shard.header().mixed_precision != plan.settings.mixed_precision ||
+        shard.has_flip() != plan.settings.flip)
       continue;
     const std::vector<std::string> sha256 = shard.read_source_sha256();
     for (size_t row = 0; row < sha256.size(); ++row)

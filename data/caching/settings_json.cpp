@@ -2,17 +2,21 @@
 
 #include <nlohmann/json.hpp>
 
+#include "data/shards/cache_precision.h"
+
 namespace sdlora::data {
 
 nlohmann::json to_json(const CacheSettings& settings) {
-  return {{"width", settings.picture_size.width},
-          {"height", settings.picture_size.height},
-          {"flip", settings.flip},
-          {"shard_size", settings.shard_size},
-          {"vae_scaling_factor", settings.vae_scaling_factor},
-          {"vae_sha256", settings.vae_sha256},
-          {"text_encoder_sha256", settings.text_encoder_sha256},
-          {"tokenizer_sha256", settings.tokenizer_sha256}};
+  nlohmann::json json = {{"width", settings.picture_size.width},
+                         {"height", settings.picture_size.height},
+                         {"flip", settings.flip},
+                         {"shard_size", settings.shard_size},
+                         {"vae_scaling_factor", settings.vae_scaling_factor},
+                         {"vae_sha256", settings.vae_sha256},
+                         {"text_encoder_sha256", settings.text_encoder_sha256},
+                         {"tokenizer_sha256", settings.tokenizer_sha256}};
+  add_precision(json, settings.mixed_precision);
+  return json;
 }
 
 CacheSettings settings_from(const nlohmann::json& json) {
@@ -22,7 +26,8 @@ CacheSettings settings_from(const nlohmann::json& json) {
           .vae_scaling_factor = json.at("vae_scaling_factor"),
           .vae_sha256 = json.at("vae_sha256"),
           .text_encoder_sha256 = json.at("text_encoder_sha256"),
-          .tokenizer_sha256 = json.at("tokenizer_sha256")};
+          .tokenizer_sha256 = json.at("tokenizer_sha256"),
+          .mixed_precision = precision_in(json)};
 }
 
 }  // namespace sdlora::data

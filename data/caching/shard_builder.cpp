@@ -193,7 +193,8 @@ ShardContent ShardBuilder::content_of(const PlannedShard& shard,
   content.header = {.picture_size = plan_.settings.picture_size,
                     .vae_scaling_factor = plan_.settings.vae_scaling_factor,
                     .vae_sha256 = plan_.settings.vae_sha256,
-                    .inputs_sha256 = shard.inputs_sha256};
+                    .inputs_sha256 = shard.inputs_sha256,
+                    .mixed_precision = plan_.settings.mixed_precision};
   std::vector<at::Tensor> latents;
   for (size_t sample = 0; sample < encoded.size(); ++sample) {
     if (!encoded[sample].latents.defined()) continue;

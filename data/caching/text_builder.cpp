@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "comm/fail_together.h"
-#include "data/caching/caption_encoder.h"
 #include "data/caching/embedding_table.h"
 #include "data/caching/stop_request.h"
 #include "data/caching/worker_threads.h"
@@ -74,7 +73,8 @@ class TextBuilder {
 
   void encode(const std::vector<size_t>& missing) {
     std::unique_ptr<CaptionEncoder> encoder;
-    comm::fail_together(world_, [&] { encoder = std::make_unique<CaptionEncoder>(options_); });
+    comm::fail_together(world_,
+                        [&] { encoder = std::make_unique<CaptionEncoder>(caption_encoder_for(options_)); });
     const size_t round_size = static_cast<size_t>(world_.size()) * kCaptionsPerRankAndRound;
     for (size_t first = 0; first < missing.size(); first += round_size) {
       const size_t end = std::min(missing.size(), first + round_size);
@@ -144,6 +144,10 @@ class TextBuilder {
 };
 
 }  // namespace
+
+CaptionEncoder caption_encoder_for(const CacheOptions& options) {
+  return {model::ModelSource(options.model), options.device, dtype_of(options.mixed_precision)};
+}
 
 void build_text_file(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
                      OutputDirectory* output) {

@@ -17,13 +17,15 @@ namespace fs = std::filesystem;
 constexpr const char* kFileName = "metadata.jsonl";
 
 [[noreturn]] void fail(const fs::path& file, int64_t line_number, const std::string& seen) {
-  throw Error(ExitCode::kBadData, {.what = "a line of metadata.jsonl cannot be used",
-                                   .expected = R"({"file_name": "a.jpg", "text": "a caption"})",
-                                   .seen = seen,
-                                   .where = fmt::format("{}, line {}", file.string(), line_number)});
+  throw Error(ExitCode::kBadData,
+              {.what = "a line of metadata.jsonl cannot be used",
+               .expected = R"({"file_name": "a.jpg", "text": "a caption"}, or --caption-column's name)"
+                           R"( for "text")",
+               .seen = seen,
+               .where = fmt::format("{}, line {}", file.string(), line_number)});
 }
 
-std::string text_member(const nlohmann::json& object, const char* key, const fs::path& file,
+std::string text_member(const nlohmann::json& object, const std::string& key, const fs::path& file,
                         int64_t line_number) {
   const auto member = object.find(key);
   if (member == object.end() || !member->is_string())
@@ -59,7 +61,7 @@ const CaptionMetadata::Texts& CaptionMetadata::texts_in(const fs::path& folder) 
     if (!object.is_object()) fail(file, line_number, "not a JSON object");
     const std::string name =
         fs::path(text_member(object, "file_name", file, line_number)).lexically_normal().string();
-    const std::string text = text_member(object, "text", file, line_number);
+    const std::string text = text_member(object, column_, file, line_number);
     const auto [known, is_first] = texts.try_emplace(name, text);
     if (!is_first && known->second != text) fail(file, line_number, "a second text for " + name);
   }

@@ -10,7 +10,9 @@ namespace sdlora::data {
 
 class CaptionMetadata {
  public:
-  explicit CaptionMetadata(std::filesystem::path root) : root_(std::move(root)) {}
+  // Texts are members of the name `column`.
+  explicit CaptionMetadata(std::filesystem::path root, std::string column = "text")
+      : root_(std::move(root)), column_(std::move(column)) {}
 
   // The text of the nearest metadata.jsonl that has one for `source` (a path below the root), from the
   // image's own folder up to the root. Files are read when first needed. Throws Error(kBadData) naming file
@@ -23,6 +25,7 @@ class CaptionMetadata {
   const Texts& texts_in(const std::filesystem::path& folder);
 
   std::filesystem::path root_;
+  std::string column_;
   std::map<std::string, Texts> texts_by_folder_;  // by path below the root; empty where there is no such file
 };
 

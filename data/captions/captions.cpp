@@ -1,12 +1,15 @@
 #include "data/captions/captions.h"
 
+#include <sstream>
 #include <unordered_map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/text_list.h"
+#include "common/trimmed.h"
 #include "data/captions/caption_metadata.h"
 #include "data/images/image_folder.h"
 
@@ -16,13 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kLongestCaptionBytes = 16 << 10;
-constexpr const char* kWhiteSpace = " \t\r\n\v\f";
 
-std::string trimmed(std::string text) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // byte-order mark
-  text.erase(0, text.find_first_not_of(kWhiteSpace));
-  text.erase(text.find_last_not_of(kWhiteSpace) + 1);
-  return text;
+std::string without_byte_order_mark(const std::string& text) {
+  return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
 }
 
 // Empty for good text.
@@ -38,36 +37,61 @@ bool is_broken_link(const fs::path& file) {
   return fs::is_symlink(file, error) && !fs::exists(file, error);
 }
 
-std::optional<std::string> own_caption(const fs::path& text_file, const std::string& source,
-                                       CaptionMetadata& metadata) {
-  std::error_code error;
-  if (fs::is_regular_file(text_file, error)) return read_text(text_file);
-  return metadata.text_of(source);
+// ".txt", with the dot whether it was there or not.
+std::vector<std::string> extensions_in(const std::string& list) {
+  std::vector<std::string> extensions;
+  std::istringstream parts(list);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const std::string name = trimmed(part);
+    if (name.empty() || name == ".") continue;
+    extensions.push_back(name.starts_with('.') ? name : "." + name);
+  }
+  if (extensions.empty())
+    throw Error(ExitCode::kUsage, {.what = "--caption-extension names no extension",
+                                   .expected = "one or more, separated by commas: .txt,.caption",
+                                   .seen = fmt::format("\"{}\"", list)});
+  return extensions;
+}
+
+// The first that is there, also as a link that leads nowhere.
+std::optional<fs::path> text_file_beside(const fs::path& image, const std::vector<std::string>& extensions) {
+  for (const std::string& extension : extensions) {
+    fs::path file = image;
+    file.replace_extension(extension);
+    std::error_code error;
+    if (fs::is_regular_file(file, error) || is_broken_link(file)) return file;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
 CaptionTable find_captions(const fs::path& folder, const std::vector<std::string>& sources,
-                           const std::optional<std::string>& caption_for_the_rest,
-                           const std::function<void()>& between_images) {
+                           const CaptionPlaces& places, const std::function<void()>& between_images) {
   CaptionTable table{.captions = {""}, .index_of_image = {}};
   std::unordered_map<std::string, int64_t> row_of{{"", 0}};
-  CaptionMetadata metadata(folder);
+  const std::vector<std::string> extensions = extensions_in(places.extensions);
+  CaptionMetadata metadata(folder, places.column);
   std::vector<std::string> missing;
   std::vector<std::string> flawed;
   for (const std::string& source : sources) {
     if (between_images) between_images();
-    const fs::path text_file = fs::path(folder / source).replace_extension(".txt");
-    std::optional<std::string> caption = own_caption(text_file, source, metadata);
+    const std::optional<fs::path> text_file = text_file_beside(folder / source, extensions);
+    if (text_file && is_broken_link(*text_file)) {
+      flawed.push_back(fmt::format("{}: its {} is a broken link", source, text_file->extension().string()));
+      continue;
+    }
+    std::optional<std::string> caption =
+        text_file ? std::optional(read_text(*text_file)) : metadata.text_of(source);
     const bool is_of_its_own = caption.has_value();
-    if (!caption) caption = caption_for_the_rest;
+    if (!caption) caption = places.for_the_rest;
     if (!caption) {
       missing.push_back(source);
       continue;
     }
-    const std::string text = trimmed(*caption);
-    const std::string flaw = is_broken_link(text_file) ? "its .txt is a broken link" : flaw_of(text);
-    if (!flaw.empty()) flawed.push_back(fmt::format("{}: {}", source, flaw));
+    const std::string text = trimmed(without_byte_order_mark(*caption));
+    if (const std::string flaw = flaw_of(text); !flaw.empty())
+      flawed.push_back(fmt::format("{}: {}", source, flaw));
     const auto [row, is_new] = row_of.try_emplace(text, static_cast<int64_t>(table.captions.size()));
     if (is_of_its_own && text.empty()) table.emptied_images.push_back(source);
     if (is_new) table.captions.push_back(text);
@@ -76,7 +100,9 @@ CaptionTable find_captions(const fs::path& folder, const std::vector<std::string
   if (!missing.empty())
     throw Error(ExitCode::kBadData,
                 {.what = fmt::format("{} of {} images have no caption", missing.size(), sources.size()),
-                 .expected = "NAME.txt beside NAME.jpg, a line in metadata.jsonl, or --training-caption TEXT",
+                 .expected = fmt::format("NAME{} beside NAME.jpg, a line in metadata.jsonl, or "
+                                         "--training-caption TEXT",
+                                         fmt::join(extensions, " or NAME")),
                  .seen = indented_list(missing),
                  .where = folder.string()});
   if (!flawed.empty())

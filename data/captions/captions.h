@@ -1,4 +1,4 @@
-// The caption of every image: NAME.txt beside it, else metadata.jsonl, else one for all.
+// The caption of every image: a text file beside it, else metadata.jsonl, else one for all.
 #pragma once
 
 #include <cstdint>
@@ -15,19 +15,26 @@ namespace sdlora::data {
 struct CaptionTable {
   std::vector<std::string> captions;
   std::vector<int64_t> index_of_image;  // a row of `captions` for each source
-  // Sources whose NAME.txt or line is there and says nothing.
+  // Sources whose text file or line is there and says nothing.
   std::vector<std::string> emptied_images = {};
 };
 
-// `sources`: paths below `folder`. NAME.txt is taken whole, without white space at its ends and without a
+// Where the caption of an image is looked for: the first of these that is there.
+struct CaptionPlaces {
+  std::string extensions = ".txt,.caption";      // of files beside it, tried in this order
+  std::string column = "text";                   // of metadata.jsonl
+  std::optional<std::string> for_the_rest = {};  // for images that have none of these
+};
+
+// `sources`: paths below `folder`. A text file is taken whole, without white space at its ends and without a
 // byte-order mark; an empty file is the empty caption. metadata.jsonl has one object per line with
-// `file_name`, relative to the folder it lies in, and `text`; it may lie in any folder from the image's own
+// `file_name`, relative to the folder it lies in, and `column`; it may lie in any folder from the image's own
 // up to `folder`, the nearest counts. Throws Error(kBadData): images without a caption (all counted, 20
-// named), a caption that is not UTF-8 text or longer than 16 KiB, a NAME.txt that is a broken link, a line of
-// metadata.jsonl that is not such an object, two texts for one image in one metadata.jsonl. `between_images`
-// is called before each, and may throw.
+// named), a caption that is not UTF-8 text or longer than 16 KiB, a text file that is a broken link, a line
+// of metadata.jsonl that is not such an object, two texts for one image in one metadata.jsonl.
+// `between_images` is called before each, and may throw. Throws Error(kUsage) where `extensions` names none.
 CaptionTable find_captions(const std::filesystem::path& folder, const std::vector<std::string>& sources,
-                           const std::optional<std::string>& caption_for_the_rest,
+                           const CaptionPlaces& places,
                            const std::function<void()>& between_images = nullptr);
 
 }  // namespace sdlora::data

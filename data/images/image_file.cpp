@@ -1,6 +1,7 @@
 #include "data/images/image_file.h"
 
 #include <cerrno>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "common/error.h"
 #include "data/images/image_bytes.h"
 #include "data/images/image_header.h"
+#include "data/images/orientation.h"
 
 namespace sdlora::data {
 namespace {
@@ -69,8 +71,10 @@ InspectedImage inspect_image(const std::filesystem::path& file) {
   try {
     const std::string bytes = read_image_file(file);
     inspected.sha256 = checkpoint::sha256_of(bytes);
-    const ImageKind kind = read_image_header(bytes).kind;
-    if (kind != kind_by_name(file)) inspected.other_kind = name_of(kind);
+    const ImageHeader header = read_image_header(bytes);
+    if (header.kind != kind_by_name(file)) inspected.other_kind = name_of(header.kind);
+    inspected.size = {header.width, header.height};
+    if (swaps_sides(header.orientation)) std::swap(inspected.size.width, inspected.size.height);
   } catch (const UnusableImage& reason) {
     inspected.unusable_reason = reason.what();
   }

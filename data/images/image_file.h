@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "data/images/picture_size.h"
+
 namespace sdlora::data {
 
 // Throws UnusableImage: it cannot be read (with the system's reason), or is larger than 512 MiB.
@@ -16,6 +18,7 @@ struct InspectedImage {
   std::string sha256;           // of the file's bytes; empty when it cannot be read
   std::string unusable_reason;  // empty when the file looks usable
   std::string other_kind;       // what it is, where its name says another kind: "a JPEG"
+  PictureSize size;             // upright, but as stored where the decoder turns (HEIC, AVIF, JPEG XL)
 };
 
 // Reads the file, hashes it and checks its header (image_header.h); decodes nothing.

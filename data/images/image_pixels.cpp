@@ -1,7 +1,5 @@
 #include "data/images/image_pixels.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -13,6 +11,7 @@
 #include "data/images/image_bytes.h"
 #include "data/images/image_header.h"
 #include "data/images/jxl_image.h"
+#include "data/images/picture_fit.h"
 #include "data/images/tiff_image.h"
 #include "data/images/webp_container.h"
 
@@ -154,21 +153,20 @@ cv::Mat to_rgb(cv::Mat image, ImageKind kind) {
   return rgb;
 }
 
-cv::Mat resize_and_crop(const cv::Mat& image, const cv::Size& crop) {
-  const double scale =
-      std::max(static_cast<double>(crop.width) / image.cols, static_cast<double>(crop.height) / image.rows);
-  const auto scaled = [&](int length, int at_least) {
-    return std::max<int64_t>(at_least, std::llround(length * scale));
-  };
-  const int64_t width = scaled(image.cols, crop.width), height = scaled(image.rows, crop.height);
-  if (width * height > kMaxEnlargedPixels)
+cv::Size cv_size(const PictureSize& size) {
+  return {static_cast<int>(size.width), static_cast<int>(size.height)};
+}
+
+cv::Mat resize_and_crop(const cv::Mat& image, const PictureSize& size) {
+  const PictureFit fit = fit_to_cover({image.cols, image.rows}, size);
+  if (fit.resized.width * fit.resized.height > kMaxEnlargedPixels)
     throw UnusableImage(fmt::format("{} x {} pixels: too long a strip to enlarge", image.cols, image.rows));
-  const cv::Size size(static_cast<int>(width), static_cast<int>(height));
+  const cv::Size covering = cv_size(fit.resized);
   cv::Mat resized = image;
-  if (size != image.size())
-    cv::resize(image, resized, size, 0, 0, scale < 1 ? cv::INTER_AREA : cv::INTER_LANCZOS4);
-  const cv::Point corner((size.width - crop.width) / 2, (size.height - crop.height) / 2);
-  return resized(cv::Rect(corner, crop)).clone();
+  if (covering != image.size())
+    cv::resize(image, resized, covering, 0, 0, fit.is_enlarged() ? cv::INTER_LANCZOS4 : cv::INTER_AREA);
+  const cv::Point corner(static_cast<int>(fit.left()), static_cast<int>(fit.top()));
+  return resized(cv::Rect(corner, cv_size(size))).clone();
 }
 
 }  // namespace
@@ -179,8 +177,7 @@ std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& s
   if (header.transparent_grey) image = without_transparent_grey(image, *header.transparent_grey);
   image = turn_upright(image, orientation);
   image = to_rgb(std::move(image), header.kind);
-  const cv::Size crop(static_cast<int>(size.width), static_cast<int>(size.height));
-  const cv::Mat picture = resize_and_crop(image, crop);
+  const cv::Mat picture = resize_and_crop(image, size);
   return {picture.datastart, picture.dataend};
 }
 

@@ -7,6 +7,11 @@
 
 namespace sdlora::data {
 
+// Whether a picture that is turned upright is as wide as it was high.
+inline bool swaps_sides(int orientation) {
+  return orientation >= 5;
+}
+
 // `exif` is a TIFF structure, with or without the leading "Exif\0\0". The tag is a SHORT, a LONG or a BYTE.
 // Nothing where there is no such tag, or the metadata is damaged: a picture is not lost for that.
 std::optional<int> exif_orientation(std::string_view exif);

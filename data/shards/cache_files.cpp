@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/text_list.h"
+#include "data/shards/cache_precision.h"
 #include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
@@ -37,6 +38,8 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
   require_equal(file, "the VAE", manifest.settings.vae_sha256, shard.header.vae_sha256);
   require_equal(file, "the scaling factor", manifest.settings.vae_scaling_factor,
                 shard.header.vae_scaling_factor);
+  require_equal(file, "the type that the VAE computed in", word_of(manifest.settings.mixed_precision),
+                word_of(shard.header.mixed_precision));
   require_equal(file, "the mirrored half", manifest.settings.flip, shard.latents.size(0) == kPlanesFlip);
   for (const int64_t caption : shard.caption_index)
     if (caption < 0 || caption >= manifest.text.row_count)
@@ -56,6 +59,8 @@ TextContent load_text(const fs::path& cache_directory, const Manifest& manifest)
                 static_cast<int64_t>(text.caption.size()));
   require_equal(file, "the text encoder", manifest.settings.text_encoder_sha256, text.text_encoder_sha256);
   require_equal(file, "the tokenizer", manifest.settings.tokenizer_sha256, text.tokenizer_sha256);
+  require_equal(file, "the type that the text encoder computed in",
+                word_of(manifest.settings.mixed_precision), word_of(text.mixed_precision));
   return text;
 }
 

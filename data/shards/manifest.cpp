@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/json_text.h"
 #include "data/images/image_header.h"
+#include "data/shards/cache_precision.h"
 
 namespace sdlora::data {
 namespace {
@@ -68,6 +69,7 @@ Manifest manifest_from(const OrderedJson& json) {
   settings.vae_sha256 = json.at("vae_sha256").get<std::string>();
   settings.text_encoder_sha256 = json.at("text_encoder_sha256").get<std::string>();
   settings.tokenizer_sha256 = json.at("tokenizer_sha256").get<std::string>();
+  settings.mixed_precision = precision_in(json);
   for (const OrderedJson& file : json.at("shards")) manifest.shards.push_back(file_from(file, "samples"));
   manifest.text = file_from(json.at("text"), "captions");
   for (const OrderedJson& image : json.at("skipped"))
@@ -99,6 +101,7 @@ std::string to_json_text(const Manifest& manifest) {
                       {"vae_sha256", settings.vae_sha256},
                       {"text_encoder_sha256", settings.text_encoder_sha256},
                       {"tokenizer_sha256", settings.tokenizer_sha256}};
+  add_precision(json, settings.mixed_precision);
   json["shards"] = OrderedJson::array();
   for (const ManifestFile& shard : manifest.shards) json["shards"].push_back(to_json(shard, "samples"));
   json["text"] = to_json(manifest.text, "captions");

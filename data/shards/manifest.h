@@ -20,6 +20,7 @@ struct CacheSettings {
   std::string vae_sha256;
   std::string text_encoder_sha256;
   std::string tokenizer_sha256;
+  model::MixedPrecision mixed_precision = model::MixedPrecision::kNo;  // of VAE and text encoder
 
   bool operator==(const CacheSettings&) const = default;
 };

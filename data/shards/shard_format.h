@@ -7,11 +7,13 @@
 //     caption_index                      [N] i64, a row of text.h5
 //     source                             [N] string, path below the image folder
 //     source_sha256                      [N] string, of the image file's bytes
-//     attributes: format_version, image_size (i64), vae_scaling_factor (f64), vae_sha256, inputs_sha256 (string)
+//     attributes: format_version, image_size (i64), vae_scaling_factor (f64), vae_sha256, inputs_sha256
+//     (string); mixed_precision (string), where the VAE did not compute in fp32
 //   text.h5
 //     embedding  [M, 77, C] f32, row 0 of the empty caption
 //     caption    [M] string
-//     attributes: format_version (i64), text_encoder_sha256, tokenizer_sha256, inputs_sha256 (string)
+//     attributes: format_version (i64), text_encoder_sha256, tokenizer_sha256, inputs_sha256 (string);
+//     mixed_precision (string), where the text encoder did not compute in fp32
 //
 // Strings are UTF-8 of fixed length, padded with NUL; the length is that of the longest in the file. Latents
 // and embeddings are stored one chunk per row, the other columns as one chunk, everything with Fletcher32 and
@@ -25,6 +27,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "data/images/picture_size.h"
+#include "model/loading/mixed_precision.h"
 
 namespace sdlora::data {
 
@@ -51,6 +54,7 @@ struct ShardHeader {
   double vae_scaling_factor = 0;
   std::string vae_sha256;
   std::string inputs_sha256;  // of everything that the shard was made from (cache_plan.h)
+  model::MixedPrecision mixed_precision = model::MixedPrecision::kNo;  // of the VAE
 };
 
 struct ShardContent {
@@ -67,7 +71,8 @@ struct TextContent {
   std::string text_encoder_sha256;
   std::string tokenizer_sha256;
   std::string inputs_sha256;
-  at::Tensor embedding;  // [M, 77, C] f32
+  model::MixedPrecision mixed_precision = model::MixedPrecision::kNo;  // of the text encoder
+  at::Tensor embedding;                                                // [M, 77, C] f32
   std::vector<std::string> caption;
 };
 

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "data/shards/cache_precision.h"
+
 namespace sdlora::data {
 namespace {
 
@@ -33,6 +35,7 @@ TextContent text_without_embeddings(const Hdf5Columns& columns) {
       read_string_attribute(columns.file_id(), "text_encoder_sha256", columns.place());
   content.tokenizer_sha256 = read_string_attribute(columns.file_id(), "tokenizer_sha256", columns.place());
   content.inputs_sha256 = read_string_attribute(columns.file_id(), "inputs_sha256", columns.place());
+  content.mixed_precision = read_precision_attribute(columns.file_id(), columns.place());
   const int64_t row_count = columns.shape("embedding", kEmbeddingRank)[0];
   content.caption = columns.read_strings("caption");
   check_length(content.caption, row_count, columns.place().in("caption"));
@@ -51,6 +54,7 @@ ShardFile::ShardFile(const std::filesystem::path& file)
   header_.vae_scaling_factor = read_float_attribute(id, "vae_scaling_factor", columns_.place());
   header_.vae_sha256 = read_string_attribute(id, "vae_sha256", columns_.place());
   header_.inputs_sha256 = read_string_attribute(id, "inputs_sha256", columns_.place());
+  header_.mixed_precision = read_precision_attribute(id, columns_.place());
   check_shapes();
 }
 

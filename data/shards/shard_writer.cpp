@@ -9,7 +9,7 @@
 
 #include "common/atomic_file.h"
 #include "common/posix_file.h"
-#include "data/shards/hdf5_handles.h"
+#include "data/shards/cache_precision.h"
 #include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
@@ -115,6 +115,7 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
     write_float_attribute(id, "vae_scaling_factor", content.header.vae_scaling_factor, place);
     write_string_attribute(id, "vae_sha256", content.header.vae_sha256, place);
     write_string_attribute(id, "inputs_sha256", content.header.inputs_sha256, place);
+    write_precision_attribute(id, content.header.mixed_precision, place);
     for (int64_t plane = 0; plane < content.latents.size(0); ++plane)
       write_rows(id, latent_dataset_name(plane), content.latents[plane], place);
     write_integers(id, "caption_index", content.caption_index, place);
@@ -138,6 +139,7 @@ void write_text_file(const std::filesystem::path& file, const TextContent& conte
     write_string_attribute(id, "text_encoder_sha256", content.text_encoder_sha256, place);
     write_string_attribute(id, "tokenizer_sha256", content.tokenizer_sha256, place);
     write_string_attribute(id, "inputs_sha256", content.inputs_sha256, place);
+    write_precision_attribute(id, content.mixed_precision, place);
     write_rows(id, "embedding", content.embedding, place);
     write_strings(id, "caption", content.caption, place);
   };

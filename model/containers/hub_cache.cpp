@@ -11,6 +11,7 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/text_list.h"
+#include "common/trimmed.h"
 
 namespace sdlora::model {
 namespace {
@@ -78,11 +79,6 @@ std::string folder_name_of(const std::string& id) {
 
 bool is_commit(const std::string& text) {
   return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
-std::string trimmed(std::string text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.pop_back();
-  return text;
 }
 
 std::vector<std::string> snapshots_in(const fs::path& repository) {

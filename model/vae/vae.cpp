@@ -16,6 +16,7 @@ Vae::Vae(const VaeConfig& config, const WeightSource& weights)
 Posterior Vae::encode(const at::Tensor& pixels) const {
   at::Tensor moments = encoder_.forward(pixels);  // [B, 2·4, h, w]
   if (config_.has_quant_conv) moments = quant_conv_.forward(moments);
+  moments = moments.to(at::kFloat);
   const auto halves = moments.chunk(2, 1);
   // diffusers DiagonalGaussianDistribution: the log-variance is clamped to -30 … 20.
   return {.mean = halves[0].contiguous(), .std = at::exp(0.5 * at::clamp(halves[1], -30.0, 20.0))};

@@ -8,7 +8,7 @@
 
 namespace sdlora::model {
 
-// A diagonal Gaussian over latents, unscaled.
+// A diagonal Gaussian over latents, unscaled, in fp32 whatever the weights' type.
 struct Posterior {
   at::Tensor mean;  // [B, 4, h, w]
   at::Tensor std;   // [B, 4, h, w]

@@ -119,6 +119,7 @@ class EveryKindOfPicture(CacheCase):
                 self.assertIn(word, skipped[source])
                 self.assertIn(f"{source}: ", self.result.output)
         self.assertIn(f"{len(skipped)} files are not in the cache", self.result.output)
+        self.assertRegex(self.result.output, rf"cropped to {SIDE}²: \d+ % of the pictures' area is kept")
 
     def test_what_is_passed_over_and_what_is_misnamed_is_told(self):
         self.assertRegex(self.result.output, "1 passed over, not meant as pictures of the set:\n +no_extension: a picture without")

@@ -13,6 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::filesystem::path folder = fuzz::folder() / "images";
   fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"a.png"}, {}); });
   fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"b.png", "sub/c.png", "sub/d.png"}, {}); });
-  fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"a.png", "sub/c.png", "e.png"}, "one"); });
+  fuzz::expect_orderly([&] {
+    (void)data::find_captions(folder, {"a.png", "sub/c.png", "e.png"}, {.for_the_rest = "one"});
+  });
   return 0;
 }

@@ -2,6 +2,7 @@
 import torch
 
 PERMUTATION, POSTERIOR_NOISE, NOISE, TIMESTEP, LORA_INIT = range(5)
+CAPTION = 8
 
 
 def split_mix(state):

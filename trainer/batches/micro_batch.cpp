@@ -23,12 +23,15 @@ at::Tensor upload(const at::Tensor& values, at::Device device) {
 }  // namespace
 
 MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples,
-                                 const DrawSettings& draws, at::Device device)
+                                 DrawSettings draws, at::Device device, TextEmbeddings* embeddings)
     : dataset_(dataset),
       samples_(std::move(samples)),
       sample_order_(static_cast<int64_t>(samples_.size()), draws.run_seed),
-      draws_(draws),
-      device_(device) {}
+      draws_(std::move(draws)),
+      device_(device),
+      embeddings_(embeddings) {
+  TORCH_INTERNAL_ASSERT(embeddings_ != nullptr || !draws_.captions.make_new_texts());
+}
 
 MicroBatch MicroBatchMaker::make(int64_t steps_done, int64_t first_slot, int64_t count) {
   if (auto drawn = ahead_.extract({steps_done, first_slot, count})) return std::move(drawn.mapped());
@@ -39,13 +42,30 @@ void MicroBatchMaker::draw_ahead(int64_t steps_done, int64_t first_slot, int64_t
   ahead_.insert_or_assign({steps_done, first_slot, count}, draw(steps_done, first_slot, count));
 }
 
+DrawnText MicroBatchMaker::draw_text(int64_t steps_done, int64_t slot) {
+  const int64_t position = steps_done * draws_.batch_size + slot;
+  const int64_t index = samples_[static_cast<size_t>(sample_order_.sample_at(position))];
+  const std::string& caption = dataset_.caption_of(index);
+  if (draws_.captions.leave_captions_alone()) return {index, caption};
+  at::Generator generator = generator_for(seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done),
+                                                  static_cast<uint64_t>(slot), Stream::kCaption));
+  const data::CaptionMoment moment{.epoch = position / static_cast<int64_t>(samples_.size()) + 1,
+                                   .steps_done = steps_done,
+                                   .max_steps = draws_.max_steps};
+  return {index, data::draw_caption(caption, draws_.captions, moment, generator)};
+}
+
+at::Tensor MicroBatchMaker::embedding_of(const data::Sample& sample, const DrawnText& drawn) {
+  if (drawn.text == dataset_.caption_of(drawn.sample_index)) return sample.text_embedding;
+  return drawn.text.empty() ? dataset_.embedding_of_empty_text() : embeddings_->of(drawn.text);
+}
+
 MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t count) {
   MicroBatch batch;
   std::vector<at::Tensor> latents, noises, timesteps, text_embeddings;
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
-    const int64_t position = sample_order_.sample_at(steps_done * draws_.batch_size + slot);
-    const int64_t index = samples_[static_cast<size_t>(position)];
-    const data::Sample sample = dataset_.sample(index);
+    const DrawnText drawn = draw_text(steps_done, slot);
+    const data::Sample sample = dataset_.sample(drawn.sample_index);
     const auto generator = [&](Stream stream) {
       return generator_for(
           seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done), static_cast<uint64_t>(slot), stream));
@@ -53,13 +73,14 @@ MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t
     const auto shape = sample.latent_mean.sizes();
     const at::Tensor posterior_noise = at::randn(shape, generator(Stream::kPosteriorNoise), at::kFloat);
     batch.slots.push_back(slot);
-    batch.sample_indices.push_back(index);
+    batch.sample_indices.push_back(drawn.sample_index);
     batch.sources.push_back(sample.source);
+    batch.texts.push_back(drawn.text);
     latents.push_back((sample.latent_mean + sample.latent_std * posterior_noise) *
                       dataset_.vae_scaling_factor());
     noises.push_back(draw_noise(shape, draws_.noise_offset, generator(Stream::kNoise)));
     timesteps.push_back(at::randint(draws_.timestep_count, {1}, generator(Stream::kTimestep), at::kLong));
-    text_embeddings.push_back(sample.text_embedding);
+    text_embeddings.push_back(embedding_of(sample, drawn));
   }
   batch.latents = upload(at::stack(latents), device_);
   batch.noise = upload(at::stack(noises), device_);

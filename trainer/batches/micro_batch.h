@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "data/captions/caption_rules.h"
 #include "data/dataset.h"
 #include "trainer/batches/sample_order.h"
+#include "trainer/batches/text_embeddings.h"
 
 namespace sdlora::trainer {
 
@@ -15,6 +17,7 @@ struct MicroBatch {
   std::vector<int64_t> slots;           // [B] positions in the global batch
   std::vector<int64_t> sample_indices;  // [B] in the data set
   std::vector<std::string> sources;     // [B] names of the pictures
+  std::vector<std::string> texts;       // [B] what the embeddings are of
   at::Tensor latents;                   // [B, 4, h, w] f32: (mean + std · ε) × VAE scaling factor
   at::Tensor noise;                     // [B, 4, h, w] f32
   at::Tensor timesteps;                 // [B] i64
@@ -23,16 +26,25 @@ struct MicroBatch {
 
 struct DrawSettings {
   uint64_t run_seed;
-  int64_t batch_size;      // samples per optimiser step over all ranks
-  int64_t timestep_count;  // timesteps are uniform in 0 … timestep_count-1
-  double noise_offset;     // std of a constant that is added to each channel of the noise; 0: none
+  int64_t batch_size;                // samples per optimiser step over all ranks
+  int64_t timestep_count;            // timesteps are uniform in 0 … timestep_count-1
+  double noise_offset;               // std of a constant that is added to each channel of the noise; 0: none
+  data::CaptionRules captions = {};  // by which the texts are made
+  int64_t max_steps = 1;             // of the run, for these
+};
+
+// Which sample stands in a slot, and with which text.
+struct DrawnText {
+  int64_t sample_index;  // in the data set
+  std::string text;
 };
 
 class MicroBatchMaker {
  public:
-  // Trains on `samples`, indices in `dataset`.
-  MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples, const DrawSettings& draws,
-                  at::Device device);
+  // Trains on `samples`, indices in `dataset`. `embeddings` of new texts: needed where the captions
+  // make some, else null. It must outlive this.
+  MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples, DrawSettings draws,
+                  at::Device device, TextEmbeddings* embeddings = nullptr);
 
   // Slots first_slot … first_slot+count-1 of the global batch of the step after `steps_done` steps, on the
   // device.
@@ -41,7 +53,11 @@ class MicroBatchMaker {
   // The same, kept until make() asks for it, so that a GPU computes while the host draws for the next step.
   void draw_ahead(int64_t steps_done, int64_t first_slot, int64_t count);
 
+  // The text of one slot alone.
+  DrawnText draw_text(int64_t steps_done, int64_t slot);
+
  private:
+  at::Tensor embedding_of(const data::Sample& sample, const DrawnText& drawn);
   MicroBatch draw(int64_t steps_done, int64_t first_slot, int64_t count);
 
   const data::Dataset& dataset_;
@@ -49,6 +65,7 @@ class MicroBatchMaker {
   SampleOrder sample_order_;
   DrawSettings draws_;
   at::Device device_;
+  TextEmbeddings* embeddings_;
   std::map<std::array<int64_t, 3>, MicroBatch> ahead_;  // by steps done, first slot, count
 };
 

@@ -22,7 +22,7 @@ void write_sample_file(const std::filesystem::path& file, const MicroBatch& batc
                                  {"timestep", batch.timesteps[index]},
                                  {"encoder_hidden_states", batch.text_embeddings[index]},
                                  {"prediction", prediction[index].detach()}},
-                                {{"source", batch.sources[row]}});
+                                {{"source", batch.sources[row]}, {"text", batch.texts[row]}});
 }
 
 MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device) {
@@ -42,6 +42,7 @@ MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device
   return {.slots = {0},
           .sample_indices = {tensor("sample_index", 0, at::kLong).item<int64_t>()},
           .sources = {metadata["source"]},
+          .texts = {metadata["text"]},
           .latents = tensor("latents", 3, at::kFloat).unsqueeze(0).to(device),
           .noise = tensor("noise", 3, at::kFloat).unsqueeze(0).to(device),
           .timesteps = tensor("timestep", 0, at::kLong).unsqueeze(0).to(device),

@@ -1,7 +1,8 @@
 // One sample of a step as a file, for another framework or another time:
 //
 //   sample_index [] i64, latents [4, h, w] f32 (scaled, before noise), noise [4, h, w] f32, timestep [] i64,
-//   encoder_hidden_states [L, C] f32, prediction [4, h, w]; metadata: source, the picture's name
+//   encoder_hidden_states [L, C] f32, prediction [4, h, w]; metadata: source, the picture's name;
+//   text, that of the embedding
 #pragma once
 
 #include <filesystem>

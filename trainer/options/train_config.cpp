@@ -8,6 +8,7 @@ namespace {
 void declare_options(OptionSet& options, TrainConfig& config) {
   config.places.declare(options.group("Places"));
   config.batch.declare(options.group("Batch"));
+  config.captions.declare(options.group("Captions"));
   config.noise.declare(options.group("Noise"));
   declare_adapter(options.group("Adapter"), config.lora, config.init_adapter);
   config.optimizer.declare(options.group("Optimiser"));
@@ -30,6 +31,7 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   OptionSet options(app);
   declare_options(options, config);
   if (parse_command_line(app, argc, argv) == ParseResult::kLeave) return ParseResult::kLeave;
+  config.captions.check();
   config.validation.check();
   config.previews.check();
   config.settings = options.settings();

@@ -4,6 +4,7 @@
 
 #include "trainer/options/adapter_options.h"
 #include "trainer/options/batch_options.h"
+#include "trainer/options/caption_options.h"
 #include "trainer/options/checkpoint_options.h"
 #include "trainer/options/compute_options.h"
 #include "trainer/options/noise_options.h"
@@ -20,6 +21,7 @@ namespace sdlora::trainer {
 struct TrainConfig {
   PlaceOptions places;
   BatchOptions batch;
+  CaptionOptions captions;
   NoiseOptions noise;
   lora::LoraConfig lora;
   std::filesystem::path init_adapter;  // empty: training begins with the base model

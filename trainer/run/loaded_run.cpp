@@ -70,23 +70,38 @@ model::ComputeMode compute_mode_of(const TrainConfig& config, const data::Datase
   return mode;
 }
 
+// Computes as the cache's embeddings were computed.
+std::unique_ptr<TextEmbeddings> load_text_embeddings(const TrainConfig& config, const data::Dataset& dataset,
+                                                     const model::ModelSource& model, at::Device device) {
+  if (!config.captions.rules.make_new_texts()) return nullptr;
+  return std::make_unique<TextEmbeddings>(
+      data::CaptionEncoder(model, device, dtype_of(dataset.mixed_precision())));
+}
+
+void check_part(const model::ModelSource& model, model::ModelPart part, const std::string& cached_hash,
+                const std::filesystem::path& data_directory) {
+  if (!model.has(part)) return;
+  if (const std::string hash = model.hash_like(part, cached_hash); hash != cached_hash)
+    throw Error(ExitCode::kBadData, {.what = "the data set was cached with another " + name_of(part),
+                                     .expected = "SHA-256 " + hash + ", the model's",
+                                     .seen = "SHA-256 " + cached_hash + ", the data set's",
+                                     .where = data_directory.string(),
+                                     .advice = "give the --model (and --vae) that it was cached with, or "
+                                               "run cache_latents with these; a cache of before single "
+                                               "files knows only its directory"});
+}
+
 }  // namespace
 
 void check_data_was_cached_with(const model::ModelSource& model, const data::Dataset& dataset,
                                 const std::filesystem::path& data_directory) {
-  const auto compare = [&](model::ModelPart part, const std::string& cached_hash) {
-    if (!model.has(part)) return;
-    if (const std::string hash = model.hash_like(part, cached_hash); hash != cached_hash)
-      throw Error(ExitCode::kBadData, {.what = "the data set was cached with another " + name_of(part),
-                                       .expected = "SHA-256 " + hash + ", the model's",
-                                       .seen = "SHA-256 " + cached_hash + ", the data set's",
-                                       .where = data_directory.string(),
-                                       .advice = "give the --model (and --vae) that it was cached with, or "
-                                                 "run cache_latents with these; a cache of before single "
-                                                 "files knows only its directory"});
-  };
-  compare(model::ModelPart::kVae, dataset.vae_sha256());
-  compare(model::ModelPart::kTextEncoder, dataset.text_encoder_sha256());
+  check_part(model, model::ModelPart::kVae, dataset.vae_sha256(), data_directory);
+  check_part(model, model::ModelPart::kTextEncoder, dataset.text_encoder_sha256(), data_directory);
+}
+
+void check_tokenizer(const model::ModelSource& model, const data::Dataset& dataset,
+                     const std::filesystem::path& data_directory) {
+  check_part(model, model::ModelPart::kTokenizer, dataset.tokenizer_sha256(), data_directory);
 }
 
 LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, at::Device device)
@@ -106,12 +121,15 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
                 adapter.parameters()),
       loss_scaler(config.compute.mixed_precision == model::MixedPrecision::kFp16),
       reducer(make_reducer(config.compute.reduction, adapter.parameter_count(), device)),
+      text_embeddings(load_text_embeddings(config, dataset, model_source, device)),
       batches(dataset, split.training,
               {.run_seed = config.batch.seed,
                .batch_size = config.batch.size,
                .timestep_count = schedule.timestep_count(),
-               .noise_offset = config.noise.offset},
-              device),
+               .noise_offset = config.noise.offset,
+               .captions = config.captions.rules,
+               .max_steps = config.schedule.max_steps},
+              device, text_embeddings.get()),
       trace(config.watching.trace_directory),
       graph(config.compute.records_cuda_graph ? std::make_unique<MicroBatchGraph>(device) : nullptr) {
   check_data_fits_model(dataset, unet, config.places.data);

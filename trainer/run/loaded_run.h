@@ -36,6 +36,7 @@ struct LoadedRun {
 
   // Tools, without a memory that the next step depends on.
   std::unique_ptr<GradientReducer> reducer;
+  std::unique_ptr<TextEmbeddings> text_embeddings;  // where captions make new texts
   MicroBatchMaker batches;
   Trace trace;
   std::unique_ptr<MicroBatchGraph> graph;  // with --cuda-graph
@@ -50,5 +51,9 @@ struct LoadedRun {
 // both. Throws Error(kBadData) naming both hashes.
 void check_data_was_cached_with(const model::ModelSource& model, const data::Dataset& dataset,
                                 const std::filesystem::path& data_directory);
+
+// The same for its tokenizer, which matters where captions are encoded.
+void check_tokenizer(const model::ModelSource& model, const data::Dataset& dataset,
+                     const std::filesystem::path& data_directory);
 
 }  // namespace sdlora::trainer

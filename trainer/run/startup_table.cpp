@@ -46,10 +46,18 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
   const double data_bytes =
       static_cast<double>(loaded.dataset.sample_count()) *
       static_cast<double>(2 * sample.latent_mean.nbytes() + sample.text_embedding.nbytes());
+  const std::string text_encoder =
+      loaded.text_embeddings
+          ? fmt::format(", text encoder {:.0f} MiB and what it made at most {:.0f} MiB",
+                        mebibytes(4 * static_cast<double>(loaded.model_source.parameter_count_of(
+                                          model::ModelPart::kTextEncoder))),
+                        mebibytes(static_cast<double>(TextEmbeddings::kMostRemembered) *
+                                  static_cast<double>(sample.text_embedding.nbytes())))
+          : "";
   return fmt::format(
       "frozen UNet {:.0f} MiB{}{}\n"
       "adapter with gradients and moments {:.1f} MiB, weights with it {:.1f} MiB, exact sum {:.1f} MiB, data "
-      "at most {:.1f} MiB per rank\n"
+      "at most {:.1f} MiB per rank{}\n"
       "and the activations of one micro-batch",
       mebibytes(static_cast<double>(base_parameter_count) * weight_bytes),
       is_fp32_on_cpu ? " (mapped: shared by the ranks of a host)" : "",
@@ -58,7 +66,7 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
                         mebibytes(prepared_bytes))
           : "",
       mebibytes(4 * 4 * adapter_count), mebibytes(merged_bytes), mebibytes(2 * 8 * adapter_count),
-      mebibytes(data_bytes));
+      mebibytes(data_bytes), text_encoder);
 }
 
 std::string model_in_words(const TrainConfig& config, const LoadedRun& loaded, int64_t parameter_count) {
@@ -79,6 +87,12 @@ std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
     text += fmt::format("\nvalidation on {} samples at 4 timesteps each, every {} steps",
                         loaded.validation->sample_count(), config.validation.every);
   return text;
+}
+
+std::string captions_in_words(const data::CaptionRules& rules) {
+  if (rules.leave_captions_alone()) return "as they are cached";
+  return rules.make_new_texts() ? "made anew for each sample, and encoded by each rank"
+                                : "as they are cached, or empty";
 }
 
 std::string own_threads() {
@@ -123,6 +137,7 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
       {"noise",
        fmt::format("{} timesteps, {}", loaded.schedule.timestep_count(), loaded.schedule.describe())},
       {"data", data_in_words(config, loaded)},
+      {"captions", captions_in_words(config.captions.rules)},
       {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
       {"batch", batch_arithmetic(config, loaded, context)},
       {"optimiser", fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm {}",

@@ -78,6 +78,7 @@ MicroBatch Validation::draw(int64_t first_pair, int64_t pair_count) const {
     batch.slots.push_back(pair);
     batch.sample_indices.push_back(index);
     batch.sources.push_back(sample.source);
+    batch.texts.push_back(dataset_.caption_of(index));
     latents.push_back(sample.latent_mean * dataset_.vae_scaling_factor());
     noises.push_back(at::randn(sample.latent_mean.sizes(),
                                generator_of(index, quarter, Stream::kValidationNoise), at::kFloat));

@@ -28,7 +28,7 @@ TEST(CacheCommandLine, HasTheDefaultsOfTheContract) {
   EXPECT_EQ(command.options.model, "m");
   EXPECT_EQ(command.options.image_size, 512);
   EXPECT_EQ(command.options.shard_size, 256);
-  EXPECT_EQ(command.options.training_caption, std::nullopt);
+  EXPECT_EQ(command.options.captions.for_the_rest, std::nullopt);
   EXPECT_FALSE(command.options.flip);
   EXPECT_FALSE(command.options.may_replace);
   EXPECT_FALSE(command.options.is_strict);
@@ -36,7 +36,7 @@ TEST(CacheCommandLine, HasTheDefaultsOfTheContract) {
 }
 
 TEST(CacheCommandLine, AnEmptyCaptionIsACaption) {
-  EXPECT_EQ(parsed({"--training-caption", ""}).options.training_caption, "");
+  EXPECT_EQ(parsed({"--training-caption", ""}).options.captions.for_the_rest, "");
 }
 
 TEST(CacheCommandLine, CareIsAskedForByName) {

@@ -35,7 +35,7 @@ class CacheLatents : public testing::Test {
             .images = folder_ / "images",
             .output = folder_ / output,
             .image_size = 32,
-            .training_caption = "a picture",
+            .captions = {.for_the_rest = "a picture"},
             .encoder_threads = 2,
             .save_interval_seconds = 0};
   }
@@ -104,6 +104,32 @@ TEST_F(CacheLatents, WhatItWritesIsADataset) {
   EXPECT_EQ(dataset.picture_count(), 40);
   EXPECT_EQ(dataset.sample(39).source, "139.png");
   EXPECT_EQ(dataset.sample(0).latent_mean.sizes(), (at::IntArrayRef{4, 4, 4}));
+}
+
+TEST_F(CacheLatents, InBf16IsCloseToFp32AndAnotherCache) {
+  run(options("exact"));
+  CacheOptions in_bf16 = options("cache");
+  in_bf16.mixed_precision = model::MixedPrecision::kBf16;
+  EXPECT_ANY_THROW(run(in_bf16, die_after(39)));
+  EXPECT_LT(run(in_bf16).pictures_encoded, 40);
+  const Dataset exact(folder_ / "exact"), rounded(folder_ / "cache");
+  const auto error = [](const at::Tensor& value, const at::Tensor& reference) {
+    return ((value - reference).norm() / reference.norm()).item<double>();
+  };
+  for (const int64_t picture : {0, 39}) {
+    const Sample sample = rounded.sample(picture), reference = exact.sample(picture);
+    EXPECT_THAT(error(sample.latent_mean, reference.latent_mean),
+                testing::AllOf(testing::Gt(0), testing::Lt(3e-2)));
+    EXPECT_LT(error(sample.latent_std, reference.latent_std), 3e-2);
+    EXPECT_THAT(error(sample.text_embedding, reference.text_embedding),
+                testing::AllOf(testing::Gt(0), testing::Lt(3e-2)));
+  }
+
+  EXPECT_EQ(exit_code_of([&] { run(options("cache")); }), ExitCode::kMismatch);
+  CacheOptions again = options("cache");
+  again.may_replace = true;
+  EXPECT_EQ(run(again).pictures_encoded, 40);
+  EXPECT_EQ(manifest_hash(again), manifest_hash(options("exact")));
 }
 
 TEST_F(CacheLatents, AnImageThatChangesMeanwhileIsAnErrorThatNamesIt) {

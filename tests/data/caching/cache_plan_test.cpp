@@ -39,11 +39,12 @@ TEST(CachePlan, FillsShardsInOrderTheLastWithTheRest) {
 
 TEST(CachePlan, AShardsHashChangesWithEverythingThatItsBytesDependOn) {
   const std::vector<std::string> reference = shard_hashes(example_plan());
-  std::vector<CacheSettings> others(4, example_settings());
+  std::vector<CacheSettings> others(5, example_settings());
   others[0].picture_size = square(128);
   others[1].flip = true;
   others[2].vae_scaling_factor = 0.5;
   others[3].vae_sha256 = std::string(64, 'e');
+  others[4].mixed_precision = model::MixedPrecision::kBf16;
   for (const CacheSettings& settings : others)
     EXPECT_NE(shard_hashes(example_plan(settings))[0], reference[0]);
 
@@ -67,6 +68,9 @@ TEST(CachePlan, AShardDoesNotDependOnTheTextNorTheTextOnThePictures) {
   EXPECT_NE(example_plan(other_text).text_inputs_sha256, reference.text_inputs_sha256);
   other_text = example_settings();
   other_text.tokenizer_sha256 = std::string(64, 'e');
+  EXPECT_NE(example_plan(other_text).text_inputs_sha256, reference.text_inputs_sha256);
+  other_text = example_settings();
+  other_text.mixed_precision = model::MixedPrecision::kBf16;
   EXPECT_NE(example_plan(other_text).text_inputs_sha256, reference.text_inputs_sha256);
   CacheSettings other_picture = example_settings();
   other_picture.vae_sha256 = std::string(64, 'e');

@@ -41,6 +41,15 @@ TEST(EmbeddingTable, TakesNothingOfAnotherTextEncoder) {
   EXPECT_THAT(table.missing(), ElementsAre(0, 1));
 }
 
+TEST(EmbeddingTable, TakesNothingOfAnotherPrecision) {
+  TextContent old = example_text(3);
+  old.mixed_precision = model::MixedPrecision::kBf16;
+  const CachePlan plan = plan_with({"", "new"});
+  EmbeddingTable table(plan);
+  table.take_from(old);
+  EXPECT_THAT(table.missing(), ElementsAre(0, 1));
+}
+
 TEST(EmbeddingTable, IsNoTextFileBeforeTheEmptyCaptionIsKnown) {
   const CachePlan plan = plan_with({"", "new"});
   EmbeddingTable table(plan);

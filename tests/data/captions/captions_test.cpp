@@ -19,7 +19,8 @@ class Captions : public testing::Test {
 
   std::vector<std::string> captions_of(const std::vector<std::string>& sources,
                                        const std::optional<std::string>& rest = std::nullopt) {
-    const CaptionTable table = find_captions(folder_.path(), sources, rest);
+    places_.for_the_rest = rest;
+    const CaptionTable table = find_captions(folder_.path(), sources, places_);
     std::vector<std::string> captions;
     for (const int64_t index : table.index_of_image)
       captions.push_back(table.captions[static_cast<size_t>(index)]);
@@ -27,11 +28,11 @@ class Captions : public testing::Test {
   }
 
   std::string refusal(const std::vector<std::string>& sources) {
-    return message_of_error(ExitCode::kBadData,
-                            [&] { find_captions(folder_.path(), sources, std::nullopt); });
+    return message_of_error(ExitCode::kBadData, [&] { find_captions(folder_.path(), sources, places_); });
   }
 
   const TemporaryFolder folder_;
+  CaptionPlaces places_;
 };
 
 TEST_F(Captions, ATextFileGoesBeforeMetadataAndThatBeforeTheCommonCaption) {
@@ -42,11 +43,33 @@ TEST_F(Captions, ATextFileGoesBeforeMetadataAndThatBeforeTheCommonCaption) {
               ElementsAre("from the text file", "from metadata b", "common"));
 }
 
+TEST_F(Captions, AreInTheFirstFileOfTheExtensionsThatIsThere) {
+  write("a.txt", "text");
+  write("a.caption", "caption");
+  write("b.caption", "caption of b");
+  write("c.tags", "tags");
+  EXPECT_THAT(captions_of({"a.png", "b.png", "c.png"}, "common"),
+              ElementsAre("text", "caption of b", "common"));
+  places_.extensions = "tags, .caption";
+  EXPECT_THAT(captions_of({"a.png", "b.png", "c.png"}, "common"),
+              ElementsAre("caption", "caption of b", "tags"));
+  places_.extensions = " ,";
+  EXPECT_THAT(message_of_error(ExitCode::kUsage, [&] { captions_of({"a.png"}); }),
+              HasSubstr("--caption-extension"));
+}
+
+TEST_F(Captions, AreTheColumnThatIsAskedFor) {
+  write("metadata.jsonl", R"({"file_name": "a.png", "text": "a text", "blip": "a description"})");
+  places_.column = "blip";
+  EXPECT_THAT(captions_of({"a.png"}), ElementsAre("a description"));
+  places_.column = "tags";
+  EXPECT_THAT(refusal({"a.png"}), HasSubstr("no text \"tags\""));
+}
+
 TEST_F(Captions, AreListedOnceInOrderOfUseBehindTheEmptyOne) {
   for (const auto& [name, text] : {std::pair{"a", "second"}, {"b", "first"}, {"c", "second"}, {"d", ""}})
     write(std::string(name) + ".txt", text);
-  const CaptionTable table =
-      find_captions(folder_.path(), {"a.png", "b.png", "c.png", "d.png"}, std::nullopt);
+  const CaptionTable table = find_captions(folder_.path(), {"a.png", "b.png", "c.png", "d.png"}, {});
   EXPECT_THAT(table.captions, ElementsAre("", "second", "first"));
   EXPECT_THAT(table.index_of_image, ElementsAre(1, 2, 1, 0));
 }

@@ -57,6 +57,19 @@ TEST_F(ManifestText, EveryMemberOfAnotherTypeIsRefused) {
   }
 }
 
+TEST_F(ManifestText, NamesTheTypeThatModelsComputedInWhereItWasNotFp32) {
+  EXPECT_FALSE(json_.contains("mixed_precision"));
+  json_["mixed_precision"] = "bf16";
+  write_bytes(folder_ / kManifestName, json_.dump());
+  const Manifest read = read_manifest(folder_.path());
+  EXPECT_EQ(read.settings.mixed_precision, model::MixedPrecision::kBf16);
+  EXPECT_EQ(Json::parse(to_json_text(read)), json_);
+  for (const Json& other : {Json("fp8"), Json(16), Json(nullptr)}) {
+    json_["mixed_precision"] = other;
+    EXPECT_THAT(refusal_of_manifest(json_.dump()), HasSubstr(other.is_string() ? "fp8" : "string"));
+  }
+}
+
 TEST_F(ManifestText, CutOffAnywhereItIsRefused) {
   const std::string text = to_json_text(manifest_);
   for (size_t bytes = 0; bytes + 2 < text.size(); ++bytes) refusal_of_manifest(text.substr(0, bytes));

@@ -45,6 +45,20 @@ TEST(ShardFile, ReadsWhatWasWritten) {
   }
 }
 
+TEST(ShardFile, NamesTheTypeThatModelsComputedIn) {
+  const TemporaryFolder folder;
+  for (const auto precision : {model::MixedPrecision::kNo, model::MixedPrecision::kBf16}) {
+    ShardContent shard = example_shard(0, 3);
+    shard.header.mixed_precision = precision;
+    write_shard(folder / "shard.h5", shard);
+    EXPECT_EQ(read_shard(folder / "shard.h5").header.mixed_precision, precision);
+    TextContent text = example_text(3);
+    text.mixed_precision = precision;
+    write_text_file(folder / "text.h5", text);
+    EXPECT_EQ(read_text_file(folder / "text.h5").mixed_precision, precision);
+  }
+}
+
 TEST(ShardFile, EqualContentGivesEqualBytesWheneverItIsWritten) {
   const TemporaryFolder folder;
   write_shard(folder / "one.h5", example_shard(0, 3));

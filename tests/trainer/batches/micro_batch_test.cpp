@@ -1,5 +1,8 @@
 #include "trainer/batches/micro_batch.h"
 
+#include <cstdlib>
+#include <set>
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
@@ -39,6 +42,50 @@ TEST_F(MicroBatches, HoldTheSameSamplesAndNoiseHoweverTheBatchIsCut) {
   EXPECT_TRUE(at::equal(rest.latents, whole.latents.narrow(0, 2, 2)));
   EXPECT_TRUE(at::equal(rest.noise, whole.noise.narrow(0, 2, 2)));
   EXPECT_TRUE(at::equal(rest.timesteps, whole.timesteps.narrow(0, 2, 2)));
+}
+
+TEST_F(MicroBatches, MakeATextByTheAddressOfItsSlotAlone) {
+  const data::Dataset dataset(folder_.path());
+  TextEmbeddings embeddings({model::ModelSource(std::getenv("SDLORA_TINY_MODEL")), at::kCPU, at::kFloat});
+  DrawSettings draws = draws_;
+  draws.captions = {.prefix = "a", .suffix = ", b, c, d", .keep_tokens = 1, .shuffle = true};
+  MicroBatchMaker maker(dataset, {0, 1, 2, 3, 4}, draws, at::kCPU, &embeddings);
+  const MicroBatch whole = maker.make(3, 0, 4), part = maker.make(3, 2, 2);
+  std::set<std::string> different(whole.texts.begin(), whole.texts.end());
+  EXPECT_GT(different.size(), 2U);
+  for (size_t row : {0U, 1U}) {
+    EXPECT_EQ(part.texts[row], whole.texts[row + 2]);
+    EXPECT_EQ(maker.draw_text(3, static_cast<int64_t>(row) + 2).text, part.texts[row]);
+    EXPECT_TRUE(at::equal(part.text_embeddings[static_cast<int64_t>(row)], embeddings.of(part.texts[row])));
+  }
+  EXPECT_NE(maker.make(4, 0, 4).texts, whole.texts);
+
+  // Latents, noise and timesteps are those of the run whose captions are left alone.
+  const MicroBatch plain = MicroBatchMaker(dataset, {0, 1, 2, 3, 4}, draws_, at::kCPU).make(3, 0, 4);
+  EXPECT_TRUE(at::equal(plain.latents, whole.latents));
+  EXPECT_TRUE(at::equal(plain.noise, whole.noise));
+  EXPECT_TRUE(at::equal(plain.timesteps, whole.timesteps));
+  for (size_t row = 0; row < 4; ++row)
+    EXPECT_EQ(plain.texts[row], dataset.caption_of(plain.sample_indices[row]));
+}
+
+TEST_F(MicroBatches, TakeEmptyTextsFromTheCache) {
+  const data::Dataset dataset(folder_.path());
+  DrawSettings draws = draws_;
+  draws.captions = {.dropout = 0.5};
+  MicroBatchMaker maker(dataset, {1, 2, 4}, draws, at::kCPU);
+  int empty_count = 0;
+  for (int64_t step = 0; step < 20; ++step) {
+    const MicroBatch batch = maker.make(step, 0, 4);
+    for (int64_t row = 0; row < 4; ++row) {
+      const int64_t sample = batch.sample_indices[static_cast<size_t>(row)];
+      const bool is_empty = batch.texts[static_cast<size_t>(row)].empty();
+      empty_count += is_empty ? 1 : 0;
+      EXPECT_TRUE(at::equal(batch.text_embeddings[row], is_empty ? dataset.embedding_of_empty_text()
+                                                                 : dataset.sample(sample).text_embedding));
+    }
+  }
+  EXPECT_NEAR(empty_count, 40, 18);  // four deviations
 }
 
 TEST_F(MicroBatches, AreTheSameWhenTheyWereDrawnAhead) {

@@ -46,18 +46,45 @@ using Names = std::vector<std::string>;
 // To change an option's scope is a decision about what checkpoints and ranks are compared by, so it is made
 // here, too.
 TEST(TrainConfig, ResultOptionsDecideTheBytes) {
-  EXPECT_EQ(
-      names_of(Scope::kResult),
-      (Names{"batch-size",      "micro-batch-size", "seed",       "prediction-type", "zero-terminal-snr",
-             "noise-offset",    "lora-rank",        "lora-alpha", "lora-targets",    "learning-rate",
-             "max-grad-norm",   "weight-decay",     "adam-beta1", "adam-beta2",      "adam-eps",
-             "lr-schedule",     "warmup-steps",     "max-steps",  "mixed-precision", "reduction",
-             "validation-split"}));
+  EXPECT_EQ(names_of(Scope::kResult), (Names{"batch-size",
+                                             "micro-batch-size",
+                                             "seed",
+                                             "caption-prefix",
+                                             "caption-suffix",
+                                             "caption-dropout",
+                                             "caption-dropout-every-epochs",
+                                             "caption-wildcards",
+                                             "caption-separator",
+                                             "caption-shuffle",
+                                             "caption-keep-tokens",
+                                             "caption-keep-tokens-separator",
+                                             "caption-secondary-separator",
+                                             "caption-tag-dropout",
+                                             "token-warmup-steps",
+                                             "token-warmup-min",
+                                             "prediction-type",
+                                             "zero-terminal-snr",
+                                             "noise-offset",
+                                             "lora-rank",
+                                             "lora-alpha",
+                                             "lora-targets",
+                                             "learning-rate",
+                                             "max-grad-norm",
+                                             "weight-decay",
+                                             "adam-beta1",
+                                             "adam-beta2",
+                                             "adam-eps",
+                                             "lr-schedule",
+                                             "warmup-steps",
+                                             "max-steps",
+                                             "mixed-precision",
+                                             "reduction",
+                                             "validation-split"}));
 }
 
 TEST(TrainConfig, RunOptionsAreAlikeOnAllRanks) {
   EXPECT_EQ(names_of(Scope::kRun),
-            (Names{"comm", "deterministic", "cuda-graph", "allow-gpu-sharing", "cpu-kernels",
+            (Names{"show-captions", "comm", "deterministic", "cuda-graph", "allow-gpu-sharing", "cpu-kernels",
                    "checkpoint-every", "keep-checkpoints", "validation-every", "preview-every",
                    "preview-steps", "preview-guidance-scale", "preview-seed", "preview-size", "log-format",
                    "tensorboard", "max-nonfinite-steps", "replay", "dry-run"}));

@@ -22,6 +22,7 @@ MicroBatch batch_of_two() {
   return {.slots = {6, 7},
           .sample_indices = {40, 41},
           .sources = {"good.png", "bad.png"},
+          .texts = {"a good one", "a bad one"},
           .latents = at::ones({2, 4, 3, 3}),
           .noise = at::full({2, 4, 3, 3}, 2.0),
           .timesteps = at::tensor({10, 20}, at::kLong),

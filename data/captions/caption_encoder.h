@@ -4,16 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "data/caching/cache_options.h"
-#include "model/clip/clip_text_encoder.h"
-#include "model/clip/clip_tokenizer.h"
+#include "model/model_source.h"
 
 namespace sdlora::data {
 
 class CaptionEncoder {
  public:
-  // Loads the weights.
-  explicit CaptionEncoder(const CacheOptions& options);
+  // Loads the weights; computes in `dtype`.
+  CaptionEncoder(const model::ModelSource& model, at::Device device, at::ScalarType dtype);
 
   // [L, C]
   std::vector<int64_t> shape() const { return {tokenizer_.max_length(), encoder_.config().hidden_size}; }
