@@ -11,6 +11,7 @@
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/shown_text.h"
 #include "model/model_source.h"
 #include "trainer/batches/sample_file.h"
 #include "trainer/run/loaded_run.h"
@@ -19,6 +20,8 @@
 
 namespace sdlora::trainer {
 namespace {
+
+constexpr size_t kShownTextBytes = 300;
 
 struct Computed {
   double loss;
@@ -118,10 +121,11 @@ void replay(const TrainConfig& config, const comm::Communicator& world, at::Devi
     watchdog.progress(comm::Section::kStep, fmt::format("sample of slot {}", sample.slot));
     const Computed computed = replayer.compute(sample);
     const std::string loss = loss_text(computed.loss);
-    log::info(fmt::format("slot {:4}  sample {:6}  {}: loss {} (recorded {}), gradient norm {}: {}",
-                          sample.slot, sample.sample_index, sample.source, loss, sample.loss,
-                          loss_text(computed.gradient_norm),
-                          computed.is_usable ? "usable" : "not finite or too large to be summed"));
+    log::info(fmt::format(
+        "slot {:4}  sample {:6}  {}: loss {} (recorded {}), gradient norm {}: {}; text \"{}\"", sample.slot,
+        sample.sample_index, sample.source, loss, sample.loss, loss_text(computed.gradient_norm),
+        computed.is_usable ? "usable" : "not finite or too large to be summed",
+        shown_line(sample.text, kShownTextBytes)));
     if (!computed.is_usable) unexplained.erase(sample.micro_batch);
     if (kind_of(loss) != kind_of(sample.loss))
       differences.push_back(fmt::format("slot {}: loss {}, recorded {}", sample.slot, loss, sample.loss));

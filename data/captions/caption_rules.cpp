@@ -48,8 +48,8 @@ Strings lines_of(const std::string& caption) {
 // {a|b} becomes a or b; {{ and }} become single braces. Braces within braces are not taken apart, and {}
 // stays.
 std::string choose_wildcards(const std::string& text, at::Generator& generator) {
-  const std::string kOpening = "\xFE", kClosing = "\xFF";  // bytes that UTF-8 does not have
-  std::string rest = replaced(replaced(text, "{{", kOpening), "}}", kClosing), chosen;
+  const std::string opening = "\xFE", closing = "\xFF";  // bytes that UTF-8 does not have
+  std::string rest = replaced(replaced(text, "{{", opening), "}}", closing), chosen;
   for (size_t begin = 0; begin < rest.size();) {
     const size_t open = rest.find('{', begin);
     const size_t close = open == std::string::npos ? open : rest.find('}', open);
@@ -66,7 +66,7 @@ std::string choose_wildcards(const std::string& text, at::Generator& generator) 
     }
     begin = close + 1;
   }
-  return replaced(replaced(chosen, kOpening, "{"), kClosing, "}");
+  return replaced(replaced(chosen, opening, "{"), closing, "}");
 }
 
 // A caption's tags: those that stay in front, those that may move or go, those that stay behind.

@@ -86,6 +86,7 @@ class APoisonedSample(NonfiniteTest):
             self.assertEqual(record["step"], POISONED_STEP)
             [sample] = record["samples"]
             self.assertEqual((sample["slot"], sample["rank"], sample["source"], sample["loss"]), (slot, rank, self.pictures[rank], "nan"))
+            self.assertTrue(sample["text"])
             inputs = load_file(self.record_of(rank) / f"step-{POISONED_STEP:06}.sample-{slot:06}.safetensors")
             self.assertEqual(set(inputs), {"sample_index", "latents", "noise", "timestep", "encoder_hidden_states", "prediction"})
             self.assertFalse(inputs["latents"].isfinite().all())

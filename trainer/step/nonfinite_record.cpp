@@ -26,6 +26,7 @@ Json to_json(const NonfiniteSample& sample) {
           {"rank", sample.rank},
           {"sample_index", sample.sample_index},
           {"source", sample.source},
+          {"text", sample.text},
           {"micro_batch", sample.micro_batch},
           {"loss", sample.loss},
           {"gradients_are_finite", sample.has_finite_gradients}};
@@ -36,6 +37,7 @@ NonfiniteSample sample_from(const Json& json) {
           .rank = json.at("rank").get<int>(),
           .sample_index = json.at("sample_index").get<int64_t>(),
           .source = json.at("source").get<std::string>(),
+          .text = json.value("text", std::string()),  // not in older ones
           .micro_batch = json.at("micro_batch").get<int64_t>(),
           .loss = json.at("loss").get<std::string>(),
           .has_finite_gradients = json.at("gradients_are_finite").get<bool>()};
@@ -107,6 +109,7 @@ std::string write_samples(const std::filesystem::path& directory, int64_t step, 
                         .rank = rank,
                         .sample_index = batch.sample_indices[row],
                         .source = batch.sources[row],
+                        .text = batch.texts[row],
                         .micro_batch = batch.slots.front(),
                         .loss = loss_text(loss),
                         .has_finite_gradients = micro_batch.has_finite_gradients})

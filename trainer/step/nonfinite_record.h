@@ -61,6 +61,7 @@ struct NonfiniteSample {
   int rank;      // that computed it
   int64_t sample_index;
   std::string source;         // the picture's name
+  std::string text;           // that it was trained with
   int64_t micro_batch;        // its first slot
   std::string loss;           // "nan", "inf" or a number: JSON has no NaN
   bool has_finite_gradients;  // its micro-batch

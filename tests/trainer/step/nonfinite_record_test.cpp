@@ -82,6 +82,7 @@ TEST(SampleFile, GivesBackWhatItHolds) {
   const MicroBatch back = read_sample_file(file, at::kCPU);
   std::filesystem::remove(file);
   EXPECT_THAT(back.sources, ElementsAre("bad.png"));
+  EXPECT_THAT(back.texts, ElementsAre("a bad one"));
   EXPECT_THAT(back.sample_indices, ElementsAre(41));
   EXPECT_TRUE(back.latents.equal(batch.latents.narrow(0, 1, 1)));
   EXPECT_TRUE(back.noise.equal(batch.noise.narrow(0, 1, 1)));
