@@ -58,7 +58,7 @@ std::string text_of(std::string_view type, std::string_view data, std::string_vi
   return is_compressed ? inflated(data) : std::string(data);
 }
 
-int value_of(char digit) {
+int hexadecimal_value(char digit) {
   if (digit >= '0' && digit <= '9') return digit - '0';
   if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
   if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
@@ -72,7 +72,7 @@ std::string raw_profile(std::string_view text) {
   std::string bytes;
   int high = -1;
   for (const char letter : text) {
-    const int value = value_of(letter);
+    const int value = hexadecimal_value(letter);
     if (value < 0) continue;
     if (high >= 0) bytes += static_cast<char>(high << 4 | value);
     high = high >= 0 ? -1 : value;

@@ -6,7 +6,7 @@ model::MixedPrecision read_precision_attribute(hid_t file, const Hdf5Place& plac
   if (place.in(kPrecisionName).check(H5Aexists(file, kPrecisionName), "look for an attribute") == 0)
     return model::MixedPrecision::kNo;
   const std::string word = read_string_attribute(file, kPrecisionName, place);
-  const auto precision = value_of(word, cache_precision_words());
+  const auto precision = sdlora::value_of(word, cache_precision_words());
   if (!precision || *precision == model::MixedPrecision::kNo)
     place.in(kPrecisionName).fail("bf16, or no such attribute", word);
   return *precision;

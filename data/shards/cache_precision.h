@@ -28,7 +28,7 @@ template <typename Json>
 model::MixedPrecision precision_in(const Json& json) {
   if (!json.contains(kPrecisionName)) return model::MixedPrecision::kNo;
   const auto word = json.at(kPrecisionName).template get<std::string>();
-  const auto precision = value_of(word, cache_precision_words());
+  const auto precision = sdlora::value_of(word, cache_precision_words());
   if (precision && *precision != model::MixedPrecision::kNo) return *precision;
   throw Json::other_error::create(501, "an unknown mixed_precision: " + word, &json);
 }
