@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <nlohmann/json.hpp>
+
 namespace sdlora {
 
 size_t utf8_character_bytes(std::string_view text) {
@@ -18,6 +20,11 @@ size_t utf8_character_bytes(std::string_view text) {
   for (size_t at = 2; at < bytes; ++at)
     if ((byte(at) & 0xC0) != 0x80) return 0;
   return bytes;
+}
+
+std::string valid_utf8(const std::string& text) {
+  using Json = nlohmann::json;
+  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
 }
 
 }  // namespace sdlora

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/recycled_memory.h"
 #include "common/shown_text.h"
+#include "data/captions/captions.h"
 #include "data/captions/long_captions.h"
 #include "lora/adapter_file.h"
 #include "lora/adapter_fit.h"
@@ -31,8 +32,6 @@ namespace sdlora::trainer {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr size_t kMostShownBytes = 16 << 10;  // as long as a caption may be
 
 bool wants_nccl(const TrainConfig& config, const comm::Communicator& world, at::Device device) {
   if (config.compute.comm == Carrier::kNccl && !device.is_cuda())
@@ -234,7 +233,7 @@ void Trainer::show_captions(int64_t count) {
     const std::string lost = data::words_lost(tokenizer, drawn.text);
     std::cout << fmt::format("step {}, {}: \"{}\"{}\n", steps_done + 1,
                              loaded_->dataset.sample(drawn.sample_index).source,
-                             shown_line(drawn.text, kMostShownBytes),
+                             shown_line(drawn.text, data::kLongestCaptionBytes),
                              lost.empty() ? "" : fmt::format(", cut before \"{}\"", lost));
   }
 }

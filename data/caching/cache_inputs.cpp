@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/text_list.h"
+#include "common/utf8.h"
 #include "data/caching/crop_summary.h"
 #include "data/caching/picture_scan.h"
 #include "data/caching/stop_request.h"

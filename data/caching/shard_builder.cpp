@@ -11,6 +11,7 @@
 #include "comm/fail_together.h"
 #include "common/cpu_cores.h"
 #include "common/error.h"
+#include "common/utf8.h"
 #include "data/caching/picture_view.h"
 #include "data/caching/stop_request.h"
 #include "data/images/image_file.h"

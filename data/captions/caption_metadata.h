@@ -11,7 +11,7 @@ namespace sdlora::data {
 class CaptionMetadata {
  public:
   // Texts are members of the name `column`.
-  explicit CaptionMetadata(std::filesystem::path root, std::string column = "text")
+  explicit CaptionMetadata(std::filesystem::path root, std::string column)
       : root_(std::move(root)), column_(std::move(column)) {}
 
   // The text of the nearest metadata.jsonl that has one for `source` (a path below the root), from the

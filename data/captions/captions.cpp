@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/text_list.h"
 #include "common/trimmed.h"
+#include "common/utf8.h"
 #include "data/captions/caption_metadata.h"
 #include "data/images/image_folder.h"
 
@@ -17,8 +18,6 @@ namespace sdlora::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr size_t kLongestCaptionBytes = 16 << 10;
 
 std::string without_byte_order_mark(const std::string& text) {
   return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);

@@ -1,6 +1,7 @@
 // The caption of every image: a text file beside it, else metadata.jsonl, else one for all.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -9,6 +10,8 @@
 #include <vector>
 
 namespace sdlora::data {
+
+inline constexpr size_t kLongestCaptionBytes = 16 << 10;
 
 // Captions, each once. Row 0 is the empty one; the others follow in the order in which the images first use
 // them.

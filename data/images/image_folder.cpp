@@ -6,10 +6,10 @@
 #include <set>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "common/error.h"
 #include "common/text_list.h"
+#include "common/utf8.h"
 #include "data/images/image_kind.h"
 #include "monitoring/records/run_files.h"
 
@@ -159,11 +159,6 @@ std::string indented_list_of(const std::vector<SkippedImage>& images, size_t mos
   entries.reserve(images.size());
   for (const SkippedImage& image : images) entries.push_back(image.source + ": " + image.reason);
   return indented_list(entries, most_named);
-}
-
-std::string valid_utf8(const std::string& text) {
-  using Json = nlohmann::json;
-  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
 }
 
 }  // namespace sdlora::data

@@ -37,7 +37,4 @@ FoundImages find_images(const std::filesystem::path& folder,
 // "source: reason" of each, one per line, (common/text_list.h).
 std::string indented_list_of(const std::vector<SkippedImage>& images, size_t most_named = 20);
 
-// `text` with what is not UTF-8 replaced by U+FFFD.
-std::string valid_utf8(const std::string& text);
-
 }  // namespace sdlora::data

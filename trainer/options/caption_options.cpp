@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/error.h"
-#include "data/images/image_folder.h"
+#include "common/utf8.h"
 
 namespace sdlora::trainer {
 
@@ -57,9 +57,9 @@ void CaptionOptions::declare(OptionGroup group) {
 void CaptionOptions::check() const {
   for (const std::string* text : {&rules.prefix, &rules.suffix, &rules.separator,
                                   &rules.keep_tokens_separator, &rules.secondary_separator})
-    if (data::valid_utf8(*text) != *text)
+    if (valid_utf8(*text) != *text)
       throw Error(ExitCode::kUsage, {.what = "a text of the options --caption-... is not UTF-8",
-                                     .seen = fmt::format("\"{}\"", data::valid_utf8(*text)),
+                                     .seen = fmt::format("\"{}\"", valid_utf8(*text)),
                                      .advice = "give it in a UTF-8 terminal or file"});
   if (!rules.separator.empty()) return;
   throw Error(ExitCode::kUsage, {.what = "--caption-separator is empty",

@@ -48,11 +48,13 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
       static_cast<double>(2 * sample.latent_mean.nbytes() + sample.text_embedding.nbytes());
   const std::string text_encoder =
       loaded.text_embeddings
-          ? fmt::format(", text encoder {:.0f} MiB and what it made at most {:.0f} MiB",
-                        mebibytes(4 * static_cast<double>(loaded.model_source.parameter_count_of(
-                                          model::ModelPart::kTextEncoder))),
-                        mebibytes(static_cast<double>(TextEmbeddings::kMostRemembered) *
-                                  static_cast<double>(sample.text_embedding.nbytes())))
+          ? fmt::format(
+                ", text encoder {:.0f} MiB and what it made at most {:.0f} MiB",
+                mebibytes(static_cast<double>(c10::elementSize(dtype_of(loaded.dataset.mixed_precision()))) *
+                          static_cast<double>(
+                              loaded.model_source.parameter_count_of(model::ModelPart::kTextEncoder))),
+                mebibytes(static_cast<double>(TextEmbeddings::kMostRemembered) *
+                          static_cast<double>(sample.text_embedding.nbytes())))
           : "";
   return fmt::format(
       "frozen UNet {:.0f} MiB{}{}\n"
