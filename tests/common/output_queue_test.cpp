@@ -31,8 +31,9 @@ class AnOutputQueue : public testing::Test {
 
   ~AnOutputQueue() override {
     queue_.reset();
-    for (const int end : ends_)  // the reader's first: a thread that still writes ends by it
-      if (end >= 0) ::close(end);
+    // A thread that still writes ends by this. The other end stays open: its number must not become another
+    // file's while there may be such a thread.
+    if (ends_[0] >= 0) ::close(ends_[0]);
   }
 
   // What is written until `last` is.
