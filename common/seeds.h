@@ -10,7 +10,7 @@ namespace sdlora {
 
 // What a draw is for. The numbers are part of the exactness contract: append, never renumber.
 enum class Stream : uint64_t {
-  kPermutation = 0,         // (seed, epoch, 0): order of the samples in an epoch
+  kPermutation = 0,         // (seed, epoch, size): order of the samples of a size in an epoch
   kPosteriorNoise = 1,      // (seed, step, slot): latent = mean + std * noise
   kNoise = 2,               // (seed, step, slot): the noise the UNet predicts
   kTimestep = 3,            // (seed, step, slot): uniform in 0 … T-1
@@ -19,6 +19,7 @@ enum class Stream : uint64_t {
   kValidationNoise = 6,     // (0, sample, quarter): the noise of a validation, the same at every step
   kValidationTimestep = 7,  // (0, sample, quarter): uniform in that quarter of 0 … T-1
   kCaption = 8,             // (seed, step, slot): the text that is made of a caption
+  kMicroBatchOrder = 9,     // (seed, epoch, 0): order of an epoch's micro-batches, where sizes differ
 };
 
 // SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") folded over the four

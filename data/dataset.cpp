@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "checkpoint/sha256.h"
 #include "common/error.h"
@@ -31,19 +32,44 @@ Dataset::Dataset(const std::filesystem::path& cache_directory)
   for (size_t index = 0; index < manifest_.shards.size(); ++index) {
     const ShardContent shard = load_shard(cache_directory, manifest_, index);
     shards_.push_back(shard.latents);
-    // [4, h, w] of a picture
-    const at::IntArrayRef shape = shard.latents.sizes().slice(2), first = shards_[0].sizes().slice(2);
-    if (shape != first)
+    sizes_.push_back(shard.header.picture_size);
+    if (cell_of(index) != cell_of(0))
       throw Error(ExitCode::kBadData, {.what = "the shards' latents differ in shape",
-                                       .expected = fmt::format("{} cells a side", first.back()),
-                                       .seen = fmt::format("{}", shape.back()),
+                                       .expected = cell_of(0),
+                                       .seen = cell_of(index),
                                        .where = (cache_directory / manifest_.shards[index].name).string()});
     for (int64_t row = 0; row < shard.picture_count(); ++row)
       shard_row_.push_back({.shard = index, .row = row});
     caption_index_.insert(caption_index_.end(), shard.caption_index.begin(), shard.caption_index.end());
     source_.insert(source_.end(), shard.source.begin(), shard.source.end());
+    repeats_.insert(repeats_.end(), shard.repeats.begin(), shard.repeats.end());
+    repeats_.resize(source_.size(), 1);
   }
   text_ = load_text(cache_directory, manifest_);
+}
+
+// What all shards have in common, whatever the size of their pictures.
+std::string Dataset::cell_of(size_t shard) const {
+  const at::Tensor& latents = shards_[shard];
+  return fmt::format("{} channels, a cell for {} pixels", latents.size(2),
+                     sizes_[shard].height / latents.size(3));
+}
+
+std::string Dataset::buckets_in_words() const {
+  std::vector<std::pair<PictureSize, int64_t>> counts;  // the shards of a size follow one another
+  for (size_t shard = 0; shard < shards_.size(); ++shard) {
+    if (counts.empty() || counts.back().first != sizes_[shard]) counts.emplace_back(sizes_[shard], 0);
+    counts.back().second += shards_[shard].size(1);
+  }
+  std::vector<std::string> words;
+  for (const auto& [size, count] : counts) words.push_back(fmt::format("{} {}", to_text(size), count));
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+int64_t Dataset::latent_bytes() const {
+  int64_t bytes = 0;
+  for (const at::Tensor& latents : shards_) bytes += static_cast<int64_t>(latents.nbytes());
+  return bytes;
 }
 
 Sample Dataset::sample(int64_t index) const {
@@ -54,7 +80,7 @@ Sample Dataset::sample(int64_t index) const {
   const bool is_mirrored = index >= picture_count();
   const int64_t picture = index % picture_count();
   const int64_t plane = is_mirrored ? kPlanesPlain : 0;
-  const auto [shard, row] = shard_row_[static_cast<size_t>(picture)];
+  const auto [shard, row] = row_of(index);
   const at::Tensor& latents = shards_[shard];
   return {.latent_mean = latents[plane][row],
           .latent_std = latents[plane + 1][row],

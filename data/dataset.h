@@ -35,7 +35,22 @@ class Dataset {
 
   bool has_flip() const { return manifest_.settings.flip; }
 
+  // Of every picture, or with aspect buckets the size whose area none exceeds.
   const PictureSize& picture_size() const { return manifest_.settings.picture_size; }
+
+  bool has_buckets() const { return manifest_.settings.buckets.has_value(); }
+
+  // "640x384 12, 512x512 3": pictures of each size.
+  std::string buckets_in_words() const;
+
+  // Of sample `index`.
+  const PictureSize& size_of(int64_t index) const { return sizes_[row_of(index).shard]; }
+
+  // How often an epoch has sample `index`; 1 or more.
+  int64_t repeats_of(int64_t index) const { return repeats_[static_cast<size_t>(index % picture_count())]; }
+
+  // Of all planes of all pictures.
+  int64_t latent_bytes() const;
 
   double vae_scaling_factor() const { return manifest_.settings.vae_scaling_factor; }
 
@@ -69,11 +84,19 @@ class Dataset {
     int64_t row;
   };
 
+  const ShardRow& row_of(int64_t index) const {
+    return shard_row_[static_cast<size_t>(index % picture_count())];
+  }
+
+  std::string cell_of(size_t shard) const;
+
   Manifest manifest_;
   std::string manifest_sha256_;
-  std::vector<at::Tensor> shards_;   // latents, [planes, n, 4, h, w] f32 each
-  std::vector<ShardRow> shard_row_;  // by picture, as the next two
+  std::vector<at::Tensor> shards_;    // latents, [planes, n, 4, h, w] f32 each
+  std::vector<PictureSize> sizes_;    // by shard
+  std::vector<ShardRow> shard_row_;   // by picture, as the next three
   std::vector<int64_t> caption_index_;
+  std::vector<int64_t> repeats_;
   std::vector<std::string> source_;
   TextContent text_;
 };

@@ -51,6 +51,15 @@ void check_cuda_graph(const TrainConfig& config, at::Device device) {
                                       .advice = "leave --cuda-graph out"});
 }
 
+void check_one_size_for_graph(const TrainConfig& config, const data::Dataset& dataset) {
+  if (config.compute.records_cuda_graph && dataset.has_buckets())
+    throw Error(ExitCode::kMismatch, {.what = "--cuda-graph needs pictures of one size",
+                                      .expected = "a cache made without --aspect-buckets",
+                                      .seen = dataset.buckets_in_words(),
+                                      .where = config.places.data.string(),
+                                      .advice = "leave --cuda-graph out"});
+}
+
 // Whose modules an adapter may name, though none of them is trained.
 model::ClipTextConfig text_config_of(const model::ModelSource& model) {
   constexpr auto kPart = model::ModelPart::kTextEncoder;
@@ -127,6 +136,7 @@ void Trainer::load_run() {
     config_.batch.micro_size = share.micro_batch_size;
     config_.settings.resolve("micro-batch-size", std::to_string(share.micro_batch_size));
     loaded_ = std::make_unique<LoadedRun>(config_, share, device_);
+    check_one_size_for_graph(config_, loaded_->dataset);
     config_.places.image_size = loaded_->dataset.picture_size().width;
     config_.settings.resolve("img-size", std::to_string(config_.places.image_size));
   });

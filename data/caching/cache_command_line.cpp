@@ -26,6 +26,18 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("output", options.output, Scope::kRank,
             "cache directory to make or to bring up to date [required]");
   group.add("img-size", options.image_size, Scope::kResult, "pixels along a side");
+  group.add("aspect-buckets", options.has_buckets, Scope::kResult,
+            "not squares, but the nearest of many shapes of about that area, as kohya's enable_bucket");
+  group.add("bucket-min", options.buckets.least_side, Scope::kResult, "of these the shortest side, in pixels");
+  group.add("bucket-max", options.buckets.greatest_side, Scope::kResult, "the longest");
+  group.add("bucket-step", options.buckets.step, Scope::kResult, "their sides are multiples of it, in pixels");
+  group.add("bucket-no-upscale", options.buckets.no_upscale, Scope::kResult,
+            "no picture is enlarged: the shapes follow from the pictures, without a shortest and a longest");
+  group
+      .add("folder-repeats", options.folder_repeats, Scope::kResult,
+           "auto: where all folders with pictures are named N_words, as kohya's are, an epoch has their "
+           "pictures N times, and words is the caption of those without one; off: a name says nothing")
+      .one_of(folder_repeats_words());
   group.add("caption-extension", options.captions.extensions, Scope::kResult,
             "of the text files beside the pictures, the first that is there: .txt,.caption");
   group.add("caption-column", options.captions.column, Scope::kResult,
@@ -84,6 +96,12 @@ void require_paths(const CacheCommand& command) {
   require("--model", command.options.model);
   require("--images", command.options.images);
   require("--output", command.options.output);
+  if (!command.options.has_buckets && command.options.buckets != BucketRules())
+    throw Error(ExitCode::kUsage, {.what = "buckets are described, but not asked for",
+                                   .expected = "--aspect-buckets with --bucket-min, --bucket-max, "
+                                               "--bucket-step or --bucket-no-upscale",
+                                   .seen = in_words(command.options.buckets),
+                                   .advice = "give --aspect-buckets, or leave these out"});
 }
 
 int encoder_threads(const CacheCommand& command, int local_rank_count) {

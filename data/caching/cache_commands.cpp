@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "common/text_list.h"
+#include "data/caching/bucket_table.h"
 #include "data/shards/cache_files.h"
 #include "data/shards/cache_precision.h"
 
@@ -38,8 +39,13 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   line("pictures", fmt::format("{}", manifest.picture_count()));
   line("mirror images", settings.flip ? "yes: as many samples again" : "no");
   line("captions", fmt::format("{}, the empty one among them", manifest.text.row_count));
-  line("image size",
-       fmt::format("{} x {} pixels", settings.picture_size.width, settings.picture_size.height));
+  line("image size", settings.buckets
+                         ? fmt::format("aspect buckets of at most {}, {}", in_words(settings.picture_size),
+                                       in_words(*settings.buckets))
+                         : fmt::format("{} x {} pixels", settings.picture_size.width,
+                                       settings.picture_size.height));
+  if (const int64_t repeats = manifest.repeated_count(); repeats != manifest.picture_count())
+    line("pictures an epoch", fmt::format("{}, with repeats", repeats));
   line("shards", fmt::format("{} of up to {} pictures", manifest.shards.size(), settings.shard_size));
   line("bytes", fmt::format("{}", total_bytes(manifest)));
   line("scaling factor", fmt::format("{}", settings.vae_scaling_factor));
@@ -47,9 +53,10 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   line("text encoder", "SHA-256 " + settings.text_encoder_sha256);
   line("tokenizer", "SHA-256 " + settings.tokenizer_sha256);
   line("mixed precision", word_of(settings.mixed_precision));
-  line("format version", fmt::format("{}", kFormatVersion));
+  line("format version", fmt::format("{}", manifest.format_version()));
   line("skipped images",
        fmt::format("{}{}", manifest.skipped.size(), indented_list_of(manifest.skipped, kSkippedNamed)));
+  if (settings.buckets) text += bucket_table(cache_directory, manifest);
   return text;
 }
 

@@ -1,5 +1,7 @@
 #include "data/caching/cache_inputs.h"
 
+#include <map>
+
 #include <fmt/format.h>
 
 #include "comm/fail_together.h"
@@ -12,6 +14,7 @@
 #include "data/caching/stop_request.h"
 #include "data/captions/lines_without_picture.h"
 #include "data/captions/long_captions.h"
+#include "data/images/image_bytes.h"
 #include "data/images/image_kind.h"
 #include "model/model_source.h"
 
@@ -38,6 +41,7 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
   check_range("--shard-size", options.shard_size, kLargestShardSize);
   CacheSettings settings{
       .picture_size = square(options.image_size),
+      .buckets = options.has_buckets ? std::optional(options.buckets) : std::nullopt,
       .flip = options.flip,
       .shard_size = options.shard_size,
       .vae_sha256 = model.hash_like(ModelPart::kVae, previous.vae_sha256),
@@ -47,6 +51,10 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
     throw Error(ExitCode::kUsage, {.what = "--img-size does not fit the model",
                                    .expected = fmt::format("a multiple of {}", vae.downscale()),
                                    .seen = fmt::format("{}", options.image_size)});
+  if (settings.buckets && settings.buckets->step % vae.downscale() != 0)
+    throw Error(ExitCode::kUsage, {.what = "--bucket-step does not fit the model",
+                                   .expected = fmt::format("a multiple of {}", vae.downscale()),
+                                   .seen = fmt::format("{}", settings.buckets->step)});
   settings.vae_scaling_factor = vae.scaling_factor;
   settings.mixed_precision = options.mixed_precision;
   settings.tokenizer_sha256 = model.hash_like(ModelPart::kTokenizer, previous.tokenizer_sha256);
@@ -62,6 +70,70 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
                                    .where = folder.string()});
 }
 
+// kohya's, by their names; none where they are not all so named.
+std::map<std::string, RepeatedFolder> folders_by(const CacheOptions& options,
+                                                 const std::vector<std::string>& sources) {
+  if (options.folder_repeats == FolderRepeats::kOff) return {};
+  auto folders = repeated_folders(sources);
+  for (const auto& [name, folder] : folders)
+    log::info(fmt::format("{}: each picture {} times an epoch; \"{}\" is the caption of those without one "
+                          "(--folder-repeats off: not so)",
+                          name, folder.repeats, folder.words));
+  return folders;
+}
+
+// Where each of these comes to its bucket. What is not usable goes to `scanned.found.skipped`.
+std::vector<PlannedSample> usable_samples(const CacheSettings& settings, ScannedPictures& scanned) {
+  std::optional<AspectBuckets> buckets;
+  if (settings.buckets) buckets.emplace(settings.picture_size, *settings.buckets);
+  std::vector<PlannedSample> samples;
+  for (size_t image = 0; image < scanned.inspected.size(); ++image) {
+    const std::string& source = scanned.found.sources[image];
+    const InspectedImage& inspected = scanned.inspected[image];
+    std::string reason = inspected.unusable_reason;
+    PlannedSample sample{.source = source, .source_sha256 = inspected.sha256};
+    try {
+      if (buckets && reason.empty()) sample.fit = buckets->fit(inspected.size);
+    } catch (const UnusableImage& too_small) {
+      reason = too_small.what();
+    }
+    if (reason.empty())
+      samples.push_back(std::move(sample));
+    else
+      scanned.found.skipped.push_back({source, valid_utf8(reason)});
+  }
+  return samples;
+}
+
+std::vector<PictureSize> sizes_of_usable(const std::vector<InspectedImage>& inspected) {
+  std::vector<PictureSize> sizes;
+  for (const InspectedImage& image : inspected)
+    if (image.unusable_reason.empty()) sizes.push_back(image.size);
+  return sizes;
+}
+
+// Of the samples, which are given their captions and repeats.
+CaptionTable find_captions_of(std::vector<PlannedSample>& samples, const CacheOptions& options,
+                              const std::map<std::string, RepeatedFolder>& folders) {
+  const auto folder_of = [&folders](const std::string& source) {
+    return folders.empty() ? nullptr : &folders.at(first_folder_of(source).value());
+  };
+  std::vector<std::string> sources;
+  for (PlannedSample& sample : samples) {
+    sources.push_back(sample.source);
+    if (const RepeatedFolder* folder = folder_of(sample.source)) sample.repeats = folder->repeats;
+  }
+  CaptionPlaces places = options.captions;
+  places.of_folder = [&folder_of](const std::string& source) {
+    const RepeatedFolder* folder = folder_of(source);
+    return folder == nullptr ? std::nullopt : std::optional(folder->words);
+  };
+  CaptionTable captions = find_captions(options.images, sources, places, leave_when_asked(options));
+  for (size_t image = 0; image < samples.size(); ++image)
+    samples[image].caption_index = captions.index_of_image[image];
+  return captions;
+}
+
 }  // namespace
 
 CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional<CacheSettings>& previous,
@@ -75,31 +147,17 @@ CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional
     const model::ModelSource model(options.model, options.vae);
     log::info(fmt::format("{}: {}", options.model.string(), model.description()));
     const CacheSettings settings = settings_for(options, model, previous.value_or(CacheSettings()));
-    std::vector<std::string> usable;
-    std::vector<PlannedSample> samples;
-    std::vector<PictureSize> sizes;
-    for (size_t image = 0; image < found.sources.size(); ++image) {
-      const std::string& source = found.sources[image];
-      if (inspected[image].unusable_reason.empty()) {
-        usable.push_back(source);
-        samples.push_back({.source = source, .source_sha256 = inspected[image].sha256});
-        sizes.push_back(inspected[image].size);
-      } else {
-        found.skipped.push_back({source, valid_utf8(inspected[image].unusable_reason)});
-      }
-    }
+    const auto folders = folders_by(options, found.sources);
+    std::vector<PlannedSample> samples = usable_samples(settings, scanned);
     if (samples.empty()) fail_without_images(options.images, found);
-    log::info(crop_summary(sizes, settings.picture_size));
-    CaptionTable captions =
-        find_captions(options.images, usable, options.captions, leave_when_asked(options));
-    for (size_t image = 0; image < samples.size(); ++image)
-      samples[image].caption_index = captions.index_of_image[image];
+    if (!settings.buckets) log::info(crop_summary(sizes_of_usable(inspected), settings.picture_size));
+    const CaptionTable captions = find_captions_of(samples, options, folders);
     const model::ClipTokenizer tokenizer = model.load_tokenizer();
     if (!tokenizer.doubt().empty()) log::warning(tokenizer.doubt());
     warn_of_long_captions(tokenizer, captions.captions);
     inputs.plan = make_cache_plan(settings, samples, captions.captions);
     inputs.plan.skipped = found.skipped;
-    inputs.empty_captions = std::move(captions.emptied_images);
+    inputs.empty_captions = captions.emptied_images;
     inputs.lines_without_picture = lines_without_picture(options.images, found);
   });
   return inputs;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 
 #include "comm/fail_together.h"
 #include "common/error.h"
 #include "common/text_list.h"
+#include "data/caching/bucket_table.h"
 #include "data/caching/cache_inputs.h"
 #include "data/caching/output_directory.h"
 #include "data/caching/same_cache.h"
@@ -13,6 +15,7 @@
 #include "data/caching/stop_request.h"
 #include "data/caching/text_builder.h"
 #include "data/caching/worker_threads.h"
+#include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
 namespace {
@@ -107,13 +110,23 @@ void build_shards(const CacheOptions& options, const CachePlan& plan, comm::Comm
                                    .where = options.images.string()});
 }
 
+// Of a finished shard: what the manifest says of it besides its bytes.
+ManifestFile with_contents(ManifestFile file, const std::filesystem::path& cache_directory) {
+  const ShardFile shard(cache_directory / file.name);
+  if (shard.format_version() == kPlainFormatVersion) return file;
+  const std::vector<int64_t> repeats = shard.read_repeats();
+  file.picture_size = shard.header().picture_size;
+  file.repeats = std::accumulate(repeats.begin(), repeats.end(), int64_t{0});
+  return file;
+}
+
 Manifest manifest_of(const CacheOptions& options, const CachePlan& plan, const CacheRecord& record,
                      const std::vector<SkippedImage>& skipped) {
   Manifest manifest{
       .settings = plan.settings, .shards = {}, .text = record.files.at(kTextFileName), .skipped = skipped};
   for (const PlannedShard& shard : plan.shards)
     if (const auto file = record.files.find(shard.file_name); file != record.files.end())
-      manifest.shards.push_back(file->second);
+      manifest.shards.push_back(with_contents(file->second, options.output));
   if (manifest.shards.empty()) fail_without_samples(options, skipped);
   return manifest;
 }
@@ -152,6 +165,7 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
     report.has_changed = output->finish(manifest);
     report.picture_count = manifest.picture_count();
     report.shard_count = static_cast<int64_t>(manifest.shards.size());
+    if (plan.settings.buckets) report.bucket_table = bucket_table(options.output, manifest);
   });
   report.caption_count = static_cast<int64_t>(plan.captions.size());
   report.shards_kept = std::count_if(plan.shards.begin(), plan.shards.end(),

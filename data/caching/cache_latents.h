@@ -17,7 +17,8 @@ struct CacheReport {
   bool has_changed = false;      // any file of the cache
   int64_t pictures_encoded = 0;  // in this run
   std::vector<SkippedImage> skipped;
-  Shrinkage shrinkage;  // on rank 0
+  Shrinkage shrinkage;       // on rank 0
+  std::string bucket_table;  // likewise, of a cache with buckets (bucket_table.h)
 };
 
 // (all ranks) Makes what is missing or no longer right, keeps the rest, and writes the manifest last. The

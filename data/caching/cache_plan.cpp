@@ -1,6 +1,8 @@
 #include "data/caching/cache_plan.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -13,15 +15,35 @@ namespace {
 
 using Json = nlohmann::json;
 
+// source, SHA-256, caption; then, where there is something to say, the repeats and the six numbers of the fit.
 Json samples_json(const std::vector<PlannedSample>& samples) {
   Json list = Json::array();
-  for (const PlannedSample& sample : samples)
-    list.push_back({sample.source, sample.source_sha256, sample.caption_index});
+  for (const PlannedSample& sample : samples) {
+    Json entry = {sample.source, sample.source_sha256, sample.caption_index};
+    if (sample.fit || sample.repeats != 1) entry.push_back(sample.repeats);
+    if (const auto& fit = sample.fit)
+      for (const PictureSize& size : {fit->original, fit->resized, fit->size}) {
+        entry.push_back(size.width);
+        entry.push_back(size.height);
+      }
+    list.push_back(std::move(entry));
+  }
   return list;
 }
 
+PlannedSample sample_from(const Json& entry) {
+  constexpr size_t kWithRepeats = 4, kWithFit = 10;
+  PlannedSample sample{.source = entry.at(0), .source_sha256 = entry.at(1), .caption_index = entry.at(2)};
+  if (entry.size() >= kWithRepeats) sample.repeats = entry.at(3);
+  if (entry.size() == kWithFit)
+    sample.fit = {.original = {entry.at(4), entry.at(5)},
+                  .resized = {entry.at(6), entry.at(7)},
+                  .size = {entry.at(8), entry.at(9)}};
+  return sample;
+}
+
 std::string hash_of(const PlannedShard& shard, const CacheSettings& settings) {
-  Json inputs = {{"format_version", kFormatVersion},
+  Json inputs = {{"format_version", kPlainFormatVersion},
                  {"image_size", square_side(settings.picture_size)},
                  {"flip", settings.flip},
                  {"vae_scaling_factor", settings.vae_scaling_factor},
@@ -29,6 +51,19 @@ std::string hash_of(const PlannedShard& shard, const CacheSettings& settings) {
                  {"samples", samples_json(shard.samples)}};
   add_precision(inputs, settings.mixed_precision);
   return checkpoint::sha256_of(inputs.dump());
+}
+
+// Cuts what is of one size into shards.
+void add_shards(CachePlan& plan, const std::vector<PlannedSample>& samples) {
+  const auto shard_size = static_cast<size_t>(plan.settings.shard_size);
+  for (size_t first = 0; first < samples.size(); first += shard_size) {
+    const auto begin = samples.begin() + static_cast<ptrdiff_t>(first);
+    const auto count = static_cast<ptrdiff_t>(std::min(shard_size, samples.size() - first));
+    PlannedShard shard{.file_name = shard_file_name(static_cast<int64_t>(plan.shards.size())),
+                       .samples = {begin, begin + count}};
+    shard.inputs_sha256 = hash_of(shard, plan.settings);
+    plan.shards.push_back(std::move(shard));
+  }
 }
 
 }  // namespace
@@ -42,16 +77,13 @@ int64_t CachePlan::picture_count() const {
 CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<PlannedSample>& samples,
                           const std::vector<std::string>& captions) {
   CachePlan plan{.settings = settings, .captions = captions};
-  const auto shard_size = static_cast<size_t>(settings.shard_size);
-  for (size_t first = 0; first < samples.size(); first += shard_size) {
-    const auto begin = samples.begin() + static_cast<ptrdiff_t>(first);
-    const auto count = static_cast<ptrdiff_t>(std::min(shard_size, samples.size() - first));
-    PlannedShard shard{.file_name = shard_file_name(static_cast<int64_t>(plan.shards.size())),
-                       .samples = {begin, begin + count}};
-    shard.inputs_sha256 = hash_of(shard, settings);
-    plan.shards.push_back(std::move(shard));
+  std::map<std::pair<int64_t, int64_t>, std::vector<PlannedSample>> by_size;  // width, height
+  for (const PlannedSample& sample : samples) {
+    const PictureSize size = sample.fit_or_square(settings).size;
+    by_size[{size.width, size.height}].push_back(sample);
   }
-  Json text_inputs = {{"format_version", kFormatVersion},
+  for (const auto& [size, its_samples] : by_size) add_shards(plan, its_samples);
+  Json text_inputs = {{"format_version", kPlainFormatVersion},
                       {"text_encoder_sha256", settings.text_encoder_sha256},
                       {"tokenizer_sha256", settings.tokenizer_sha256},
                       {"captions", captions}};
@@ -88,8 +120,7 @@ CachePlan parse_cache_plan(const std::string& json_text) {
     PlannedShard shard{.file_name = shard_json.at("file_name"),
                        .inputs_sha256 = shard_json.at("inputs_sha256"),
                        .is_kept = shard_json.at("is_kept")};
-    for (const Json& sample : shard_json.at("samples"))
-      shard.samples.push_back({sample.at(0), sample.at(1), sample.at(2)});
+    for (const Json& sample : shard_json.at("samples")) shard.samples.push_back(sample_from(sample));
     plan.shards.push_back(std::move(shard));
   }
   for (const Json& image : json.at("skipped")) plan.skipped.push_back({image.at(0), image.at(1)});

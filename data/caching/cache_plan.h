@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,19 @@ struct PlannedSample {
   std::string source;
   std::string source_sha256;
   int64_t caption_index = 0;
+  std::optional<PictureFit> fit = std::nullopt;  // to its bucket; nothing without buckets
+  int64_t repeats = 1;                           // in an epoch
+
+  // What it is resized and cropped by.
+  PictureFit fit_or_square(const CacheSettings& settings) const {
+    return fit.value_or(PictureFit{.original = {}, .resized = {}, .size = settings.picture_size});
+  }
 };
 
 struct PlannedShard {
   std::string file_name = {};
   std::string inputs_sha256 = {};  // over everything that the file's bytes depend on
-  std::vector<PlannedSample> samples = {};
+  std::vector<PlannedSample> samples = {};  // of one size
   bool is_kept = false;  // the file is there and holds just this
 };
 
@@ -38,7 +46,7 @@ struct CachePlan {
   int64_t picture_count() const;
 };
 
-// The samples in the given order, shard_size a shard.
+// The samples by size, those of a size in the given order, shard_size a shard.
 CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<PlannedSample>& samples,
                           const std::vector<std::string>& captions);
 

@@ -23,7 +23,7 @@ void add_ours(const ManifestFile& file, CacheRecord& record) {
 }
 
 CacheRecord record_of(const Manifest& manifest) {
-  CacheRecord record{.settings = manifest.settings, .is_finished = true, .newest_format = kFormatVersion};
+  CacheRecord record{.settings = manifest.settings, .is_finished = true, .newest_format = manifest.format_version()};
   for (const ManifestFile& shard : manifest.shards) add_ours(shard, record);
   add_ours(manifest.text, record);
   for (const SkippedImage& image : manifest.skipped) record.left_out[image.source] = image.reason;
@@ -31,7 +31,7 @@ CacheRecord record_of(const Manifest& manifest) {
 }
 
 void add_journal(const Json& journal, CacheRecord& record) {
-  if (journal.at("format_version").get<int64_t>() != kFormatVersion) return;
+  if (journal.at("format_version").get<int64_t>() > kFormatVersion) return;
   for (const Json& file : journal.at("files"))
     add_ours({.name = file.at("name"),
               .bytes = file.at("bytes"),
@@ -113,7 +113,10 @@ void remove_damaged(const fs::path& cache_directory, CacheRecord& record,
 }
 
 void write_journal(const fs::path& cache_directory, const CacheRecord& record) {
-  Json json = {{"format_version", kFormatVersion}, {"files", Json::array()}, {"left_out", record.left_out}};
+  const bool is_plain = !record.settings || !record.settings->buckets;
+  Json json = {{"format_version", is_plain ? kPlainFormatVersion : kFormatVersion},
+               {"files", Json::array()},
+               {"left_out", record.left_out}};
   for (const auto& [name, file] : record.files)
     json["files"].push_back(
         {{"name", name}, {"bytes", file.bytes}, {"sha256", file.sha256}, {"rows", file.row_count}});

@@ -26,7 +26,7 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
   std::vector<size_t> to_encode;
   for (size_t sample = 0; sample < samples.size(); ++sample) {
     if (is_stop_requested(options_)) return encoded;
-    if (const auto known = previous_.find(samples[sample].source_sha256)) {
+    if (const auto known = previous_.find(samples[sample])) {
       encoded[sample] = {.latents = *known, .is_reused = true};
       picture_done(/*is_reused=*/true);
     } else {
@@ -40,7 +40,8 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
     std::unique_lock lock(mutex);
     while (taken < to_encode.size()) {
       for (; requested < to_encode.size() && loader_.pending_count() < decoder_count_; ++requested)
-        loader_.request(options_.images / samples[to_encode[requested]].source, plan_.settings.picture_size);
+        loader_.request(options_.images / samples[to_encode[requested]].source,
+                        samples[to_encode[requested]].fit_or_square(plan_.settings));
       const size_t sample = to_encode[taken++];
       const LoadedImage image = loader_.take();
       lock.unlock();
@@ -57,7 +58,7 @@ EncodedPicture PictureEncoder::encode_one(const PlannedSample& sample, const Loa
   if (!image.sha256.empty() && image.sha256 != sample.source_sha256) return {.changed_sha256 = image.sha256};
   if (is_stop_requested(options_)) return {};
   if (!image.unusable_reason.empty()) return {.unusable_reason = image.unusable_reason};
-  const at::Tensor latents = encoder_.encode(image.rgb, plan_.settings.picture_size);
+  const at::Tensor latents = encoder_.encode(image.rgb, sample.fit_or_square(plan_.settings).size);
   if (!at::isfinite(latents).all().item<bool>())
     return {.unusable_reason = "the VAE makes latents of it that are not finite"};
   return {.latents = latents};

@@ -35,8 +35,13 @@ const char* on_or_off(bool is_on) {
   return is_on ? "on" : "off";
 }
 
+std::string words_of(const std::optional<BucketRules>& buckets) {
+  return buckets ? in_words(*buckets) : "off";
+}
+
 void compare_settings(const CacheSettings& before, const CacheSettings& now, Differences& differences) {
   differences.compare("--img-size", in_words(before.picture_size), in_words(now.picture_size));
+  differences.compare("--aspect-buckets", words_of(before.buckets), words_of(now.buckets));
   differences.compare("--flip", on_or_off(before.flip), on_or_off(now.flip));
   differences.compare("--mixed-precision", word_of(before.mixed_precision), word_of(now.mixed_precision));
   differences.compare("--shard-size", before.shard_size, now.shard_size);
@@ -50,7 +55,9 @@ void compare_settings(const CacheSettings& before, const CacheSettings& now, Dif
 
 void compare_shard(const ShardFile& shard, const CacheSettings& now, Differences& differences) {
   CacheSettings before = now;
-  before.picture_size = shard.header().picture_size;
+  if (!shard.has_fits()) before.picture_size = shard.header().picture_size;  // else it is a bucket's
+  if (shard.has_fits() != before.buckets.has_value())
+    before.buckets = shard.has_fits() ? std::optional(BucketRules()) : std::nullopt;
   before.flip = shard.has_flip();
   before.vae_sha256 = shard.header().vae_sha256;
   before.vae_scaling_factor = shard.header().vae_scaling_factor;

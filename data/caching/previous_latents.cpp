@@ -7,7 +7,17 @@
 
 namespace sdlora::data {
 
-PreviousLatents::PreviousLatents(const std::filesystem::path& cache_directory, const CachePlan& plan) {
+namespace {
+
+// Without buckets the crop follows from content and size.
+std::string key_of(const std::string& source_sha256, const PictureFit& fit) {
+  return fmt::format("{} {} {}", source_sha256, to_text(fit.resized), to_text(fit.size));
+}
+
+}  // namespace
+
+PreviousLatents::PreviousLatents(const std::filesystem::path& cache_directory, const CachePlan& plan)
+    : settings_(plan.settings) {
   for (const std::string& name : plan.reusable_shards) {
     std::error_code error;
     if (!std::filesystem::exists(cache_directory / name, error)) {
@@ -16,20 +26,21 @@ PreviousLatents::PreviousLatents(const std::filesystem::path& cache_directory, c
       continue;
     }
     const ShardFile shard(cache_directory / name);
-    if (shard.header().picture_size != plan.settings.picture_size ||
-        shard.header().vae_sha256 != plan.settings.vae_sha256 ||
+    if (shard.header().vae_sha256 != plan.settings.vae_sha256 ||
         shard.header().mixed_precision != plan.settings.mixed_precision ||
         shard.has_flip() != plan.settings.flip)
       continue;
     const std::vector<std::string> sha256 = shard.read_source_sha256();
+    std::vector<PictureFit> fit = shard.read_fit();
+    fit.resize(sha256.size(), {.original = {}, .resized = {}, .size = shard.header().picture_size});
     for (size_t row = 0; row < sha256.size(); ++row)
-      rows_[sha256[row]] = {.file = files_.size(), .row = static_cast<int64_t>(row)};
+      rows_[key_of(sha256[row], fit[row])] = {.file = files_.size(), .row = static_cast<int64_t>(row)};
     files_.push_back(cache_directory / name);
   }
 }
 
-std::optional<at::Tensor> PreviousLatents::find(const std::string& source_sha256) {
-  const auto known = rows_.find(source_sha256);
+std::optional<at::Tensor> PreviousLatents::find(const PlannedSample& sample) {
+  const auto known = rows_.find(key_of(sample.source_sha256, sample.fit_or_square(settings_)));
   if (known == rows_.end()) return std::nullopt;
   const auto [file, row] = known->second;
   if (!open_shard_ || open_file_ != file) {

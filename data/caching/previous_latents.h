@@ -1,5 +1,6 @@
-// Latents that an earlier run made with the same model and settings, by the hash of the image file: what
-// moved to another shard, because images came or went before it, is copied and not encoded again.
+// Latents that an earlier run made with the same model and settings, by the hash of the image file and how it
+// was cropped: what moved to another shard, because images came or went before it, is copied and not encoded
+// again.
 #pragma once
 
 #include <filesystem>
@@ -20,7 +21,7 @@ class PreviousLatents {
   PreviousLatents(const std::filesystem::path& cache_directory, const CachePlan& plan);
 
   // [planes, 4, h, w] f32, or nothing.
-  std::optional<at::Tensor> find(const std::string& source_sha256);
+  std::optional<at::Tensor> find(const PlannedSample& sample);
 
  private:
   struct Row {
@@ -29,7 +30,8 @@ class PreviousLatents {
   };
 
   std::vector<std::filesystem::path> files_;
-  std::unordered_map<std::string, Row> rows_;  // by source_sha256
+  CacheSettings settings_;
+  std::unordered_map<std::string, Row> rows_;  // by content and crop
   std::unique_ptr<ShardFile> open_shard_;      // the file of the last find
   size_t open_file_ = 0;
 };

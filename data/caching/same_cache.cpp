@@ -53,7 +53,7 @@ bool is_another_cache(const CacheRecord& record, const PreviousCache& previous, 
 void refuse_newer_format(const CacheRecord& record, const CacheOptions& options) {
   if (record.newest_format <= kFormatVersion || options.may_replace) return;
   throw Error(ExitCode::kMismatch, {.what = "the output directory holds a cache of a newer program",
-                                    .expected = fmt::format("format version {}", kFormatVersion),
+                                    .expected = fmt::format("format version {} or older", kFormatVersion),
                                     .seen = fmt::format("format version {}", record.newest_format),
                                     .where = options.output.string(),
                                     .advice = fmt::format("use that program, {}", kWaysOut)});

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "data/shards/cache_buckets.h"
 #include "data/shards/cache_precision.h"
 
 namespace sdlora::data {
@@ -16,11 +17,13 @@ nlohmann::json to_json(const CacheSettings& settings) {
                          {"text_encoder_sha256", settings.text_encoder_sha256},
                          {"tokenizer_sha256", settings.tokenizer_sha256}};
   add_precision(json, settings.mixed_precision);
+  add_buckets(json, settings.buckets);
   return json;
 }
 
 CacheSettings settings_from(const nlohmann::json& json) {
   return {.picture_size = {.width = json.at("width"), .height = json.at("height")},
+          .buckets = buckets_in(json),
           .flip = json.at("flip"),
           .shard_size = json.at("shard_size"),
           .vae_scaling_factor = json.at("vae_scaling_factor"),

@@ -191,7 +191,7 @@ void ShardBuilder::save_partial(const PlannedShard& shard, const std::vector<Enc
 ShardContent ShardBuilder::content_of(const PlannedShard& shard,
                                       const std::vector<EncodedPicture>& encoded) const {
   ShardContent content;
-  content.header = {.picture_size = plan_.settings.picture_size,
+  content.header = {.picture_size = shard.samples.front().fit_or_square(plan_.settings).size,
                     .vae_scaling_factor = plan_.settings.vae_scaling_factor,
                     .vae_sha256 = plan_.settings.vae_sha256,
                     .inputs_sha256 = shard.inputs_sha256,
@@ -203,7 +203,11 @@ ShardContent ShardBuilder::content_of(const PlannedShard& shard,
     content.caption_index.push_back(shard.samples[sample].caption_index);
     content.source.push_back(shard.samples[sample].source);
     content.source_sha256.push_back(shard.samples[sample].source_sha256);
+    content.repeats.push_back(shard.samples[sample].repeats);
+    if (const auto& fit = shard.samples[sample].fit) content.fit.push_back(*fit);
   }
+  if (std::all_of(content.repeats.begin(), content.repeats.end(), [](int64_t count) { return count == 1; }))
+    content.repeats.clear();
   if (!latents.empty()) content.latents = at::stack(latents, 1);  // [planes, N, 4, h, w]
   return content;
 }

@@ -83,6 +83,7 @@ CaptionTable find_captions(const fs::path& folder, const std::vector<std::string
     std::optional<std::string> caption =
         text_file ? std::optional(read_text(*text_file)) : metadata.text_of(source);
     const bool is_of_its_own = caption.has_value();
+    if (!caption && places.of_folder) caption = places.of_folder(source);
     if (!caption) caption = places.for_the_rest;
     if (!caption) {
       missing.push_back(source);

@@ -26,6 +26,7 @@ struct CaptionTable {
 struct CaptionPlaces {
   std::string extensions = ".txt,.caption";      // of files beside it, tried in this order
   std::string column = "text";                   // of metadata.jsonl
+  std::function<std::optional<std::string>(const std::string& source)> of_folder = {};  // by the folder's name
   std::optional<std::string> for_the_rest = {};  // for images that have none of these
 };
 

@@ -14,10 +14,11 @@ constexpr uint64_t kFullBoxBytes = 4;  // version and flags
 }  // namespace
 
 // The largest of the sizes that the file's items have (ispe): a picture in tiles has theirs, too, and
-// thumbnails.
+// thumbnails. They are turned alike (irot: a number of quarters).
 ImageHeader read_heif_header(std::string_view file_bytes, ImageKind kind) {
   ImageHeader header{.kind = kind};
   const auto see_property = [&](std::string_view type, std::string_view content) {
+    if (type == "irot"sv) header.is_turned_by_decoder = ImageBytes(content).u8(0) % 2 == 1;
     if (type != "ispe"sv) return true;
     const ImageBytes size(content);
     const int64_t width = size.big_endian(kFullBoxBytes, 4), height = size.big_endian(kFullBoxBytes + 4, 4);

@@ -74,7 +74,8 @@ InspectedImage inspect_image(const std::filesystem::path& file) {
     const ImageHeader header = read_image_header(bytes);
     if (header.kind != kind_by_name(file)) inspected.other_kind = name_of(header.kind);
     inspected.size = {header.width, header.height};
-    if (swaps_sides(header.orientation)) std::swap(inspected.size.width, inspected.size.height);
+    if (swaps_sides(header.orientation) || header.is_turned_by_decoder)
+      std::swap(inspected.size.width, inspected.size.height);
   } catch (const UnusableImage& reason) {
     inspected.unusable_reason = reason.what();
   }

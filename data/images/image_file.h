@@ -18,7 +18,7 @@ struct InspectedImage {
   std::string sha256;           // of the file's bytes; empty when it cannot be read
   std::string unusable_reason;  // empty when the file looks usable
   std::string other_kind;       // what it is, where its name says another kind: "a JPEG"
-  PictureSize size;             // upright, but as stored where the decoder turns (HEIC, AVIF, JPEG XL)
+  PictureSize size;             // upright, as the header has it
 };
 
 // Reads the file, hashes it and checks its header (image_header.h); decodes nothing.

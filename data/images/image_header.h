@@ -21,6 +21,7 @@ struct ImageHeader {
   int64_t width = 0;    // pixels, as stored
   int64_t height = 0;   // before the orientation is applied
   int orientation = 1;  // orientation.h; 1 where the decoder itself turns or says it (HEIC, AVIF, JPEG XL)
+  bool is_turned_by_decoder = false;  // a quarter: width and height change places
   std::optional<TransparentGrey> transparent_grey = {};
 };
 

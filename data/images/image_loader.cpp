@@ -34,9 +34,9 @@ constexpr char kUsable = '+';
 constexpr char kUnusable = '-';
 constexpr char kNoProcess = '!';
 
-// A request is one datagram: the size, then the path; the pipe for the result travels with it.
+// A request is one datagram: the fit, then the path; the pipe for the result travels with it.
 struct Request {
-  PictureSize size;
+  PictureFit fit;
   std::string file;
   int result_pipe = -1;
 };
@@ -47,7 +47,7 @@ union DescriptorMessage {
 };
 
 bool send_request(int socket, const Request& request) {
-  iovec parts[2] = {{const_cast<PictureSize*>(&request.size), sizeof(PictureSize)},
+  iovec parts[2] = {{const_cast<PictureFit*>(&request.fit), sizeof(PictureFit)},
                     {const_cast<char*>(request.file.data()), request.file.size()}};
   DescriptorMessage control{};
   msghdr message{};
@@ -78,10 +78,10 @@ bool receive_request(int socket, Request& request) {
   ssize_t byte_count = -1;
   while ((byte_count = ::recvmsg(socket, &message, 0)) < 0 && errno == EINTR) continue;
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (byte_count < static_cast<ssize_t>(sizeof(PictureSize)) || header == nullptr) return false;
-  std::memcpy(&request.size, text.data(), sizeof(PictureSize));
+  if (byte_count < static_cast<ssize_t>(sizeof(PictureFit)) || header == nullptr) return false;
+  std::memcpy(&request.fit, text.data(), sizeof(PictureFit));
   std::memcpy(&request.result_pipe, CMSG_DATA(header), sizeof(int));
-  request.file = text.substr(sizeof(PictureSize), static_cast<size_t>(byte_count) - sizeof(PictureSize));
+  request.file = text.substr(sizeof(PictureFit), static_cast<size_t>(byte_count) - sizeof(PictureFit));
   return true;
 }
 
@@ -117,7 +117,7 @@ void limit_resources() {
   try {
     const std::string bytes = read_image_file(request.file);
     sha256 = checkpoint::sha256_of(bytes);
-    const std::vector<uint8_t> rgb = decode_cropped(bytes, request.size);
+    const std::vector<uint8_t> rgb = decode_cropped(bytes, request.fit);
     result = kUsable + sha256 + std::string(rgb.begin(), rgb.end());
   } catch (const UnusableImage& reason) {
     result = kUnusable + sha256 + reason.what();
@@ -175,7 +175,7 @@ ImageLoader::~ImageLoader() {
   if (spawner_ > 0) ::waitpid(spawner_, nullptr, 0);
 }
 
-void ImageLoader::request(const std::filesystem::path& file, const PictureSize& size) {
+void ImageLoader::request(const std::filesystem::path& file, const PictureFit& fit) {
   int ends[2] = {-1, -1};
   const auto fail = [&](const std::string& seen) {
     throw Error(ExitCode::kInternal,
@@ -183,7 +183,7 @@ void ImageLoader::request(const std::filesystem::path& file, const PictureSize& 
   };
   if (!failure_.empty()) fail(failure_);
   if (::pipe2(ends, O_CLOEXEC) != 0) fail(system_error_text());
-  const bool is_sent = send_request(request_socket_, {size, file.string(), ends[1]});
+  const bool is_sent = send_request(request_socket_, {fit, file.string(), ends[1]});
   const std::string reason = is_sent ? "" : system_error_text();
   ::close(ends[1]);
   results_.push_back(ends[0]);

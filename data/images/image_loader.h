@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "data/images/picture_size.h"
+#include "data/images/picture_fit.h"
 
 namespace sdlora::data {
 
@@ -33,8 +33,12 @@ class ImageLoader {
   ImageLoader& operator=(const ImageLoader&) = delete;
 
   // Starts loading. Each request is a process at work or waiting to be read: keep only as many as there are
-  // cores. Throws Error(kInternal).
-  void request(const std::filesystem::path& file, const PictureSize& size);
+  // cores. `fit` as planned (decode_cropped). Throws Error(kInternal).
+  void request(const std::filesystem::path& file, const PictureFit& fit);
+
+  void request(const std::filesystem::path& file, const PictureSize& size) {
+    request(file, PictureFit{.original = {}, .resized = {}, .size = size});
+  }
 
   // The result of the oldest request, waiting for it if need be.
   LoadedImage take();

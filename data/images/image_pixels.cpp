@@ -157,8 +157,7 @@ cv::Size cv_size(const PictureSize& size) {
   return {static_cast<int>(size.width), static_cast<int>(size.height)};
 }
 
-cv::Mat resize_and_crop(const cv::Mat& image, const PictureSize& size) {
-  const PictureFit fit = fit_to_cover({image.cols, image.rows}, size);
+cv::Mat resize_and_crop(const cv::Mat& image, const PictureFit& fit) {
   if (fit.resized.width * fit.resized.height > kMaxEnlargedPixels)
     throw UnusableImage(fmt::format("{} x {} pixels: too long a strip to enlarge", image.cols, image.rows));
   const cv::Size covering = cv_size(fit.resized);
@@ -166,18 +165,24 @@ cv::Mat resize_and_crop(const cv::Mat& image, const PictureSize& size) {
   if (covering != image.size())
     cv::resize(image, resized, covering, 0, 0, fit.is_enlarged() ? cv::INTER_LANCZOS4 : cv::INTER_AREA);
   const cv::Point corner(static_cast<int>(fit.left()), static_cast<int>(fit.top()));
-  return resized(cv::Rect(corner, cv_size(size))).clone();
+  return resized(cv::Rect(corner, cv_size(fit.size))).clone();
 }
 
 }  // namespace
 
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& size) {
+  return decode_cropped(bytes, PictureFit{.original = {}, .resized = {}, .size = size});
+}
+
+std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureFit& planned) {
   const ImageHeader header = read_image_header(bytes);
   auto [image, orientation] = decode(bytes, header);
   if (header.transparent_grey) image = without_transparent_grey(image, *header.transparent_grey);
   image = turn_upright(image, orientation);
   image = to_rgb(std::move(image), header.kind);
-  const cv::Mat picture = resize_and_crop(image, size);
+  const PictureSize original{image.cols, image.rows};
+  const cv::Mat picture =
+      resize_and_crop(image, original == planned.original ? planned : fit_to_cover(original, planned.size));
   return {picture.datastart, picture.dataend};
 }
 

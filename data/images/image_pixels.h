@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/images/picture_size.h"
+#include "data/images/picture_fit.h"
 
 namespace sdlora::data {
 
@@ -16,5 +16,8 @@ namespace sdlora::data {
 // Lanczos over 8 x 8 when it grows), crop to the centre. Colour profiles are not applied. Returns RGB, height
 // × width × 3, rows from the top. Throws UnusableImage; says in it what the decoder said.
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& size);
+
+// Resized as planned, if the picture proves to be of the size that was planned for; else as above.
+std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureFit& planned);
 
 }  // namespace sdlora::data

@@ -6,6 +6,7 @@
 #include "data/images/image_bytes.h"
 #include "data/images/image_header.h"
 #include "data/images/iso_boxes.h"
+#include "data/images/orientation.h"
 
 namespace sdlora::data {
 namespace {
@@ -40,6 +41,7 @@ int64_t take_side(Bits& bits) {
 constexpr std::array<std::pair<int64_t, int64_t>, 8> kRatios = {
     {{0, 0}, {1, 1}, {12, 10}, {4, 3}, {3, 2}, {16, 9}, {5, 4}, {2, 1}}};
 
+// SizeHeader, and of ImageMetadata the orientation.
 ImageHeader read_size(std::string_view codestream) {
   if (!codestream.starts_with("\xFF\x0A"sv)) throw UnusableImage("a JPEG XL without its picture");
   Bits bits(codestream.substr(2));
@@ -49,6 +51,8 @@ ImageHeader read_size(std::string_view codestream) {
   header.height = side();
   const auto& [across, down] = kRatios[bits.take(3)];
   header.width = down == 0 ? side() : header.height * across / down;
+  const bool has_defaults_only = bits.take(1) != 0;
+  if (!has_defaults_only && bits.take(1) != 0) header.is_turned_by_decoder = swaps_sides(1 + static_cast<int>(bits.take(3)));
   return header;
 }
 

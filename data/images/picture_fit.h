@@ -18,6 +18,8 @@ struct PictureFit {
   // Of the picture's area, 0 … 1.
   double kept_share() const;
 
+  bool operator==(const PictureFit&) const = default;
+
   bool is_enlarged() const { return resized.width > original.width || resized.height > original.height; }
 };
 

@@ -1,6 +1,7 @@
 #include "data/shards/cache_files.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -33,8 +34,13 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
   check_file(cache_directory, entry);
   ShardContent shard = read_shard(file);
   require_equal(file, "the number of samples", entry.row_count, shard.picture_count());
-  require_equal(file, "the image size", in_words(manifest.settings.picture_size),
+  const bool is_of_format_2 = shard.format_version() != kPlainFormatVersion;
+  require_equal(file, "the image size",
+                in_words(is_of_format_2 ? entry.picture_size : manifest.settings.picture_size),
                 in_words(shard.header.picture_size));
+  require_equal(file, "the number of repeats", entry.repeats,
+                std::accumulate(shard.repeats.begin(), shard.repeats.end(), int64_t{0}));
+  require_equal(file, "cropping to buckets", manifest.settings.buckets.has_value(), !shard.fit.empty());
   require_equal(file, "the VAE", manifest.settings.vae_sha256, shard.header.vae_sha256);
   require_equal(file, "the scaling factor", manifest.settings.vae_scaling_factor,
                 shard.header.vae_scaling_factor);

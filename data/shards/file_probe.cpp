@@ -77,7 +77,7 @@ std::optional<int64_t> cache_format_of(const std::filesystem::path& file) {
     const Hdf5Handle opened = open_hdf5_file(file);
     const Hdf5Place place{ExitCode::kBadData, file.string()};
     const bool is_ours = has_attributes(opened.id(), {"format_version", "inputs_sha256"}) &&
-                         (has_attributes(opened.id(), {"image_size", "vae_scaling_factor", "vae_sha256"}) ||
+                         (has_attributes(opened.id(), {"vae_scaling_factor", "vae_sha256"}) ||
                           has_attributes(opened.id(), {"text_encoder_sha256", "tokenizer_sha256"}));
     if (!is_ours) place.fail("a file of a cache", "another");
     return read_integer_attribute(opened.id(), "format_version", place);

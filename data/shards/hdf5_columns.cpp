@@ -61,14 +61,16 @@ void check_chunks(hid_t dataset, const std::vector<hsize_t>& dims, const Hdf5Pla
 }  // namespace
 
 Hdf5Columns::Hdf5Columns(const std::filesystem::path& file, const std::set<std::string>& required,
-                         const std::set<std::string>& optional_names)
+                         const std::set<std::string>& optional_names, int64_t newest_version)
     : place_{ExitCode::kBadData, file.string()}, file_(open_hdf5_file(file)) {
   hsize_t file_bytes = 0;
   place_.check(H5Fget_filesize(file_.id(), &file_bytes), "measure the file");
   file_bytes_ = file_bytes;
-  const int64_t version = read_integer_attribute(file_.id(), "format_version", place_);
-  if (version != kFormatVersion)
-    place_.fail(fmt::format("format version {}", kFormatVersion), fmt::format("format version {}", version));
+  format_version_ = read_integer_attribute(file_.id(), "format_version", place_);
+  if (format_version_ < kPlainFormatVersion || format_version_ > newest_version)
+    place_.fail(newest_version == kPlainFormatVersion ? "format version 1"
+                                                      : fmt::format("format version 1 … {}", newest_version),
+                fmt::format("format version {}", format_version_));
 
   RootListing listing;
   place_.check(H5Literate(file_.id(), H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, list_link, &listing),

@@ -16,9 +16,11 @@ namespace sdlora::data {
 class Hdf5Columns {
  public:
   // Opens `file` and checks the root group: hard-linked datasets only, all of `required` and nothing but
-  // those and `optional_names`, and the format version. Throws Error(kBadData).
+  // those and `optional_names`, and that the format version is 1 … newest_version. Throws Error(kBadData).
   Hdf5Columns(const std::filesystem::path& file, const std::set<std::string>& required,
-              const std::set<std::string>& optional_names);
+              const std::set<std::string>& optional_names, int64_t newest_version);
+
+  int64_t format_version() const { return format_version_; }
 
   bool has(const std::string& name) const { return names_.contains(name); }
 
@@ -51,6 +53,7 @@ class Hdf5Columns {
   Hdf5Place place_;
   Hdf5Handle file_;
   uint64_t file_bytes_;
+  int64_t format_version_;
   std::set<std::string> names_;
 };
 

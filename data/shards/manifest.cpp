@@ -1,5 +1,7 @@
 #include "data/shards/manifest.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -38,8 +40,25 @@ constexpr uintmax_t kMostManifestBytes = uintmax_t{256} << 20;
                .advice = "use the program that made it, or make the cache anew elsewhere"});
 }
 
+bool is_of_format_2(const ManifestFile& file) {
+  return file.picture_size != PictureSize();
+}
+
 OrderedJson to_json(const ManifestFile& file, const char* row_name) {
-  return {{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}, {row_name, file.row_count}};
+  OrderedJson json = {
+      {"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}, {row_name, file.row_count}};
+  if (is_of_format_2(file)) {
+    json["width"] = file.picture_size.width;
+    json["height"] = file.picture_size.height;
+  }
+  if (file.repeats != 0) json["repeats"] = file.repeats;
+  return json;
+}
+
+PictureSize checked_size(int64_t width, int64_t height, const OrderedJson& json) {
+  if (width < 1 || height < 1 || width > kMaxSidePixels || height > kMaxSidePixels)
+    throw OrderedJson::other_error::create(501, "an impossible size of pictures", &json);
+  return {.width = width, .height = height};
 }
 
 // at() and get() throw OrderedJson::exception, which the caller turns into an Error.
@@ -54,15 +73,20 @@ ManifestFile file_from(const OrderedJson& json, const char* row_name) {
     throw OrderedJson::other_error::create(501, "an empty file: " + file.name, &json);
   if (file.row_count > file.bytes || file.row_count > INT32_MAX)  // so that no sum overflows
     throw OrderedJson::other_error::create(501, "more rows than bytes: " + file.name, &json);
+  if (json.contains("width"))
+    file.picture_size = checked_size(whole_number(json.at("width")), whole_number(json.at("height")), json);
+  if (json.contains("repeats")) file.repeats = whole_number(json.at("repeats"));
+  if (file.repeats != 0 && (file.repeats < file.row_count || file.repeats > file.row_count * kMostRepeats))
+    throw OrderedJson::other_error::create(501, "impossible repeats: " + file.name, &json);
   return file;
 }
 
 Manifest manifest_from(const OrderedJson& json) {
   Manifest manifest;
   CacheSettings& settings = manifest.settings;
-  settings.picture_size = square(whole_number(json.at("image_size")));
-  if (settings.picture_size.width < 1 || settings.picture_size.width > kMaxSidePixels)
-    throw OrderedJson::other_error::create(501, "an impossible image_size", &json);
+  const int64_t side = whole_number(json.at("image_size"));
+  settings.picture_size = checked_size(side, side, json);
+  settings.buckets = buckets_in(json);
   settings.flip = json.at("flip").get<bool>();
   settings.shard_size = whole_number(json.at("shard_size"));
   settings.vae_scaling_factor = json.at("vae_scaling_factor").get<double>();
@@ -78,6 +102,8 @@ Manifest manifest_from(const OrderedJson& json) {
   if (manifest.shards.empty()) throw OrderedJson::other_error::create(501, "no shards", &json);
   if (whole_number(json.at("sample_count")) != manifest.picture_count())
     throw OrderedJson::other_error::create(501, "sample_count is not the sum over the shards", &json);
+  if (whole_number(json.at("format_version")) != manifest.format_version())
+    throw OrderedJson::other_error::create(501, "a format_version that is not its content's", &json);
   return manifest;
 }
 
@@ -89,10 +115,21 @@ int64_t Manifest::picture_count() const {
   return count;
 }
 
+int64_t Manifest::repeated_count() const {
+  int64_t count = 0;
+  for (const ManifestFile& shard : shards) count += shard.repeats == 0 ? shard.row_count : shard.repeats;
+  return count;
+}
+
+int64_t Manifest::format_version() const {
+  const bool is_plain = !settings.buckets && std::none_of(shards.begin(), shards.end(), is_of_format_2);
+  return is_plain ? kPlainFormatVersion : kFormatVersion;
+}
+
 std::string to_json_text(const Manifest& manifest) {
   const CacheSettings& settings = manifest.settings;
   OrderedJson json = {{"format", "sdlora latent cache"},
-                      {"format_version", kFormatVersion},
+                      {"format_version", manifest.format_version()},
                       {"sample_count", manifest.picture_count()},
                       {"image_size", square_side(settings.picture_size)},
                       {"flip", settings.flip},
@@ -102,6 +139,7 @@ std::string to_json_text(const Manifest& manifest) {
                       {"text_encoder_sha256", settings.text_encoder_sha256},
                       {"tokenizer_sha256", settings.tokenizer_sha256}};
   add_precision(json, settings.mixed_precision);
+  add_buckets(json, settings.buckets);
   json["shards"] = OrderedJson::array();
   for (const ManifestFile& shard : manifest.shards) json["shards"].push_back(to_json(shard, "samples"));
   json["text"] = to_json(manifest.text, "captions");
@@ -125,9 +163,9 @@ Manifest read_manifest(const fs::path& cache_directory) {
   try {
     const auto version = whole_number(json.at("format_version"));
     if (version > kFormatVersion) fail_for_newer_format(file, version);
-    if (version != kFormatVersion)
+    if (version < kPlainFormatVersion)
       fail(file, "this cache was written by another version",
-           fmt::format("format version {}", kFormatVersion), fmt::format("format version {}", version));
+           fmt::format("format version 1 … {}", kFormatVersion), fmt::format("format version {}", version));
     return manifest_from(json);
   } catch (const OrderedJson::exception& flaw) {
     fail(file, "the manifest is damaged", "", flaw.what());

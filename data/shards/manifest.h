@@ -3,17 +3,20 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/images/image_folder.h"
+#include "data/shards/cache_buckets.h"
 #include "data/shards/shard_format.h"
 
 namespace sdlora::data {
 
 // What a cache is made with, apart from the images.
 struct CacheSettings {
-  PictureSize picture_size = square(512);
+  PictureSize picture_size = square(512);  // with buckets the size whose area none exceeds
+  std::optional<BucketRules> buckets = std::nullopt;
   bool flip = false;         // latents of the mirrored pictures as well
   int64_t shard_size = 256;  // images per shard
   double vae_scaling_factor = 0;
@@ -30,6 +33,8 @@ struct ManifestFile {
   int64_t bytes = 0;
   std::string sha256;
   int64_t row_count = 0;  // pictures of a shard, captions of the text file
+  PictureSize picture_size = {};  // of a shard of format 2; zeros for another file
+  int64_t repeats = 0;            // of its pictures in an epoch, together; 0: each once
 
   bool operator==(const ManifestFile&) const = default;
 };
@@ -41,6 +46,10 @@ struct Manifest {
   std::vector<SkippedImage> skipped;
 
   int64_t picture_count() const;  // pictures; their mirror images are not counted
+
+  int64_t repeated_count() const;  // in an epoch: each as often as it is repeated
+
+  int64_t format_version() const;
 
   bool operator==(const Manifest&) const = default;
 };

@@ -9,6 +9,12 @@
 //     source_sha256                      [N] string, of the image file's bytes
 //     attributes: format_version, image_size (i64), vae_scaling_factor (f64), vae_sha256, inputs_sha256
 //     (string); mixed_precision (string), where the VAE did not compute in fp32
+//     in format 2 image_width and image_height (i64) in place of image_size, and these columns, each where
+//     there is something to say:
+//     repeats                            [N] i64, how often an epoch has the picture, where not all are 1
+//     original_width, original_height    [N] i64, pixels, upright; with aspect buckets, as all of the rest
+//     resized_width, resized_height      [N] i64, pixels, before the crop to image_width × image_height
+//     crop_left, crop_top                [N] i64, pixels, where that begins
 //   text.h5
 //     embedding  [M, 77, C] f32, row 0 of the empty caption
 //     caption    [M] string
@@ -18,6 +24,9 @@
 // Strings are UTF-8 of fixed length, padded with NUL; the length is that of the longest in the file. Latents
 // and embeddings are stored one chunk per row, the other columns as one chunk, everything with Fletcher32 and
 // uncompressed. No times, names of hosts or ranks: the bytes depend on the content alone.
+//
+// A shard is of format 2 where it has a column of format 2, a manifest where it has such a shard or settings
+// of buckets. All else is of format 1, which every program reads.
 #pragma once
 
 #include <cstdint>
@@ -26,14 +35,18 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "data/images/picture_size.h"
+#include "data/images/picture_fit.h"
 #include "model/loading/mixed_precision.h"
 
 namespace sdlora::data {
 
-inline constexpr int64_t kFormatVersion = 1;
+inline constexpr int64_t kPlainFormatVersion = 1;
+inline constexpr int64_t kFormatVersion = 2;  // the newest
 inline constexpr const char* kManifestName = "manifest.json";
 inline constexpr const char* kTextFileName = "text.h5";
+
+// More in an epoch is a slip of the hand, or a folder's date.
+inline constexpr int64_t kMostRepeats = 1000;
 
 // What format 1 keeps of a size: the side of a square. Throws Error(kInternal) for any other size.
 int64_t square_side(const PictureSize& size);
@@ -63,8 +76,14 @@ struct ShardContent {
   std::vector<int64_t> caption_index;
   std::vector<std::string> source;
   std::vector<std::string> source_sha256;
+  std::vector<PictureFit> fit = {};   // empty: a cache without buckets
+  std::vector<int64_t> repeats = {};  // empty: each once
 
   int64_t picture_count() const { return static_cast<int64_t>(source.size()); }
+
+  int64_t format_version() const {
+    return fit.empty() && repeats.empty() ? kPlainFormatVersion : kFormatVersion;
+  }
 };
 
 struct TextContent {

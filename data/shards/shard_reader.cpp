@@ -26,7 +26,7 @@ void check_finite(const at::Tensor& values, const Hdf5Place& place) {
 }
 
 Hdf5Columns open_text_file(const std::filesystem::path& file) {
-  return {file, {"embedding", "caption"}, {}};
+  return {file, {"embedding", "caption"}, {}, kPlainFormatVersion};
 }
 
 TextContent text_without_embeddings(const Hdf5Columns& columns) {
@@ -48,9 +48,15 @@ TextContent text_without_embeddings(const Hdf5Columns& columns) {
 
 ShardFile::ShardFile(const std::filesystem::path& file)
     : columns_(file, {"latent_mean", "latent_std", "caption_index", "source", "source_sha256"},
-               {"latent_mean_flip", "latent_std_flip"}) {
+               {"latent_mean_flip", "latent_std_flip", "repeats", "original_width", "original_height",
+                "resized_width", "resized_height", "crop_left", "crop_top"},
+               kFormatVersion) {
   const hid_t id = columns_.file_id();
-  header_.picture_size = square(read_integer_attribute(id, "image_size", columns_.place()));
+  header_.picture_size =
+      columns_.format_version() == kPlainFormatVersion
+          ? square(read_integer_attribute(id, "image_size", columns_.place()))
+          : PictureSize{.width = read_integer_attribute(id, "image_width", columns_.place()),
+                        .height = read_integer_attribute(id, "image_height", columns_.place())};
   header_.vae_scaling_factor = read_float_attribute(id, "vae_scaling_factor", columns_.place());
   header_.vae_sha256 = read_string_attribute(id, "vae_sha256", columns_.place());
   header_.inputs_sha256 = read_string_attribute(id, "inputs_sha256", columns_.place());
@@ -61,11 +67,13 @@ ShardFile::ShardFile(const std::filesystem::path& file)
 void ShardFile::check_shapes() {
   const std::vector<int64_t> shape = columns_.shape("latent_mean", kLatentRank);
   picture_count_ = shape[0];
-  const int64_t side = header_.picture_size.width;
-  if (shape[2] != shape[3] || side <= 0 || side % shape[2] != 0)
-    columns_.place()
-        .in("latent_mean")
-        .fail(fmt::format("square latents of {} pixels", side), fmt::format("[{}]", fmt::join(shape, ", ")));
+  const PictureSize& size = header_.picture_size;
+  if (size.width <= 0 || size.height <= 0 || size.height % shape[2] != 0 ||
+      latent_size(size, size.height / shape[2]).value_or(LatentSize()).width != shape[3])
+    columns_.place().in("latent_mean").fail(fmt::format("latents of {} pixels", in_words(size)),
+                                            fmt::format("[{}]", fmt::join(shape, ", ")));
+  if (columns_.format_version() == kPlainFormatVersion && (has_fits() || columns_.has("repeats")))
+    columns_.place().fail("the columns of format version 1", "such of version 2");
   if (columns_.has("latent_mean_flip") != columns_.has("latent_std_flip"))
     columns_.place().fail("both latent_mean_flip and latent_std_flip, or neither", "one of them");
   for (int64_t plane = 1; plane < plane_count(); ++plane) {
@@ -92,6 +100,44 @@ std::vector<std::string> ShardFile::read_source() const {
 std::vector<std::string> ShardFile::read_source_sha256() const {
   std::vector<std::string> values = columns_.read_strings("source_sha256");
   check_length(values, picture_count_, columns_.place().in("source_sha256"));
+  return values;
+}
+
+std::vector<PictureFit> ShardFile::read_fit() const {
+  if (!has_fits()) return {};
+  const auto column = [this](const char* name) {
+    std::vector<int64_t> values = columns_.read_integers(name);
+    check_length(values, picture_count_, columns_.place().in(name));
+    return values;
+  };
+  const std::vector<int64_t> original_width = column("original_width"),
+                             original_height = column("original_height"),
+                             resized_width = column("resized_width"),
+                             resized_height = column("resized_height"), left = column("crop_left"),
+                             top = column("crop_top");
+  std::vector<PictureFit> fits;
+  for (size_t row = 0; row < left.size(); ++row) {
+    const PictureFit fit{.original = {original_width[row], original_height[row]},
+                         .resized = {resized_width[row], resized_height[row]},
+                         .size = header_.picture_size};
+    const bool is_possible = fit.original.width > 0 && fit.original.height > 0 &&
+                             fit.resized.width >= fit.size.width && fit.resized.height >= fit.size.height;
+    if (!is_possible || left[row] != fit.left() || top[row] != fit.top())
+      columns_.place().in("crop_left").fail("the centre of a picture that covers its bucket",
+                                            fmt::format("another place in row {}", row));
+    fits.push_back(fit);
+  }
+  return fits;
+}
+
+std::vector<int64_t> ShardFile::read_repeats() const {
+  if (!columns_.has("repeats")) return {};
+  const Hdf5Place place = columns_.place().in("repeats");
+  std::vector<int64_t> values = columns_.read_integers("repeats");
+  check_length(values, picture_count_, place);
+  for (const int64_t value : values)
+    if (value < 1 || value > kMostRepeats)
+      place.fail(fmt::format("1 … {}", kMostRepeats), fmt::format("{}", value));
   return values;
 }
 
@@ -123,6 +169,8 @@ ShardContent read_shard(const std::filesystem::path& file) {
   content.caption_index = shard.read_caption_index();
   content.source = shard.read_source();
   content.source_sha256 = shard.read_source_sha256();
+  content.fit = shard.read_fit();
+  content.repeats = shard.read_repeats();
   return content;
 }
 

@@ -17,6 +17,8 @@ class ShardFile {
 
   int64_t picture_count() const { return picture_count_; }
 
+  int64_t format_version() const { return columns_.format_version(); }
+
   bool has_flip() const { return columns_.has(latent_dataset_name(kPlanesPlain)); }
 
   int64_t plane_count() const { return has_flip() ? kPlanesFlip : kPlanesPlain; }
@@ -24,6 +26,14 @@ class ShardFile {
   std::vector<int64_t> read_caption_index() const;
   std::vector<std::string> read_source() const;
   std::vector<std::string> read_source_sha256() const;
+
+  bool has_fits() const { return columns_.has("crop_left"); }
+
+  // How each picture came to its bucket; empty in a cache without buckets.
+  std::vector<PictureFit> read_fit() const;
+
+  // Each at least 1; empty where each is 1.
+  std::vector<int64_t> read_repeats() const;
 
   // [planes, N, 4, h, w] f32. Every value is finite and no standard deviation is negative.
   at::Tensor read_latents() const;

@@ -94,6 +94,29 @@ void write_integers(hid_t file, const char* name, const std::vector<int64_t>& va
   write_column(file, name, H5T_STD_I64LE, {values.size()}, {values.size()}, values.data(), place);
 }
 
+void write_size(hid_t file, const ShardContent& content, const Hdf5Place& place) {
+  const PictureSize& size = content.header.picture_size;
+  if (content.format_version() == kPlainFormatVersion)
+    return write_integer_attribute(file, "image_size", square_side(size), place);
+  write_integer_attribute(file, "image_width", size.width, place);
+  write_integer_attribute(file, "image_height", size.height, place);
+}
+
+void write_fits(hid_t file, const std::vector<PictureFit>& fits, const Hdf5Place& place) {
+  const auto write = [&](const char* name, const auto& value_of) {
+    std::vector<int64_t> values;
+    values.reserve(fits.size());
+    for (const PictureFit& fit : fits) values.push_back(value_of(fit));
+    write_integers(file, name, values, place);
+  };
+  write("original_width", [](const PictureFit& fit) { return fit.original.width; });
+  write("original_height", [](const PictureFit& fit) { return fit.original.height; });
+  write("resized_width", [](const PictureFit& fit) { return fit.resized.width; });
+  write("resized_height", [](const PictureFit& fit) { return fit.resized.height; });
+  write("crop_left", [](const PictureFit& fit) { return fit.left(); });
+  write("crop_top", [](const PictureFit& fit) { return fit.top(); });
+}
+
 void require_read_back(bool equal, const std::filesystem::path& file) {
   if (equal) return;
   throw Error(ExitCode::kIo, {.what = "a file of the cache did not come back as it was written",
@@ -106,12 +129,14 @@ void require_read_back(bool equal, const std::filesystem::path& file) {
 void write_shard(const std::filesystem::path& file, const ShardContent& content) {
   const size_t count = content.source.size();
   if (count == 0 || content.latents.dim() != 5 || content.latents.size(1) != content.picture_count() ||
-      content.caption_index.size() != count || content.source_sha256.size() != count)
+      content.caption_index.size() != count || content.source_sha256.size() != count ||
+      (!content.fit.empty() && content.fit.size() != count) ||
+      (!content.repeats.empty() && content.repeats.size() != count))
     throw Error(ExitCode::kInternal, {.what = "a shard's columns differ in length", .where = file.string()});
   const Hdf5Place place{ExitCode::kIo, file.string()};
   const auto fill = [&](hid_t id) {
-    write_integer_attribute(id, "format_version", kFormatVersion, place);
-    write_integer_attribute(id, "image_size", square_side(content.header.picture_size), place);
+    write_integer_attribute(id, "format_version", content.format_version(), place);
+    write_size(id, content, place);
     write_float_attribute(id, "vae_scaling_factor", content.header.vae_scaling_factor, place);
     write_string_attribute(id, "vae_sha256", content.header.vae_sha256, place);
     write_string_attribute(id, "inputs_sha256", content.header.inputs_sha256, place);
@@ -121,13 +146,16 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
     write_integers(id, "caption_index", content.caption_index, place);
     write_strings(id, "source", content.source, place);
     write_strings(id, "source_sha256", content.source_sha256, place);
+    if (!content.repeats.empty()) write_integers(id, "repeats", content.repeats, place);
+    if (!content.fit.empty()) write_fits(id, content.fit, place);
   };
   write_file_atomically(file, [&](const std::filesystem::path& temporary) {
     write_file_image(temporary, place, fill);
     const ShardContent back = read_shard(temporary);
     require_read_back(at::equal(back.latents, content.latents) &&
                           back.caption_index == content.caption_index && back.source == content.source &&
-                          back.source_sha256 == content.source_sha256,
+                          back.source_sha256 == content.source_sha256 && back.fit == content.fit &&
+                          back.repeats == content.repeats,
                       file);
   });
 }
@@ -135,7 +163,7 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
 void write_text_file(const std::filesystem::path& file, const TextContent& content) {
   const Hdf5Place place{ExitCode::kIo, file.string()};
   const auto fill = [&](hid_t id) {
-    write_integer_attribute(id, "format_version", kFormatVersion, place);
+    write_integer_attribute(id, "format_version", kPlainFormatVersion, place);
     write_string_attribute(id, "text_encoder_sha256", content.text_encoder_sha256, place);
     write_string_attribute(id, "tokenizer_sha256", content.tokenizer_sha256, place);
     write_string_attribute(id, "inputs_sha256", content.inputs_sha256, place);

@@ -21,8 +21,8 @@ def sample_count(cache=programs.TINY_CACHE):
 
 def samples_of(steps, slots, batch_size=4, run_seed=0, cache=programs.TINY_CACHE):
     """The samples that stand in these slots of the batches of these steps (from 1)."""
-    count = sample_count(cache)
-    return sorted({seeds.sample_at(run_seed, (step - 1) * batch_size + slot, count) for step in steps for slot in slots})
+    groups = [list(range(sample_count(cache)))]
+    return sorted({seeds.sample_at(run_seed, (step - 1) * batch_size + slot, groups, 1)[0] for step in steps for slot in slots})
 
 
 def poison(copy, samples, cache=programs.TINY_CACHE):

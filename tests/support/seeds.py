@@ -2,7 +2,7 @@
 import torch
 
 PERMUTATION, POSTERIOR_NOISE, NOISE, TIMESTEP, LORA_INIT = range(5)
-CAPTION = 8
+CAPTION, MICRO_BATCH_ORDER = 8, 9
 
 
 def split_mix(state):
@@ -24,7 +24,25 @@ def generator(*address):
     return torch.Generator().manual_seed(seed_of(*address))
 
 
-def sample_at(run_seed, position, sample_count):
-    """The sample at `position` = (step - 1) * batch size + slot, step from 1."""
-    epoch, place = divmod(position, sample_count)
-    return torch.randperm(sample_count, generator=generator(run_seed, epoch, 0, PERMUTATION))[place].item()
+def row_entry(run_seed, group, number, place):
+    """Entry `place` of the endless row of permutations of `group`, which is group `number`."""
+    epoch, within = divmod(place, len(group))
+    return group[torch.randperm(len(group), generator=generator(run_seed, epoch, number, PERMUTATION))[within].item()]
+
+
+def sample_at(run_seed, position, groups, micro_batch_size):
+    """The sample at `position` = (step - 1) * batch size + slot, step from 1, and its epoch, from 0. groups: the samples of each size, each
+    as often as an epoch has it."""
+    if len(groups) == 1:
+        return row_entry(run_seed, groups[0], 0, position), position // len(groups[0])
+    micro_batch, within = divmod(position, micro_batch_size)
+    epoch = 0
+    while True:
+        of_epoch = [(number, k) for number, group in enumerate(groups)
+                    for k in range(epoch * len(group) // micro_batch_size, (epoch + 1) * len(group) // micro_batch_size)]
+        if micro_batch < len(of_epoch):
+            break
+        micro_batch, epoch = micro_batch - len(of_epoch), epoch + 1
+    order = torch.randperm(len(of_epoch), generator=generator(run_seed, epoch, 0, MICRO_BATCH_ORDER))
+    number, k = of_epoch[order[micro_batch].item()]
+    return row_entry(run_seed, groups[number], number, k * micro_batch_size + within), epoch

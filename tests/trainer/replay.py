@@ -60,8 +60,13 @@ class Cache:
     def __init__(self, directory):
         directory = pathlib.Path(directory)
         shards = [h5py.File(file) for file in sorted(directory.glob("shard-*.h5"))]
-        self.mean = numpy.concatenate([shard["latent_mean"][:] for shard in shards])
-        self.std = numpy.concatenate([shard["latent_std"][:] for shard in shards])
+        self.mean = [mean for shard in shards for mean in shard["latent_mean"][:]]  # of several sizes, maybe
+        self.std = [std for shard in shards for std in shard["latent_std"][:]]
+        repeats = [count for shard in shards for count in (shard["repeats"][:] if "repeats" in shard else [1] * len(shard["source"]))]
+        of_size = {}  # the cache has them by size
+        for sample, (mean, count) in enumerate(zip(self.mean, repeats)):
+            of_size.setdefault(mean.shape, []).extend([sample] * int(count))
+        self.groups = list(of_size.values())
         self.caption = numpy.concatenate([shard["caption_index"][:] for shard in shards])
         with h5py.File(directory / "text.h5") as file:
             self.embedding, self.texts = file["embedding"][:], [text.decode() for text in file["caption"][:]]
@@ -69,8 +74,8 @@ class Cache:
 
 def check_draws(config, cache, scaling_factor, trace, text, step, slot):
     """The trace's inputs are what the documented seeds give."""
-    seed, batch_size, count = int(config.get("seed", 0)), int(config["batch-size"]), len(cache.mean)
-    index = sample_at(seed, step * batch_size + slot, count)
+    seed, batch_size = int(config.get("seed", 0)), int(config["batch-size"])
+    index, _ = sample_at(seed, step * batch_size + slot, cache.groups, int(config["micro-batch-size"]))
     assert trace["sample_index"].item() == index, (step, slot, trace["sample_index"], index)
     mean, std = torch.from_numpy(cache.mean[index]), torch.from_numpy(cache.std[index])
     posterior = torch.randn(mean.shape, generator=generator(seed, step, slot, POSTERIOR_NOISE))
@@ -92,6 +97,14 @@ def trace_file(trace_directory, step, slot):
 def text_of(trace_directory, step, slot):
     with safe_open(trace_file(trace_directory, step, slot), "pt") as opened:
         return opened.metadata()["text"]
+
+
+def by_size(traces):
+    """Lists of traces whose latents are of one shape."""
+    lists = {}
+    for trace in traces:
+        lists.setdefault(trace["latents"].shape, []).append(trace)
+    return lists.values()
 
 
 def relative_error(ours, reference):
@@ -127,16 +140,18 @@ def main():
                   for slot in range(int(config["batch-size"]))]
         for slot, trace in enumerate(traces):
             check_draws(config, cache, scaling_factor, trace, text_of(trace_directory, step, slot), step, slot)
-        latents, noise, t, captions, ours = (torch.stack([trace[name] for trace in traces]) for name in (
-            "latents", "noise", "timestep", "encoder_hidden_states", "prediction"))
-        noisy = scheduler.add_noise(latents, noise, t)
-        target = noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, t)
-        prediction = unet(noisy, t, captions).sample
-        loss = torch.nn.functional.mse_loss(prediction, target)
-        loss.backward()
-        loss = loss.item()
-        for sample, reference in zip(ours, prediction.detach()):
-            worst["prediction"] = max(worst["prediction"], relative_error(sample, reference))
+        loss = 0
+        for of_one_size in by_size(traces):
+            latents, noise, t, captions, ours = (torch.stack([trace[name] for trace in of_one_size]) for name in (
+                "latents", "noise", "timestep", "encoder_hidden_states", "prediction"))
+            noisy = scheduler.add_noise(latents, noise, t)
+            target = noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, t)
+            prediction = unet(noisy, t, captions).sample
+            share = torch.nn.functional.mse_loss(prediction, target) * len(of_one_size) / len(traces)
+            share.backward()
+            loss += share.item()
+            for sample, reference in zip(ours, prediction.detach()):
+                worst["prediction"] = max(worst["prediction"], relative_error(sample, reference))
         norm = torch.nn.utils.clip_grad_norm_(parameters, float(config["max-grad-norm"])).item()
         for group in optimizer.param_groups:
             group["lr"] = record["learning_rate"]

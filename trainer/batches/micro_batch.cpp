@@ -15,6 +15,20 @@ at::Tensor draw_noise(at::IntArrayRef shape, double offset, at::Generator genera
   return noise;
 }
 
+// By width, then height: as the cache is. Each sample as often as it is repeated.
+std::vector<std::vector<int64_t>> groups_by_size(const data::Dataset& dataset,
+                                                 const std::vector<int64_t>& samples) {
+  std::map<std::pair<int64_t, int64_t>, std::vector<int64_t>> groups;
+  for (const int64_t sample : samples) {
+    const data::PictureSize& size = dataset.size_of(sample);
+    std::vector<int64_t>& group = groups[{size.width, size.height}];
+    group.insert(group.end(), static_cast<size_t>(dataset.repeats_of(sample)), sample);
+  }
+  std::vector<std::vector<int64_t>> in_order;
+  for (auto& [size, group] : groups) in_order.push_back(std::move(group));
+  return in_order;
+}
+
 // To the GPU from pinned memory, which the host need not wait for.
 at::Tensor upload(const at::Tensor& values, at::Device device) {
   return device.is_cuda() ? values.pin_memory().to(device, /*non_blocking=*/true) : values;
@@ -22,11 +36,10 @@ at::Tensor upload(const at::Tensor& values, at::Device device) {
 
 }  // namespace
 
-MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples,
+MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, const std::vector<int64_t>& samples,
                                  DrawSettings draws, at::Device device, TextEmbeddings* embeddings)
     : dataset_(dataset),
-      samples_(std::move(samples)),
-      sample_order_(static_cast<int64_t>(samples_.size()), draws.run_seed),
+      sample_order_(groups_by_size(dataset, samples), draws.micro_batch_size, draws.run_seed),
       draws_(std::move(draws)),
       device_(device),
       embeddings_(embeddings) {
@@ -43,13 +56,12 @@ void MicroBatchMaker::draw_ahead(int64_t steps_done, int64_t first_slot, int64_t
 }
 
 DrawnText MicroBatchMaker::draw_text(int64_t steps_done, int64_t slot) {
-  const int64_t position = steps_done * draws_.batch_size + slot;
-  const int64_t index = samples_[static_cast<size_t>(sample_order_.sample_at(position))];
+  const auto [index, epoch] = sample_order_.at(steps_done * draws_.batch_size + slot);
   const std::string& caption = dataset_.caption_of(index);
   if (draws_.captions.leave_captions_alone()) return {index, caption};
   at::Generator generator = generator_for(seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done),
                                                   static_cast<uint64_t>(slot), Stream::kCaption));
-  const data::CaptionMoment moment{.epoch = position / static_cast<int64_t>(samples_.size()) + 1,
+  const data::CaptionMoment moment{.epoch = epoch + 1,
                                    .steps_done = steps_done,
                                    .max_steps = draws_.max_steps};
   return {index, data::draw_caption(caption, draws_.captions, moment, generator)};

@@ -31,6 +31,7 @@ struct DrawSettings {
   double noise_offset;               // std of a constant that is added to each channel of the noise; 0: none
   data::CaptionRules captions = {};  // by which the texts are made
   int64_t max_steps = 1;             // of the run, for these
+  int64_t micro_batch_size = 1;      // for the order of samples of several sizes
 };
 
 // Which sample stands in a slot, and with which text.
@@ -41,17 +42,20 @@ struct DrawnText {
 
 class MicroBatchMaker {
  public:
-  // Trains on `samples`, indices in `dataset`. `embeddings` of new texts: needed where the captions
+  // Trains on `samples`, indices in `dataset`, each as often in an epoch as it is repeated. `embeddings` of new texts: needed where the captions
   // make some, else null. It must outlive this.
-  MicroBatchMaker(const data::Dataset& dataset, std::vector<int64_t> samples, DrawSettings draws,
+  MicroBatchMaker(const data::Dataset& dataset, const std::vector<int64_t>& samples, DrawSettings draws,
                   at::Device device, TextEmbeddings* embeddings = nullptr);
 
   // Slots first_slot … first_slot+count-1 of the global batch of the step after `steps_done` steps, on the
-  // device.
+  // device. Where samples differ in size these must be a micro-batch.
   MicroBatch make(int64_t steps_done, int64_t first_slot, int64_t count);
 
   // The same, kept until make() asks for it, so that a GPU computes while the host draws for the next step.
   void draw_ahead(int64_t steps_done, int64_t first_slot, int64_t count);
+
+  // Samples an epoch has, with repeats.
+  int64_t epoch_size() const { return sample_order_.epoch_size(); }
 
   // The text of one slot alone.
   DrawnText draw_text(int64_t steps_done, int64_t slot);
@@ -61,7 +65,6 @@ class MicroBatchMaker {
   MicroBatch draw(int64_t steps_done, int64_t first_slot, int64_t count);
 
   const data::Dataset& dataset_;
-  std::vector<int64_t> samples_;
   SampleOrder sample_order_;
   DrawSettings draws_;
   at::Device device_;

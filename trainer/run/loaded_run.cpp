@@ -59,10 +59,20 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
            .advice = "give the --model that it was cached with, or run cache_latents with this one"});
 }
 
+data::Sample largest_sample_of(const data::Dataset& dataset) {
+  int64_t largest = 0;
+  const auto area_of = [&dataset](int64_t sample) {
+    return dataset.size_of(sample).width * dataset.size_of(sample).height;
+  };
+  for (int64_t sample = 1; sample < dataset.picture_count(); ++sample)
+    if (area_of(sample) > area_of(largest)) largest = sample;
+  return dataset.sample(largest);
+}
+
 // The kernels' weights are noted down, so that the ranks of a host can share them.
 model::ComputeMode compute_mode_of(const TrainConfig& config, const data::Dataset& dataset,
                                    at::Device device) {
-  const at::Tensor latent = dataset.sample(0).latent_mean;  // [4, h, w]
+  const at::Tensor latent = largest_sample_of(dataset).latent_mean;  // [4, h, w]
   model::ComputeMode mode =
       model::compute_mode_on(device, dtype_of(config.compute.mixed_precision), config.compute.cpu_kernels,
                              {latent.size(1), latent.size(2)});
@@ -128,7 +138,8 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
                .timestep_count = schedule.timestep_count(),
                .noise_offset = config.noise.offset,
                .captions = config.captions.rules,
-               .max_steps = config.schedule.max_steps},
+               .max_steps = config.schedule.max_steps,
+               .micro_batch_size = share.micro_batch_size},
               device, text_embeddings.get()),
       trace(config.watching.trace_directory),
       graph(config.compute.records_cuda_graph ? std::make_unique<MicroBatchGraph>(device) : nullptr) {

@@ -21,7 +21,7 @@ std::string batch_arithmetic(const TrainConfig& config, const LoadedRun& loaded,
   const BatchShare& share = loaded.share;
   const int64_t steps_left = config.schedule.max_steps - context.first_step;
   const double epochs = static_cast<double>(config.schedule.max_steps * config.batch.size) /
-                        static_cast<double>(loaded.split.training.size());
+                        static_cast<double>(loaded.batches.epoch_size());
   return fmt::format(
       "{} samples per step = {} rank(s) × {} micro-batch(es) of {}\n"
       "{} steps to do of {} = {} samples in all = {:.2f} epochs",
@@ -44,8 +44,9 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
       merged_bytes += weight_bytes * static_cast<double>(module.in_features * module.out_features);
   const data::Sample sample = loaded.dataset.sample(0);
   const double data_bytes =
+      static_cast<double>(loaded.dataset.latent_bytes()) +
       static_cast<double>(loaded.dataset.sample_count()) *
-      static_cast<double>(2 * sample.latent_mean.nbytes() + sample.text_embedding.nbytes());
+          static_cast<double>(sample.text_embedding.nbytes());
   const std::string text_encoder =
       loaded.text_embeddings
           ? fmt::format(
@@ -79,9 +80,13 @@ std::string model_in_words(const TrainConfig& config, const LoadedRun& loaded, i
 }
 
 std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
-  std::string text =
-      fmt::format("{}, {} samples of {} pixels", config.places.data.string(), loaded.dataset.sample_count(),
-                  data::in_words(loaded.dataset.picture_size()));
+  std::string text = fmt::format(
+      "{}, {} samples of {}{} pixels", config.places.data.string(), loaded.dataset.sample_count(),
+      loaded.dataset.has_buckets() ? "many shapes, at most " : "",
+      data::in_words(loaded.dataset.picture_size()));
+  if (const int64_t repeated = loaded.batches.epoch_size();
+      repeated != static_cast<int64_t>(loaded.split.training.size()))
+    text += fmt::format("\nwith repeats {} an epoch", repeated);
   if (!loaded.split.held_out.empty())
     text += fmt::format("\n{} to train on, {} held out", loaded.split.training.size(),
                         loaded.split.held_out.size());

@@ -43,23 +43,37 @@ Validation::Validation(const data::Dataset& dataset, std::vector<int64_t> sample
                                    .expected = fmt::format("1 … {} samples", comm::fixed_point::kMaxTerms),
                                    .seen = fmt::format("{}", sample_count()),
                                    .advice = "change --validation-split or --validation-data"});
+  for (int64_t pair = 0; pair < sample_count() * kQuarters; ++pair) add_to_groups(pair);
+}
+
+void Validation::add_to_groups(int64_t pair) {
+  const auto size_of_pair = [this](int64_t at) {
+    return dataset_.size_of(samples_[static_cast<size_t>(at / kQuarters)]);
+  };
+  const bool fits = !groups_.empty() && groups_.back().pair_count < micro_batch_size_ &&
+                    size_of_pair(groups_.back().first_pair) == size_of_pair(pair);
+  if (fits)
+    ++groups_.back().pair_count;
+  else
+    groups_.push_back({.first_pair = pair, .pair_count = 1});
 }
 
 ValidationResult Validation::run(const model::UNet& unet, comm::Communicator& sums_comm,
                                  comm::Watchdog& watchdog, const std::function<bool()>& stop_requested) {
   const c10::NoGradGuard no_gradients;
   sum_.reset();
-  const int64_t pair_count = sample_count() * kQuarters;
   // The groups are the same for any number of ranks, since a sample's prediction may depend on its neighbours
   // in the last bits.
-  for (int64_t group = sums_comm.rank(); group * micro_batch_size_ < pair_count; group += sums_comm.size()) {
+  for (size_t group = static_cast<size_t>(sums_comm.rank()); group < groups_.size();
+       group += static_cast<size_t>(sums_comm.size())) {
     if (stop_requested()) {
       sum_.add_to_counter(kInterruptions, 1);
       break;
     }
-    const int64_t first = group * micro_batch_size_;
-    watchdog.progress(comm::Section::kValidation, fmt::format("pair {} of {}", first, pair_count));
-    add_losses(unet, first, std::min(micro_batch_size_, pair_count - first));
+    const auto [first_pair, pair_count] = groups_[group];
+    watchdog.progress(comm::Section::kValidation,
+                      fmt::format("pair {} of {}", first_pair, sample_count() * kQuarters));
+    add_losses(unet, first_pair, pair_count);
   }
   watchdog.progress(comm::Section::kValidation, "summing the losses");
   sums_comm.all_reduce_sum(sum_.words());                   // (all ranks)

@@ -40,6 +40,14 @@ class Validation {
                        const std::function<bool()>& stop_requested);
 
  private:
+  // Neighbouring pairs that go through the UNet together: of samples of one size.
+  struct PairGroup {
+    int64_t first_pair;
+    int64_t pair_count;
+  };
+
+  void add_to_groups(int64_t pair);
+
   // Pair p is sample p / 4 at its timestep of quarter p % 4, and slot p of the batch.
   MicroBatch draw(int64_t first_pair, int64_t pair_count) const;
   void add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count);
@@ -50,6 +58,7 @@ class Validation {
   const model::NoiseSchedule& schedule_;
   model::ComputeMode mode_;
   int64_t micro_batch_size_;
+  std::vector<PairGroup> groups_;
   comm::ExactSum sum_;
 };
 

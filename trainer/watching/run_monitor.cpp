@@ -19,12 +19,12 @@ struct RunMonitor::Outlets {
   Outlets(const TrainConfig& run_config, const LoadedRun& loaded, const comm::Communicator& world,
           const comm::Watchdog& watchdog, int64_t first_step)
       : config(run_config),
-        epoch_samples(loaded.split.training.size()),
+        epoch_samples(loaded.batches.epoch_size()),
         metrics(run_config, loaded, world, watchdog, first_step),
         endpoint(metrics.registry(), run_config.watching.metrics.of_rank(world.local_rank())) {}
 
   const TrainConfig& config;
-  size_t epoch_samples;
+  int64_t epoch_samples;  // with repeats
   RunMetrics metrics;
   monitoring::MetricsEndpoint endpoint;
   monitoring::RunSummary summary;

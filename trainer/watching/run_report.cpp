@@ -7,17 +7,24 @@ namespace {
 
 constexpr size_t kShownCaptions = 6;
 
+std::string picture_sizes_in_words(const data::Dataset& dataset) {
+  const data::PictureSize& size = dataset.picture_size();
+  if (dataset.has_buckets())
+    return fmt::format("{}, of at most the area of {}", dataset.buckets_in_words(), in_words(size));
+  const std::vector<int64_t> latent = dataset.sample(0).latent_mean.sizes().vec();
+  return fmt::format("{} × {} pixels, latents {} × {} × {}", size.width, size.height, latent[0], latent[1],
+                     latent[2]);
+}
+
 std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
   const data::Dataset& dataset = loaded.dataset;
-  const data::PictureSize& size = dataset.picture_size();
-  const std::vector<int64_t> latent = dataset.sample(0).latent_mean.sizes().vec();
   std::vector<monitoring::TableRow> rows{
       {"pictures",
        fmt::format("{}{}", dataset.picture_count(), dataset.has_flip() ? ", each also mirrored" : "")},
       {"trained on", fmt::format("{} samples", loaded.split.training.size())},
       {"held out", fmt::format("{} samples", loaded.split.held_out.size())},
-      {"picture size", fmt::format("{} × {} pixels, latents {} × {} × {}", size.width, size.height, latent[0],
-                                   latent[1], latent[2])},
+      {"an epoch", fmt::format("{} samples, with repeats", loaded.batches.epoch_size())},
+      {"picture size", picture_sizes_in_words(dataset)},
       {"different captions", fmt::format("{}", dataset.captions().size() - 1)},  // without the empty one
       {"manifest SHA-256", dataset.manifest_sha256()},
       {"VAE SHA-256", dataset.vae_sha256()},

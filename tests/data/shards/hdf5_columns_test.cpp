@@ -58,7 +58,7 @@ std::string refusal_of_columns(const HostileFile& content, int rank = 2) {
   const TemporaryFolder folder;
   write(folder / "file.h5", content);
   try {
-    Hdf5Columns(folder / "file.h5", {"values"}, {}).read_floats("values", rank);
+    Hdf5Columns(folder / "file.h5", {"values"}, {}, kFormatVersion).read_floats("values", rank);
   } catch (const Error& error) {
     EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
     EXPECT_THAT(error.what(), HasSubstr("file.h5"));
@@ -97,7 +97,7 @@ TEST(Hdf5Columns, RefusesStringsOfVariableLength) {
   const Hdf5Handle type{H5Tcopy(H5T_C_S1), H5Tclose};
   H5Tset_size(type.id(), H5T_VARIABLE);
   write(folder / "file.h5", {.type = type.id(), .shape = {kRows}, .has_checksum = false});
-  const Hdf5Columns columns(folder / "file.h5", {"values"}, {});
+  const Hdf5Columns columns(folder / "file.h5", {"values"}, {}, kFormatVersion);
   EXPECT_THROW(columns.read_strings("values"), Error);
 }
 
@@ -149,7 +149,7 @@ TEST(Hdf5Columns, SaysWhatHdf5SaysAboutAFileThatIsNone) {
   const TemporaryFolder folder;
   write_bytes(folder / "file.h5", "not HDF5 at all");
   try {
-    Hdf5Columns(folder / "file.h5", {}, {});
+    Hdf5Columns(folder / "file.h5", {}, {}, kFormatVersion);
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("HDF5: "));

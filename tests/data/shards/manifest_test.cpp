@@ -84,8 +84,10 @@ TEST_F(ManifestText, FileNamesThatLeaveTheFolderAreRefused) {
 }
 
 TEST_F(ManifestText, AnotherFormatVersionIsNamed) {
-  json_["format_version"] = 2;
-  EXPECT_THAT(refusal_of_manifest(json_.dump()), HasSubstr("format version 2"));
+  json_["format_version"] = 3;
+  EXPECT_THAT(refusal_of_manifest(json_.dump()), HasSubstr("format version 3"));
+  json_["format_version"] = 2;  // of which it has nothing
+  EXPECT_THAT(refusal_of_manifest(json_.dump()), HasSubstr("format_version"));
 }
 
 TEST_F(ManifestText, CountsThatContradictEachOtherAreRefused) {
