@@ -47,7 +47,9 @@ def coverage(length, resized):
 def shrunk(picture, size):
     pixels = np.asarray(picture).astype(np.float64)
     high = np.einsum("yh,hwc->ywc", coverage(pixels.shape[0], size[1]), pixels)
-    return np.floor(np.einsum("xw,ywc->yxc", coverage(pixels.shape[1], size[0]), high) + 0.5)
+    averages = np.einsum("xw,ywc->yxc", coverage(pixels.shape[1], size[0]), high).round(6)
+    is_halved = picture.size == (2 * size[0], 2 * size[1])  # then OpenCV rounds a half upwards, else to the even level
+    return np.floor(averages + 0.5) if is_halved else np.round(averages)
 
 
 class Row:
@@ -140,11 +142,12 @@ class AspectBuckets(unittest.TestCase):
             pixels = resized[row.crop_top:row.crop_top + row.size[1], row.crop_left:row.crop_left + row.size[0]]
             with torch.no_grad():
                 reference = vae.encode(torch.from_numpy(pixels / 255 * 2 - 1).float().permute(2, 0, 1)[None]).latent_dist.mean[0].numpy()
-            worst = max(worst, np.linalg.norm(row.latent_mean - reference) / np.linalg.norm(reference))
+            error = np.linalg.norm(row.latent_mean - reference) / np.linalg.norm(reference)
+            self.assertLess(error, 2e-3, source)  # an average between two levels may be rounded to either
+            worst = max(worst, error)
             compared += 1
         print(f"\nlatents of {compared} cropped photographs against diffusers: at most {worst:.1e}")
         self.assertGreater(compared, 6)
-        self.assertLess(worst, 2e-3)  # an average between two levels may be rounded to either
 
     def test_of_folders_named_by_kohya_have_their_repeats_and_captions(self):
         with h5py.File(self.cache / "text.h5") as file:

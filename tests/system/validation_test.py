@@ -103,7 +103,7 @@ class Validation(unittest.TestCase):
         self.assert_equals_the_reference(run)
 
     def held_out(self):
-        count = replay.Cache(programs.TINY_CACHE).mean.shape[0]
+        count = len(replay.Cache(programs.TINY_CACHE).mean)
         order = torch.randperm(count, generator=replay.generator(0, 0, 0, HELD_OUT)).tolist()
         return sorted(order[:round(SPLIT * count)])
 
