@@ -92,9 +92,9 @@ class Dataset {
 
   Manifest manifest_;
   std::string manifest_sha256_;
-  std::vector<at::Tensor> shards_;    // latents, [planes, n, 4, h, w] f32 each
-  std::vector<PictureSize> sizes_;    // by shard
-  std::vector<ShardRow> shard_row_;   // by picture, as the next three
+  std::vector<at::Tensor> shards_;   // latents, [planes, n, 4, h, w] f32 each
+  std::vector<PictureSize> sizes_;   // by shard
+  std::vector<ShardRow> shard_row_;  // by picture, as the next three
   std::vector<int64_t> caption_index_;
   std::vector<int64_t> repeats_;
   std::vector<std::string> source_;

@@ -28,8 +28,8 @@ struct BucketRow {
 BucketRow row_of(const ShardFile& shard) {
   BucketRow row{.name = to_text(shard.header().picture_size), .picture_count = shard.picture_count()};
   const std::vector<int64_t> repeats = shard.read_repeats();
-  row.repeated_count = repeats.empty() ? row.picture_count
-                                       : std::accumulate(repeats.begin(), repeats.end(), int64_t{0});
+  row.repeated_count =
+      repeats.empty() ? row.picture_count : std::accumulate(repeats.begin(), repeats.end(), int64_t{0});
   for (const PictureFit& fit : shard.read_fit()) {
     row.kept += fit.kept_share();
     row.enlarged_count += fit.is_enlarged() ? 1 : 0;
@@ -54,8 +54,8 @@ std::string bucket_table(const std::filesystem::path& cache_directory, const Man
     rows.back().add(row);
     all.add(row);
   }
-  std::string text =
-      fmt::format("{:<10} {:>9} {:>9} {:>10} {:>9}\n", "bucket", "pictures", "an epoch", "cropped", "enlarged");
+  std::string text = fmt::format("{:<10} {:>9} {:>9} {:>10} {:>9}\n", "bucket", "pictures", "an epoch",
+                                 "cropped", "enlarged");
   for (const BucketRow& row : rows) text += line_of(row);
   return text + line_of(all);
 }

@@ -28,9 +28,11 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("img-size", options.image_size, Scope::kResult, "pixels along a side");
   group.add("aspect-buckets", options.has_buckets, Scope::kResult,
             "not squares, but the nearest of many shapes of about that area, as kohya's enable_bucket");
-  group.add("bucket-min", options.buckets.least_side, Scope::kResult, "of these the shortest side, in pixels");
+  group.add("bucket-min", options.buckets.least_side, Scope::kResult,
+            "of these the shortest side, in pixels");
   group.add("bucket-max", options.buckets.greatest_side, Scope::kResult, "the longest");
-  group.add("bucket-step", options.buckets.step, Scope::kResult, "their sides are multiples of it, in pixels");
+  group.add("bucket-step", options.buckets.step, Scope::kResult,
+            "their sides are multiples of it, in pixels");
   group.add("bucket-no-upscale", options.buckets.no_upscale, Scope::kResult,
             "no picture is enlarged: the shapes follow from the pictures, without a shortest and a longest");
   group

@@ -39,11 +39,11 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   line("pictures", fmt::format("{}", manifest.picture_count()));
   line("mirror images", settings.flip ? "yes: as many samples again" : "no");
   line("captions", fmt::format("{}, the empty one among them", manifest.text.row_count));
-  line("image size", settings.buckets
-                         ? fmt::format("aspect buckets of at most {}, {}", in_words(settings.picture_size),
-                                       in_words(*settings.buckets))
-                         : fmt::format("{} x {} pixels", settings.picture_size.width,
-                                       settings.picture_size.height));
+  line("image size",
+       settings.buckets
+           ? fmt::format("aspect buckets of at most {}, {}", in_words(settings.picture_size),
+                         in_words(*settings.buckets))
+           : fmt::format("{} x {} pixels", settings.picture_size.width, settings.picture_size.height));
   if (const int64_t repeats = manifest.repeated_count(); repeats != manifest.picture_count())
     line("pictures an epoch", fmt::format("{}, with repeats", repeats));
   line("shards", fmt::format("{} of up to {} pictures", manifest.shards.size(), settings.shard_size));

@@ -76,9 +76,10 @@ std::map<std::string, RepeatedFolder> folders_by(const CacheOptions& options,
   if (options.folder_repeats == FolderRepeats::kOff) return {};
   auto folders = repeated_folders(sources);
   for (const auto& [name, folder] : folders)
-    log::info(fmt::format("{}: each picture {} times an epoch; \"{}\" is the caption of those without one "
-                          "(--folder-repeats off: not so)",
-                          name, folder.repeats, folder.words));
+    log::info(
+        fmt::format("{}: each picture {} times an epoch; \"{}\" is the caption of those without one "
+                    "(--folder-repeats off: not so)",
+                    name, folder.repeats, folder.words));
   return folders;
 }
 

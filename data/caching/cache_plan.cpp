@@ -15,7 +15,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// source, SHA-256, caption; then, where there is something to say, the repeats and the six numbers of the fit.
+// source, SHA-256, caption; then, where there is something to say, the repeats and the six numbers of the
+// fit.
 Json samples_json(const std::vector<PlannedSample>& samples) {
   Json list = Json::array();
   for (const PlannedSample& sample : samples) {

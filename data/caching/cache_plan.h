@@ -28,9 +28,9 @@ struct PlannedSample {
 
 struct PlannedShard {
   std::string file_name = {};
-  std::string inputs_sha256 = {};  // over everything that the file's bytes depend on
+  std::string inputs_sha256 = {};           // over everything that the file's bytes depend on
   std::vector<PlannedSample> samples = {};  // of one size
-  bool is_kept = false;  // the file is there and holds just this
+  bool is_kept = false;                     // the file is there and holds just this
 };
 
 struct CachePlan {

@@ -23,7 +23,8 @@ void add_ours(const ManifestFile& file, CacheRecord& record) {
 }
 
 CacheRecord record_of(const Manifest& manifest) {
-  CacheRecord record{.settings = manifest.settings, .is_finished = true, .newest_format = manifest.format_version()};
+  CacheRecord record{
+      .settings = manifest.settings, .is_finished = true, .newest_format = manifest.format_version()};
   for (const ManifestFile& shard : manifest.shards) add_ours(shard, record);
   add_ours(manifest.text, record);
   for (const SkippedImage& image : manifest.skipped) record.left_out[image.source] = image.reason;

@@ -24,9 +24,10 @@ struct CaptionTable {
 
 // Where the caption of an image is looked for: the first of these that is there.
 struct CaptionPlaces {
-  std::string extensions = ".txt,.caption";      // of files beside it, tried in this order
-  std::string column = "text";                   // of metadata.jsonl
-  std::function<std::optional<std::string>(const std::string& source)> of_folder = {};  // by the folder's name
+  std::string extensions = ".txt,.caption";  // of files beside it, tried in this order
+  std::string column = "text";               // of metadata.jsonl
+  std::function<std::optional<std::string>(const std::string& source)> of_folder =
+      {};                                        // by the folder's name
   std::optional<std::string> for_the_rest = {};  // for images that have none of these
 };
 

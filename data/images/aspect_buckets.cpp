@@ -125,13 +125,14 @@ AspectBuckets::AspectBuckets(const PictureSize& area_of, const BucketRules& rule
 
 PictureFit AspectBuckets::fit(const PictureSize& original) const {
   if (!rules_.no_upscale) return fit_to_bucket(original, nearest(sizes_, original));
-  const PictureSize resized = area(original) > area(area_of_) ? shrunk(original, area(area_of_), rules_.step)
-                                                              : original;
+  const PictureSize resized =
+      area(original) > area(area_of_) ? shrunk(original, area(area_of_), rules_.step) : original;
   const PictureSize size{whole_steps(resized.width, rules_.step), whole_steps(resized.height, rules_.step)};
   if (area(size) == 0)
-    throw UnusableImage(fmt::format("{} x {} pixels: for --bucket-no-upscale a side is shorter than "
-                                    "--bucket-step {}",
-                                    original.width, original.height, rules_.step));
+    throw UnusableImage(
+        fmt::format("{} x {} pixels: for --bucket-no-upscale a side is shorter than "
+                    "--bucket-step {}",
+                    original.width, original.height, rules_.step));
   return {.original = original, .resized = resized, .size = size};
 }
 

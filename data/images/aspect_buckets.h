@@ -1,5 +1,6 @@
 // Aspect-ratio buckets: sizes of about the same area and of many ratios, to which pictures are brought with
-// little cropping. The arithmetic of kohya's sd-scripts (make_bucket_resolutions, BucketManager.select_bucket).
+// little cropping. The arithmetic of kohya's sd-scripts (make_bucket_resolutions,
+// BucketManager.select_bucket).
 #pragma once
 
 #include <string>
@@ -10,10 +11,10 @@
 namespace sdlora::data {
 
 struct BucketRules {
-  int64_t least_side = 256;     // pixels; without a meaning where no_upscale is set
+  int64_t least_side = 256;      // pixels; without a meaning where no_upscale is set
   int64_t greatest_side = 1024;  // likewise
-  int64_t step = 64;            // pixels: sides are multiples of it
-  bool no_upscale = false;      // pictures are made smaller, never larger
+  int64_t step = 64;             // pixels: sides are multiples of it
+  bool no_upscale = false;       // pictures are made smaller, never larger
 
   bool operator==(const BucketRules&) const = default;
 };
@@ -32,8 +33,8 @@ class AspectBuckets {
   // leave out `area_of` itself.
   AspectBuckets(const PictureSize& area_of, const BucketRules& rules);
 
-  // How a picture comes to its bucket. Throws UnusableImage where a side would be shorter than one step, which
-  // no_upscale alone can bring about.
+  // How a picture comes to its bucket. Throws UnusableImage where a side would be shorter than one step,
+  // which no_upscale alone can bring about.
   PictureFit fit(const PictureSize& original) const;
 
  private:

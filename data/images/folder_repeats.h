@@ -25,11 +25,12 @@ struct RepeatedFolder {
   bool operator==(const RepeatedFolder&) const = default;
 };
 
-// "10_sks dog": 10 and "sks dog". Nothing for a name of another kind, and for more than kMostRepeats: "2024_08" is
-// no wish to see a picture two thousand times.
+// "10_sks dog": 10 and "sks dog". Nothing for a name of another kind, and for more than kMostRepeats:
+// "2024_08" is no wish to see a picture two thousand times.
 std::optional<RepeatedFolder> repeated_folder(const std::string& name);
 
-// By the first folder of a path, where all of `sources` (paths with slashes) lie in folders so named; else none.
+// By the first folder of a path, where all of `sources` (paths with slashes) lie in folders so named; else
+// none.
 std::map<std::string, RepeatedFolder> repeated_folders(const std::vector<std::string>& sources);
 
 // "a/b/c.png": "a"; of "c.png" nothing.

@@ -52,7 +52,8 @@ ImageHeader read_size(std::string_view codestream) {
   const auto& [across, down] = kRatios[bits.take(3)];
   header.width = down == 0 ? side() : header.height * across / down;
   const bool has_defaults_only = bits.take(1) != 0;
-  if (!has_defaults_only && bits.take(1) != 0) header.is_turned_by_decoder = swaps_sides(1 + static_cast<int>(bits.take(3)));
+  if (!has_defaults_only && bits.take(1) != 0)
+    header.is_turned_by_decoder = swaps_sides(1 + static_cast<int>(bits.take(3)));
   return header;
 }
 

@@ -32,7 +32,7 @@ struct ManifestFile {
   std::string name;
   int64_t bytes = 0;
   std::string sha256;
-  int64_t row_count = 0;  // pictures of a shard, captions of the text file
+  int64_t row_count = 0;          // pictures of a shard, captions of the text file
   PictureSize picture_size = {};  // of a shard of format 2; zeros for another file
   int64_t repeats = 0;            // of its pictures in an epoch, together; 0: each once
 

@@ -70,8 +70,10 @@ void ShardFile::check_shapes() {
   const PictureSize& size = header_.picture_size;
   if (size.width <= 0 || size.height <= 0 || size.height % shape[2] != 0 ||
       latent_size(size, size.height / shape[2]).value_or(LatentSize()).width != shape[3])
-    columns_.place().in("latent_mean").fail(fmt::format("latents of {} pixels", in_words(size)),
-                                            fmt::format("[{}]", fmt::join(shape, ", ")));
+    columns_.place()
+        .in("latent_mean")
+        .fail(fmt::format("latents of {} pixels", in_words(size)),
+              fmt::format("[{}]", fmt::join(shape, ", ")));
   if (columns_.format_version() == kPlainFormatVersion && (has_fits() || columns_.has("repeats")))
     columns_.place().fail("the columns of format version 1", "such of version 2");
   if (columns_.has("latent_mean_flip") != columns_.has("latent_std_flip"))
@@ -123,8 +125,10 @@ std::vector<PictureFit> ShardFile::read_fit() const {
     const bool is_possible = fit.original.width > 0 && fit.original.height > 0 &&
                              fit.resized.width >= fit.size.width && fit.resized.height >= fit.size.height;
     if (!is_possible || left[row] != fit.left() || top[row] != fit.top())
-      columns_.place().in("crop_left").fail("the centre of a picture that covers its bucket",
-                                            fmt::format("another place in row {}", row));
+      columns_.place()
+          .in("crop_left")
+          .fail("the centre of a picture that covers its bucket",
+                fmt::format("another place in row {}", row));
     fits.push_back(fit);
   }
   return fits;

@@ -49,6 +49,39 @@ TEST(Dataset, GivesTheSamplesOfAllShardsInOrder) {
   }
 }
 
+TEST(Dataset, HoldsPicturesOfSeveralSizesWithTheirRepeats) {
+  const TemporaryFolder folder;
+  write_example_bucket_cache(folder.path());
+  const Dataset dataset(folder.path());
+  ASSERT_EQ(dataset.picture_count(), 7);
+  EXPECT_TRUE(dataset.has_buckets());
+  EXPECT_EQ(dataset.buckets_in_words(), "64x64 5, 128x64 2");
+  EXPECT_EQ(dataset.size_of(4), square(64));
+  EXPECT_EQ(dataset.size_of(5), (PictureSize{.width = 128, .height = 64}));
+  EXPECT_EQ(dataset.sample(6).latent_mean.sizes(), at::IntArrayRef({4, 8, 16}));
+  EXPECT_TRUE(at::equal(dataset.sample(6).latent_std, example_bucket_shard(5, 2).latents[1][1]));
+  EXPECT_EQ(dataset.repeats_of(4), 1);
+  EXPECT_EQ(dataset.repeats_of(5), 3);
+  EXPECT_EQ(dataset.repeats_of(6), 1);
+}
+
+TEST(Dataset, RefusesAShardWhoseSizeOrRepeatsAreNotTheManifests) {
+  const TemporaryFolder folder;
+  const Manifest manifest = write_example_bucket_cache(folder.path());
+  Manifest changed = manifest;
+  changed.shards[2].picture_size = {.width = 64, .height = 128};
+  write_manifest(folder.path(), changed);
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("the image size"));
+  changed = manifest;
+  changed.shards[2].repeats = 5;
+  write_manifest(folder.path(), changed);
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("the number of repeats"));
+  changed = manifest;
+  changed.settings.buckets.reset();
+  write_manifest(folder.path(), changed);
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("cropping to buckets"));
+}
+
 TEST(Dataset, GivesViewsOfTheShards) {
   const TemporaryFolder folder;
   write_example_cache(folder.path());

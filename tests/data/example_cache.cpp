@@ -39,6 +39,19 @@ ShardContent example_shard(int64_t first, int64_t count, bool flip) {
   return shard;
 }
 
+ShardContent example_bucket_shard(int64_t first, int64_t count, int64_t repeats) {
+  ShardContent shard = example_shard(first, count);
+  shard.header.picture_size = {.width = 128, .height = 64};
+  shard.latents =
+      at::arange(kPlanesPlain * count * 4 * 8 * 16, at::kFloat).reshape({kPlanesPlain, count, 4, 8, 16});
+  shard.fit.assign(static_cast<size_t>(count), {.original = {.width = 300, .height = 128},
+                                                .resized = {.width = 150, .height = 64},
+                                                .size = shard.header.picture_size});
+  shard.repeats.assign(static_cast<size_t>(count), 1);
+  shard.repeats[0] = repeats;
+  return shard;
+}
+
 TextContent example_text(int64_t count) {
   TextContent text{.text_encoder_sha256 = kTextEncoderHash,
                    .tokenizer_sha256 = kTokenizerHash,
@@ -58,6 +71,27 @@ CacheSettings example_settings(bool flip) {
           .vae_sha256 = kVaeHash,
           .text_encoder_sha256 = kTextEncoderHash,
           .tokenizer_sha256 = kTokenizerHash};
+}
+
+Manifest write_example_bucket_cache(const std::filesystem::path& folder) {
+  Manifest manifest = write_example_cache(folder);
+  manifest.settings.buckets = BucketRules{.least_side = 64, .greatest_side = 128};
+  for (size_t index = 0; index < 2; ++index) {  // now of format 2
+    ShardContent shard = index == 0 ? example_shard(0, 3) : example_shard(3, 2);
+    shard.fit.assign(shard.source.size(),
+                     {.original = square(64), .resized = square(64), .size = square(64)});
+    write_shard(folder / shard_file_name(static_cast<int64_t>(index)), shard);
+  }
+  write_shard(folder / shard_file_name(2), example_bucket_shard(5, 2));
+  manifest.shards.clear();
+  for (int64_t index = 0; index < 3; ++index) {
+    ManifestFile file = describe_file(folder / shard_file_name(index), index == 0 ? 3 : 2);
+    file.picture_size = index == 2 ? PictureSize{.width = 128, .height = 64} : square(64);
+    file.repeats = index == 2 ? 4 : 0;
+    manifest.shards.push_back(file);
+  }
+  write_text_atomically(folder / kManifestName, to_json_text(manifest));
+  return manifest;
 }
 
 Manifest write_example_cache(const std::filesystem::path& folder, bool flip) {

@@ -144,6 +144,11 @@ def manifests():
                     "vae_sha256": SHA, "text_encoder_sha256": SHA, "tokenizer_sha256": SHA, "shards": [file],
                     "text": {"name": "text.h5", "bytes": 10, "sha256": SHA, "captions": 2},
                     "skipped": [{"source": "x.gif", "reason": "gif files are not read"}]}
+    yield "buckets", {"format_version": 2, "image_size": 64, "flip": False, "shard_size": 256, "sample_count": 2, "vae_scaling_factor": 0.18215,
+                      "vae_sha256": SHA, "text_encoder_sha256": SHA, "tokenizer_sha256": SHA,
+                      "buckets": {"least_side": 64, "greatest_side": 256, "step": 64, "no_upscale": False},
+                      "shards": [{**file, "width": 64, "height": 128, "repeats": 20}],
+                      "text": {"name": "text.h5", "bytes": 10, "sha256": SHA, "captions": 2}, "skipped": []}
 
 
 def shards():

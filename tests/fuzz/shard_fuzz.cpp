@@ -18,9 +18,14 @@ using data::Hdf5Handle;
 constexpr const char* kColumns[] = {"latent_mean",   "latent_std", "latent_mean_flip", "latent_std_flip",
                                     "caption_index", "source",     "source_sha256",    "embedding",
                                     "caption",       "other"};
+// Of format 2, integers all.
+constexpr const char* kNewerColumns[] = {"repeats",       "original_width", "original_height",
+                                         "resized_width", "resized_height", "crop_left",
+                                         "crop_top"};
 constexpr const char* kAttributes[] = {"format_version",  "image_size",    "vae_scaling_factor",
                                        "vae_sha256",      "inputs_sha256", "text_encoder_sha256",
                                        "tokenizer_sha256"};
+constexpr const char* kNewerAttributes[] = {"image_width", "image_height"};
 
 // What the format has in this place, most of the time.
 template <typename Value>
@@ -115,14 +120,25 @@ void add_attribute(FuzzedDataProvider& input, hid_t file, const char* name, int 
   if (attribute.id() >= 0) H5Awrite(attribute.id(), type.id(), value.data());
 }
 
+// Made after all else, so that inputs found earlier mean what they meant.
+void fill_as_format_2(FuzzedDataProvider& input, hid_t file) {
+  for (const char* name : kNewerAttributes)
+    if (mostly(input, true, false)) add_attribute(input, file, name, 1, 32);
+  for (const char* name : kNewerColumns)
+    if (mostly(input, true, false)) add_column(input, file, name, 1, 1);
+}
+
 void fill(FuzzedDataProvider& input, hid_t file, bool is_shard) {
+  const bool is_newer = is_shard && input.remaining_bytes() % 2 == 1;
   for (const std::string_view name : kAttributes)
     if (mostly(input, true, false))
       add_attribute(input, file, name.data(),
                     name == "vae_scaling_factor"       ? 3
                     : name.find("sha256") != name.npos ? 2
                                                        : 1,
-                    name == "image_size" ? 32 : 1);
+                    name == "image_size"                   ? 32
+                    : is_newer && name == "format_version" ? 2
+                                                           : 1);
   for (size_t i = 0; i < std::size(kColumns); ++i) {
     const bool belongs = i == 9 ? false : is_shard ? (i < 2 || (i > 3 && i < 7)) : i >= 7;
     if (!mostly(input, belongs, !belongs)) continue;
@@ -135,6 +151,7 @@ void fill(FuzzedDataProvider& input, hid_t file, bool is_shard) {
   const std::string name = input.ConsumeRandomLengthString(20);
   if (mostly(input, false, true))
     Hdf5Handle{H5Gcreate2(file, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose};
+  if (is_newer) fill_as_format_2(input, file);
 }
 
 }  // namespace

@@ -12,7 +12,9 @@ import unittest
 
 import h5py
 import numpy as np
+import pillow_heif
 import torch
+from PIL import Image
 from safetensors import safe_open
 
 TESTS = pathlib.Path(__file__).parents[1]
@@ -24,6 +26,7 @@ import reference_model
 import runs
 from seeds import sample_at
 
+pillow_heif.register_heif_opener()
 RESOLUTION, LEAST, GREATEST, STEP = 128, 64, 256, 64
 STEPS, BATCH, MICRO_BATCH, SEED = 12, 4, 2, 3
 SIZES = [(128, 128), (512, 512), (300, 451), (451, 300), (600, 400), (448, 128), (128, 448), (384, 128), (90, 200), (1000, 90), (64, 256), (60, 50)]
@@ -148,6 +151,22 @@ class AspectBuckets(unittest.TestCase):
             compared += 1
         print(f"\nlatents of {compared} cropped photographs against diffusers: at most {worst:.1e}")
         self.assertGreater(compared, 6)
+
+    def test_are_chosen_for_the_upright_picture(self):
+        images, cache = self.directory / "turned", self.directory / "turned-cache"
+        images.mkdir()
+        exif = Image.Exif()
+        exif[cache_pictures.EXIF_ORIENTATION] = 6
+        for kind in ("png", "jpeg", "webp", "tiff", "heif", "avif"):
+            photograph(7).save(images / f"a.{kind}".replace("heif", "heic"), kind, exif=exif.tobytes())
+        (images / "a.txt").write_text("turned")
+        result = make_cache(images, cache, "--aspect-buckets")
+        self.assertEqual(result.exit_code, 0, result.output)
+        width, height = SIZES[7]
+        for source, row in rows_of(cache).items():
+            self.assertEqual((row.original_width, row.original_height), (height, width), source)
+            self.assertEqual(row.size, aspect_buckets.fit(height, width, RESOLUTION, LEAST, GREATEST, STEP)[0], source)
+        self.assertEqual(len(rows_of(cache)), 6)
 
     def test_of_folders_named_by_kohya_have_their_repeats_and_captions(self):
         with h5py.File(self.cache / "text.h5") as file:

@@ -61,9 +61,8 @@ DrawnText MicroBatchMaker::draw_text(int64_t steps_done, int64_t slot) {
   if (draws_.captions.leave_captions_alone()) return {index, caption};
   at::Generator generator = generator_for(seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done),
                                                   static_cast<uint64_t>(slot), Stream::kCaption));
-  const data::CaptionMoment moment{.epoch = epoch + 1,
-                                   .steps_done = steps_done,
-                                   .max_steps = draws_.max_steps};
+  const data::CaptionMoment moment{
+      .epoch = epoch + 1, .steps_done = steps_done, .max_steps = draws_.max_steps};
   return {index, data::draw_caption(caption, draws_.captions, moment, generator)};
 }
 

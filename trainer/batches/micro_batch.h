@@ -42,8 +42,8 @@ struct DrawnText {
 
 class MicroBatchMaker {
  public:
-  // Trains on `samples`, indices in `dataset`, each as often in an epoch as it is repeated. `embeddings` of new texts: needed where the captions
-  // make some, else null. It must outlive this.
+  // Trains on `samples`, indices in `dataset`, each as often in an epoch as it is repeated. `embeddings` of
+  // new texts: needed where the captions make some, else null. It must outlive this.
   MicroBatchMaker(const data::Dataset& dataset, const std::vector<int64_t>& samples, DrawSettings draws,
                   at::Device device, TextEmbeddings* embeddings = nullptr);
 

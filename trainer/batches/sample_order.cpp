@@ -27,8 +27,7 @@ SampleOrder::SampleOrder(std::vector<std::vector<int64_t>> groups, int64_t micro
 }
 
 OrderedSample SampleOrder::at(int64_t position) {
-  if (groups_.size() == 1)
-    return {.sample = entry_of(0, position), .epoch = position / size_of(groups_[0])};
+  if (groups_.size() == 1) return {.sample = entry_of(0, position), .epoch = position / size_of(groups_[0])};
   const int64_t micro_batch = position / micro_batch_size_;
   const int64_t epoch = epoch_of_micro_batch(micro_batch);
   const auto [group, number] =
@@ -65,8 +64,8 @@ const std::vector<SampleOrder::MicroBatchPlace>& SampleOrder::micro_batches_of(i
   std::vector<MicroBatchPlace> in_order;
   for (size_t group = 0; group < groups_.size(); ++group) {
     const int64_t count = size_of(groups_[group]);
-    for (int64_t number = epoch * count / micro_batch_size_;
-         number < (epoch + 1) * count / micro_batch_size_; ++number)
+    for (int64_t number = epoch * count / micro_batch_size_; number < (epoch + 1) * count / micro_batch_size_;
+         ++number)
       in_order.push_back({.group = group, .number = number});
   }
   std::vector<MicroBatchPlace> permuted;

@@ -1,9 +1,10 @@
 // Which sample stands at which position of a run. Epoch after epoch, each a permutation of its own of all
-// samples; batches run across the ends of epochs, so that no sample is dropped or seen more often than another.
+// samples; batches run across the ends of epochs, so that no sample is dropped or seen more often than
+// another.
 //
 // Samples of several sizes do not fit into one forward. Each size then has such a row of permutations of its
-// own, cut into micro-batches; an epoch holds, in an order of its own, those micro-batches that each size's row
-// has filled by then. What does not fill one is carried into the next epoch.
+// own, cut into micro-batches; an epoch holds, in an order of its own, those micro-batches that each size's
+// row has filled by then. What does not fill one is carried into the next epoch.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ class SampleOrder {
   // seed_of(run_seed, e, g, kPermutation))). With one group that is the entry at `position`.
   //
   // With several, micro-batch k of a group's row is of the epoch in which it is filled: e with
-  // e · n / m ≤ k < (e + 1) · n / m, rounded down, m being the micro-batch size. Epoch e's micro-batches, group
-  // by group, are permuted by seed_of(run_seed, e, 0, kMicroBatchOrder).
+  // e · n / m ≤ k < (e + 1) · n / m, rounded down, m being the micro-batch size. Epoch e's micro-batches,
+  // group by group, are permuted by seed_of(run_seed, e, 0, kMicroBatchOrder).
   OrderedSample at(int64_t position);
 
   // Of an epoch, with repeats.

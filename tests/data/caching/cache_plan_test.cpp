@@ -37,6 +37,42 @@ TEST(CachePlan, FillsShardsInOrderTheLastWithTheRest) {
   EXPECT_EQ(plan.picture_count(), 7);
 }
 
+TEST(CachePlan, PutsPicturesOfASizeTogetherEachSizeIntoShardsOfItsOwn) {
+  std::vector<PlannedSample> samples = example_samples(7);
+  for (size_t sample = 0; sample < samples.size(); ++sample) {
+    const PictureSize size = sample % 2 == 0 ? square(64) : PictureSize{.width = 32, .height = 128};
+    samples[sample].fit = {.original = size, .resized = size, .size = size};
+  }
+  CacheSettings settings = example_settings();
+  settings.buckets = BucketRules{};
+  const CachePlan plan = make_cache_plan(settings, samples, {"", "a caption"});
+  std::vector<std::vector<std::string>> sources;
+  for (const PlannedShard& shard : plan.shards) {
+    sources.emplace_back();
+    for (const PlannedSample& sample : shard.samples) sources.back().push_back(sample.source);
+  }
+  EXPECT_THAT(sources, ElementsAre(ElementsAre("picture1.png", "picture3.png", "picture5.png"),
+                                   ElementsAre("picture0.png", "picture2.png", "picture4.png"),
+                                   ElementsAre("picture6.png")));
+  samples[5].fit->resized.width = 33;
+  EXPECT_NE(make_cache_plan(settings, samples, {"", "a caption"}).shards[0].inputs_sha256,
+            plan.shards[0].inputs_sha256);
+  samples[0].repeats = 2;
+  const CachePlan changed = make_cache_plan(settings, samples, {"", "a caption"});
+  EXPECT_NE(changed.shards[1].inputs_sha256, plan.shards[1].inputs_sha256);
+
+  const CachePlan handed_on = parse_cache_plan(to_json_text(changed));
+  EXPECT_EQ(handed_on.shards[0].samples[2].fit, samples[5].fit);
+  EXPECT_EQ(handed_on.shards[1].samples[0].repeats, 2);
+  EXPECT_EQ(handed_on.settings, settings);
+}
+
+// Of the JSON that there was before there were buckets, by Python: such caches are kept as they are.
+TEST(CachePlan, KeepsTheHashesOfCachesOfSquares) {
+  EXPECT_EQ(example_plan().shards[0].inputs_sha256,
+            "c8dd8de8d9f0402625ef684666149fad266868a6740b03980f7d89acca83b178");
+}
+
 TEST(CachePlan, AShardsHashChangesWithEverythingThatItsBytesDependOn) {
   const std::vector<std::string> reference = shard_hashes(example_plan());
   std::vector<CacheSettings> others(5, example_settings());

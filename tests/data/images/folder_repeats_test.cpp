@@ -15,8 +15,8 @@ TEST(FolderRepeats, AreANumberAndWords) {
 }
 
 TEST(FolderRepeats, AreNotWhatIsNamedOtherwise) {
-  for (const char* name : {"", "_", "10", "10_", "_x", "cat_10", "0_x", "-3_x", "+3_x", " 3_x", "3.5_x", "2024_08",
-                           "99999999999999999999_x", "3 _x"})
+  for (const char* name : {"", "_", "10", "10_", "_x", "cat_10", "0_x", "-3_x", "+3_x", " 3_x", "3.5_x",
+                           "2024_08", "99999999999999999999_x", "3 _x"})
     EXPECT_EQ(repeated_folder(name), std::nullopt) << name;
 }
 

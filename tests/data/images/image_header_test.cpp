@@ -144,6 +144,24 @@ TEST(ImageHeader, ReadsTheSizeOfAJpegXl) {
   expect_size("\xFF\x0A"s + little(16u << 3 | 0u << 12 | 299u << 17, 4), 300, 17);
 }
 
+TEST(ImageHeader, KnowsWhatItsDecoderTurnsAQuarter) {
+  const auto heic = [](char quarters) {
+    const std::string size = box("ispe", big(0, 4) + big(301, 4) + big(170, 4));
+    return box("ftyp", "heic" + big(0, 4)) +
+           box("meta", big(0, 4) + box("iprp", box("ipco", size + box("irot", std::string(1, quarters)))));
+  };
+  EXPECT_FALSE(read_image_header(heic(0)).is_turned_by_decoder);
+  EXPECT_TRUE(read_image_header(heic(1)).is_turned_by_decoder);
+  EXPECT_FALSE(read_image_header(heic(2)).is_turned_by_decoder);
+  EXPECT_TRUE(read_image_header(heic(3)).is_turned_by_decoder);
+  // 32 × 16 as above, then: not all as usual, more fields, an orientation of 1 … 8 less 1
+  const auto jxl = [](uint32_t more) { return "\xFF\x0A"s + little(1u | 1u << 1 | 7u << 6 | more << 9, 3); };
+  for (uint32_t orientation = 1; orientation <= 8; ++orientation)
+    EXPECT_EQ(read_image_header(jxl(2u | (orientation - 1) << 2)).is_turned_by_decoder, orientation >= 5);
+  EXPECT_FALSE(read_image_header(jxl(1u | 7u << 2)).is_turned_by_decoder);  // all as usual
+  EXPECT_FALSE(read_image_header(jxl(0u | 7u << 2)).is_turned_by_decoder);  // no more fields
+}
+
 TEST(ImageHeader, CallsACamerasRawFileSo) {
   EXPECT_THAT(header_refusal(tiff({{254, 1}, {256, 160}, {257, 120}, {330, 200}})), HasSubstr("raw file"));
   EXPECT_THAT(header_refusal(tiff({{254, 1}, {256, 160}, {257, 120}, {50706, 1}})), HasSubstr("raw file"));

@@ -83,6 +83,36 @@ TEST_F(ManifestText, FileNamesThatLeaveTheFolderAreRefused) {
   }
 }
 
+TEST(ManifestOfBuckets, ReadsBackEqual) {
+  const TemporaryFolder folder;
+  const Manifest manifest = write_example_bucket_cache(folder.path());
+  EXPECT_EQ(read_manifest(folder.path()), manifest);
+  EXPECT_EQ(manifest.format_version(), 2);
+  EXPECT_EQ(manifest.picture_count(), 7);
+  EXPECT_EQ(manifest.repeated_count(), 9);
+}
+
+TEST(ManifestOfBuckets, OfImpossibleSizesAndRepeatsIsRefused) {
+  const TemporaryFolder folder;
+  const Json json = Json::parse(to_json_text(write_example_bucket_cache(folder.path())));
+  for (const char* key : {"width", "height"})
+    for (const Json& value : {Json(0), Json(-64), Json(1 << 20), Json("64")}) {
+      Json changed = json;
+      changed["shards"][2][key] = value;
+      refusal_of_manifest(changed.dump());
+    }
+  for (const Json& value : {Json(1), Json(2001), Json(-4), Json("4")}) {
+    Json changed = json;
+    changed["shards"][2]["repeats"] = value;
+    refusal_of_manifest(changed.dump());
+  }
+  for (const char* key : {"least_side", "greatest_side", "step", "no_upscale"}) {
+    Json changed = json;
+    changed["buckets"].erase(key);
+    EXPECT_THAT(refusal_of_manifest(changed.dump()), HasSubstr(key));
+  }
+}
+
 TEST_F(ManifestText, AnotherFormatVersionIsNamed) {
   json_["format_version"] = 3;
   EXPECT_THAT(refusal_of_manifest(json_.dump()), HasSubstr("format version 3"));

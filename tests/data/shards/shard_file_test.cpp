@@ -45,6 +45,38 @@ TEST(ShardFile, ReadsWhatWasWritten) {
   }
 }
 
+TEST(ShardFile, OfABucketSaysHowPicturesCameToItAndHowOftenTheyAreRepeated) {
+  const TemporaryFolder folder;
+  const ShardContent written = example_bucket_shard(5, 2);
+  write_shard(folder / "shard.h5", written);
+  const ShardContent read = read_shard(folder / "shard.h5");
+  EXPECT_EQ(read.header.picture_size, (PictureSize{.width = 128, .height = 64}));
+  EXPECT_EQ(read.fit, written.fit);
+  EXPECT_EQ(read.repeats, written.repeats);
+  EXPECT_EQ(ShardFile(folder / "shard.h5").format_version(), 2);
+
+  write_shard(folder / "plain.h5", example_shard(5, 2));
+  EXPECT_EQ(ShardFile(folder / "plain.h5").format_version(), 1);
+  EXPECT_TRUE(read_shard(folder / "plain.h5").fit.empty());
+  EXPECT_TRUE(read_shard(folder / "plain.h5").repeats.empty());
+}
+
+TEST(ShardFile, RefusesImpossibleFitsAndRepeats) {
+  const TemporaryFolder folder;
+  const auto refusal_of = [&](const auto& change) {
+    ShardContent shard = example_bucket_shard(5, 2);
+    change(shard);
+    return bad_data_message([&] { write_shard(folder / "shard.h5", shard); });  // it reads what it wrote
+  };
+  EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.repeats[1] = 0; }), HasSubstr("repeats"));
+  EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.repeats[1] = kMostRepeats + 1; }),
+              HasSubstr("repeats"));
+  EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.fit[0].resized.height = 63; }), HasSubstr("row 0"));
+  EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.fit[1].original.width = 0; }), HasSubstr("row 1"));
+  EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.header.picture_size.width = 136; }),
+              HasSubstr("136"));
+}
+
 TEST(ShardFile, NamesTheTypeThatModelsComputedIn) {
   const TemporaryFolder folder;
   for (const auto precision : {model::MixedPrecision::kNo, model::MixedPrecision::kBf16}) {
