@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   const sdlora::data::Sample sample = dataset.sample(0);
   const double sample_bytes = static_cast<double>(sample.latent_mean.nbytes() + sample.latent_std.nbytes() +
                                                   sample.text_embedding.nbytes());
-  const double latent_bytes = static_cast<double>(2 * sample.latent_mean.nbytes() * dataset.sample_count());
+  const double latent_bytes = static_cast<double>(dataset.latent_bytes());
   const double caption_bytes =
       static_cast<double>(sample.text_embedding.nbytes() * dataset.captions().size());
   std::printf("read and checked: %.0f MB in %.2f s = %.0f MB/s\n", (latent_bytes + caption_bytes) / 1e6,
@@ -43,9 +43,13 @@ int main(int argc, char** argv) {
 
   std::vector<int64_t> all(static_cast<size_t>(dataset.sample_count()));
   std::iota(all.begin(), all.end(), int64_t{0});
-  sdlora::trainer::MicroBatchMaker maker(
-      dataset, all, {.run_seed = 0, .batch_size = batch, .timestep_count = 1000, .noise_offset = 0},
-      at::kCPU);
+  sdlora::trainer::MicroBatchMaker maker(dataset, all,
+                                         {.run_seed = 0,
+                                          .batch_size = batch,
+                                          .timestep_count = 1000,
+                                          .noise_offset = 0,
+                                          .micro_batch_size = batch},
+                                         at::kCPU);
   start = std::chrono::steady_clock::now();
   for (int64_t step = 0; step < steps; ++step) maker.make(step, 0, batch);
   const double rate = static_cast<double>(steps * batch) / seconds_since(start);

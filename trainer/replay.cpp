@@ -33,7 +33,8 @@ model::ComputeMode compute_mode_of(const std::filesystem::path& directory, const
                                    at::Device device) {
   model::ComputeMode mode =
       model::compute_mode_on(device, dtype_of(record.mixed_precision), record.cpu_kernels);
-  if (record.samples.empty()) return mode;
+  mode.expected_latents = record.expected_latents;
+  if (record.samples.empty() || mode.expected_latents.cells() > 0) return mode;
   const at::Tensor latents =
       read_sample_file(directory / sample_file_name(record.step, record.samples.front().slot), at::kCPU)
           .latents;

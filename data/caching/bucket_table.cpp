@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/error.h"
 #include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
@@ -49,7 +50,12 @@ std::string bucket_table(const std::filesystem::path& cache_directory, const Man
   std::vector<BucketRow> rows;  // the shards of a bucket follow one another
   BucketRow all{.name = "all"};
   for (const ManifestFile& file : manifest.shards) {
-    const BucketRow row = row_of(ShardFile(cache_directory / file.name));
+    const ShardFile shard(cache_directory / file.name);
+    if (!shard.has_fits() || shard.picture_count() != file.row_count)
+      throw Error(ExitCode::kBadData, {.what = "a file does not belong to this cache",
+                                       .where = (cache_directory / file.name).string(),
+                                       .advice = "run cache_latents again: it makes anew what does not fit"});
+    const BucketRow row = row_of(shard);
     if (rows.empty() || rows.back().name != row.name) rows.push_back({.name = row.name});
     rows.back().add(row);
     all.add(row);

@@ -14,7 +14,7 @@ namespace {
 // Measured with SD 1.5's VAE at 512 pixels: 0.92 GiB per picture, of activations.
 constexpr int64_t kEncoderBytesPerPixel = 4096;
 
-// The first three are required, but not by verify and info (require_paths).
+// The first three are required, but not by verify and info (check_options).
 void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add(
       "model", options.model, Scope::kRank,
@@ -25,7 +25,9 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
             "folder with pictures: PNG, JPEG, WebP, BMP, GIF, TIFF, HEIC, AVIF, JPEG XL [required]");
   group.add("output", options.output, Scope::kRank,
             "cache directory to make or to bring up to date [required]");
-  group.add("img-size", options.image_size, Scope::kResult, "pixels along a side");
+  group.add(
+      "img-size", options.image_size, Scope::kResult,
+      "pixels along a side of the squares; with --aspect-buckets of the square whose area none exceeds");
   group.add("aspect-buckets", options.has_buckets, Scope::kResult,
             "not squares, but the nearest of many shapes of about that area, as kohya's enable_bucket");
   group.add("bucket-min", options.buckets.least_side, Scope::kResult,
@@ -45,7 +47,8 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("caption-column", options.captions.column, Scope::kResult,
             "the captions' name in metadata.jsonl, for images without a text file");
   group.add("training-caption", options.captions.for_the_rest, Scope::kResult,
-            "for images with neither text file nor a line in metadata.jsonl");
+            "for images with neither text file nor a line in metadata.jsonl nor words in their folder's name "
+            "(--folder-repeats)");
   group.add("shard-size", options.shard_size, Scope::kResult, "images per shard");
   group.add("flip", options.flip, Scope::kResult, "latents of the mirrored images as well");
 }
@@ -83,13 +86,13 @@ void declare_options(CLI::App& app, CacheCommand& command) {
       app.add_subcommand("verify", "checks every byte of a cache; exit code 65 when one is wrong");
   verify->add_option("DIR", command.cache, "cache directory")->required();
   verify->callback([&command] { command.wants_verify = true; });
-  CLI::App* info = app.add_subcommand("info", "prints what a cache holds");
+  CLI::App* info = app.add_subcommand("info", "prints what a cache holds, with buckets also of each");
   info->add_option("DIR", command.cache, "cache directory")->required();
   info->callback([&command] { command.wants_info = true; });
   app.require_subcommand(0, 1);
 }
 
-void require_paths(const CacheCommand& command) {
+void check_options(const CacheCommand& command) {
   const auto require = [](const char* option, const std::filesystem::path& path) {
     if (path.empty())
       throw Error(ExitCode::kUsage, {.what = std::string("the option ") + option + " is missing",
@@ -104,6 +107,7 @@ void require_paths(const CacheCommand& command) {
                                                "--bucket-step or --bucket-no-upscale",
                                    .seen = in_words(command.options.buckets),
                                    .advice = "give --aspect-buckets, or leave these out"});
+  if (command.options.has_buckets) AspectBuckets(square(command.options.image_size), command.options.buckets);
 }
 
 int encoder_threads(const CacheCommand& command, int local_rank_count) {

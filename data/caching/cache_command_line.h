@@ -22,7 +22,7 @@ struct CacheCommand {
 void declare_options(CLI::App& app, CacheCommand& command);
 
 // --model, --images and --output, which verify and info do without. Throws Error(kUsage).
-void require_paths(const CacheCommand& command);
+void check_options(const CacheCommand& command);
 
 // --cpu-threads, or for 0 this rank's share of the host's cores; fewer where the pictures of all of them
 // would take more than half of the host's or the container's memory (about 1 GiB each at 512 pixels).

@@ -75,6 +75,11 @@ std::map<std::string, RepeatedFolder> folders_by(const CacheOptions& options,
                                                  const std::vector<std::string>& sources) {
   if (options.folder_repeats == FolderRepeats::kOff) return {};
   auto folders = repeated_folders(sources);
+  if (const auto other = first_named_otherwise(sources))
+    log::warning(
+        fmt::format("some folders are named N_words, as kohya's are, but {} is in none such (of 1 … {} "
+                    "repeats): no folder's name counts",
+                    *other, kMostRepeats));
   for (const auto& [name, folder] : folders)
     log::info(
         fmt::format("{}: each picture {} times an epoch; \"{}\" is the caption of those without one "
@@ -124,6 +129,10 @@ CaptionTable find_captions_of(std::vector<PlannedSample>& samples, const CacheOp
     sources.push_back(sample.source);
     if (const RepeatedFolder* folder = folder_of(sample.source)) sample.repeats = folder->repeats;
   }
+  if (!folders.empty() && options.captions.for_the_rest)
+    log::warning(
+        "--training-caption is not used: the folders' names are the captions of pictures without one "
+        "(--folder-repeats off: not so)");
   CaptionPlaces places = options.captions;
   places.of_folder = [&folder_of](const std::string& source) {
     const RepeatedFolder* folder = folder_of(source);

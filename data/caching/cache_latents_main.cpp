@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
     } else if (command.wants_info) {
       if (speaks) std::cout << sdlora::data::info_text(command.cache);
     } else {
-      sdlora::data::require_paths(command);
+      sdlora::data::check_options(command);
       make_cache(command, world, loader);
     }
   });

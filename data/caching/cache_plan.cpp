@@ -75,6 +75,14 @@ int64_t CachePlan::picture_count() const {
   return count;
 }
 
+int64_t CachePlan::format_version() const {
+  const auto is_plain = [](const PlannedSample& sample) { return !sample.fit && sample.repeats == 1; };
+  const bool are_plain = std::all_of(shards.begin(), shards.end(), [&](const PlannedShard& shard) {
+    return std::all_of(shard.samples.begin(), shard.samples.end(), is_plain);
+  });
+  return are_plain && !settings.buckets ? kPlainFormatVersion : kFormatVersion;
+}
+
 CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<PlannedSample>& samples,
                           const std::vector<std::string>& captions) {
   CachePlan plan{.settings = settings, .captions = captions};

@@ -44,6 +44,8 @@ struct CachePlan {
 
   // Of these the pictures that do not decode are left out when their shard is made.
   int64_t picture_count() const;
+
+  int64_t format_version() const;  // of the cache that is to be (shard_format.h)
 };
 
 // The samples by size, those of a size in the given order, shard_size a shard.

@@ -32,7 +32,9 @@ CacheRecord record_of(const Manifest& manifest) {
 }
 
 void add_journal(const Json& journal, CacheRecord& record) {
-  if (journal.at("format_version").get<int64_t>() > kFormatVersion) return;
+  const auto version = journal.at("format_version").get<int64_t>();
+  if (version < kPlainFormatVersion || version > kFormatVersion) return;
+  record.format_version = version;
   for (const Json& file : journal.at("files"))
     add_ours({.name = file.at("name"),
               .bytes = file.at("bytes"),
@@ -114,10 +116,8 @@ void remove_damaged(const fs::path& cache_directory, CacheRecord& record,
 }
 
 void write_journal(const fs::path& cache_directory, const CacheRecord& record) {
-  const bool is_plain = !record.settings || !record.settings->buckets;
-  Json json = {{"format_version", is_plain ? kPlainFormatVersion : kFormatVersion},
-               {"files", Json::array()},
-               {"left_out", record.left_out}};
+  Json json = {
+      {"format_version", record.format_version}, {"files", Json::array()}, {"left_out", record.left_out}};
   for (const auto& [name, file] : record.files)
     json["files"].push_back(
         {{"name", name}, {"bytes", file.bytes}, {"sha256", file.sha256}, {"rows", file.row_count}});

@@ -24,7 +24,8 @@ struct CacheRecord {
   bool is_finished = false;        // by a manifest
   bool replaces_another = false;   // unfinished, and what was put aside was made differently (--rebuild)
   std::string manifest_flaw = {};  // why manifest.json is of no use, in words; empty for a good one
-  int64_t newest_format = 0;       // of manifest and journal, also of one that this program cannot read
+  int64_t format_version = kPlainFormatVersion;  // of an unfinished one's files, finished or to be made
+  int64_t newest_format = 0;  // of manifest and journal, also of one that this program cannot read
 
   void add(const ManifestFile& file) { files[file.name] = file; }
 };

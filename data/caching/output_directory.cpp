@@ -90,6 +90,7 @@ void OutputDirectory::begin_rebuild(const CachePlan& plan, bool replaces_another
     ours_.insert(aside.name);
   }
   record_.settings = plan.settings;
+  record_.format_version = plan.format_version();
   record_.replaces_another |= replaces_another;
   ours_.insert(kJournalName);
   write_journal(directory_, record_);

@@ -1,7 +1,10 @@
 #include "data/caching/previous_cache.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "data/images/image_bytes.h"
 #include "data/shards/cache_precision.h"
 #include "data/shards/shard_reader.h"
 
@@ -53,11 +56,26 @@ void compare_settings(const CacheSettings& before, const CacheSettings& now, Dif
                       short_hash(now.tokenizer_sha256));
 }
 
+// Whether the pictures of a shard came to their sizes as they would now.
+bool fits_as(const CacheSettings& now, const ShardFile& shard) {
+  if (!now.buckets) return false;
+  const AspectBuckets buckets(now.picture_size, *now.buckets);
+  const std::vector<PictureFit> fits = shard.read_fit();
+  return std::all_of(fits.begin(), fits.end(), [&](const PictureFit& fit) {
+    try {
+      return buckets.fit(fit.original) == fit;
+    } catch (const UnusableImage&) {
+      return false;
+    }
+  });
+}
+
 void compare_shard(const ShardFile& shard, const CacheSettings& now, Differences& differences) {
   CacheSettings before = now;
   if (!shard.has_fits()) before.picture_size = shard.header().picture_size;  // else it is a bucket's
-  if (shard.has_fits() != before.buckets.has_value())
-    before.buckets = shard.has_fits() ? std::optional(BucketRules()) : std::nullopt;
+  if (!shard.has_fits()) before.buckets.reset();
+  if (shard.has_fits() && !fits_as(now, shard))
+    differences.compare("--aspect-buckets", std::string("others"), words_of(now.buckets));
   before.flip = shard.has_flip();
   before.vae_sha256 = shard.header().vae_sha256;
   before.vae_scaling_factor = shard.header().vae_scaling_factor;

@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "data/images/image_bytes.h"
+#include "data/images/image_header.h"
 
 namespace sdlora::data {
 namespace {
@@ -83,8 +84,21 @@ void check(const PictureSize& area_of, const BucketRules& rules) {
   const auto refuse = [](const char* what, const std::string& expected, int64_t seen) {
     throw Error(ExitCode::kUsage, {.what = what, .expected = expected, .seen = fmt::format("{}", seen)});
   };
-  if (rules.step < 1) refuse("--bucket-step is too small", "1 or more", rules.step);
-  if (rules.no_upscale) return;
+  if (rules.step < 1 || rules.step > kMaxSidePixels)
+    refuse("--bucket-step is out of range", fmt::format("1 … {}", kMaxSidePixels), rules.step);
+  if (rules.no_upscale) {
+    const BucketRules usual;
+    if (rules.least_side != usual.least_side || rules.greatest_side != usual.greatest_side)
+      throw Error(ExitCode::kUsage,
+                  {.what = "--bucket-min and --bucket-max do nothing with --bucket-no-upscale",
+                   .seen = fmt::format("{} and {}", rules.least_side, rules.greatest_side),
+                   .advice = "leave them out: the shapes follow from the pictures"});
+    return;
+  }
+  if (rules.least_side > kMaxSidePixels)
+    refuse("--bucket-min is out of range", fmt::format("1 … {}", kMaxSidePixels), rules.least_side);
+  if (rules.greatest_side > kMaxSidePixels || greatest_side_of(rules) > kMaxSidePixels)
+    refuse("--bucket-max is out of range", fmt::format("1 … {}", kMaxSidePixels), rules.greatest_side);
   const int64_t shorter = std::min(area_of.width, area_of.height);
   const int64_t longer = std::max(area_of.width, area_of.height);
   if (least_side_of(rules) < 1 || least_side_of(rules) > shorter)

@@ -29,8 +29,8 @@ std::vector<PictureSize> bucket_sizes(const PictureSize& area_of, const BucketRu
 
 class AspectBuckets {
  public:
-  // `area_of`: the size whose area no bucket exceeds. Throws Error(kUsage): a step below 1, limits that
-  // leave out `area_of` itself.
+  // `area_of`: the size whose area no bucket exceeds. Throws Error(kUsage): numbers beyond 1 … 16384,
+  // limits that leave out `area_of` itself, limits with no_upscale.
   AspectBuckets(const PictureSize& area_of, const BucketRules& rules);
 
   // How a picture comes to its bucket. Throws UnusableImage where a side would be shorter than one step,

@@ -12,6 +12,9 @@
 
 namespace sdlora::data {
 
+// More in an epoch is a slip of the hand, or a folder's date.
+inline constexpr int64_t kMostRepeats = 1000;
+
 enum class FolderRepeats { kAuto, kOff };
 
 inline Words<FolderRepeats> folder_repeats_words() {
@@ -28,6 +31,10 @@ struct RepeatedFolder {
 // "10_sks dog": 10 and "sks dog". Nothing for a name of another kind, and for more than kMostRepeats:
 // "2024_08" is no wish to see a picture two thousand times.
 std::optional<RepeatedFolder> repeated_folder(const std::string& name);
+
+// Of such folders, the names of which are like kohya's, though not all are: the first path that is why they
+// count for nothing. Nothing where all are so named, and where none is.
+std::optional<std::string> first_named_otherwise(const std::vector<std::string>& sources);
 
 // By the first folder of a path, where all of `sources` (paths with slashes) lie in folders so named; else
 // none.

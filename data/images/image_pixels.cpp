@@ -181,8 +181,11 @@ std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureFit& pl
   image = turn_upright(image, orientation);
   image = to_rgb(std::move(image), header.kind);
   const PictureSize original{image.cols, image.rows};
-  const cv::Mat picture =
-      resize_and_crop(image, original == planned.original ? planned : fit_to_cover(original, planned.size));
+  const bool is_planned = planned.original != PictureSize();
+  if (is_planned && original != planned.original)
+    throw UnusableImage(
+        fmt::format("{} pixels, where its header says {}", in_words(original), in_words(planned.original)));
+  const cv::Mat picture = resize_and_crop(image, is_planned ? planned : fit_to_cover(original, planned.size));
   return {picture.datastart, picture.dataend};
 }
 

@@ -16,7 +16,10 @@ using namespace std::string_view_literals;
 // ISO 18181-1, A.1: fields of bits, the lowest first.
 class Bits {
  public:
-  explicit Bits(std::string_view bytes) : bytes_(bytes) {}
+  explicit Bits(std::string_view bytes) : bytes_(bytes), byte_count_(bytes.size()) {}
+
+  // Whether there are so many more.
+  bool has(uint32_t count) const { return at_ + count <= 8 * byte_count_; }
 
   uint32_t take(uint32_t count) {
     uint32_t value = 0;
@@ -27,6 +30,7 @@ class Bits {
 
  private:
   ImageBytes bytes_;
+  uint64_t byte_count_;
   uint64_t at_ = 0;
 };
 
@@ -51,8 +55,8 @@ ImageHeader read_size(std::string_view codestream) {
   header.height = side();
   const auto& [across, down] = kRatios[bits.take(3)];
   header.width = down == 0 ? side() : header.height * across / down;
-  const bool has_defaults_only = bits.take(1) != 0;
-  if (!has_defaults_only && bits.take(1) != 0)
+  constexpr uint32_t kOrientationBits = 5;  // not all as usual, more fields, 1 … 8 less 1
+  if (bits.has(kOrientationBits) && bits.take(1) == 0 && bits.take(1) != 0)
     header.is_turned_by_decoder = swaps_sides(1 + static_cast<int>(bits.take(3)));
   return header;
 }

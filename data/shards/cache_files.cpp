@@ -38,6 +38,9 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
   require_equal(file, "the image size",
                 in_words(is_of_format_2 ? entry.picture_size : manifest.settings.picture_size),
                 in_words(shard.header.picture_size));
+  if (!manifest.settings.buckets)
+    require_equal(file, "the image size", in_words(manifest.settings.picture_size),
+                  in_words(shard.header.picture_size));
   require_equal(file, "the number of repeats", entry.repeats,
                 std::accumulate(shard.repeats.begin(), shard.repeats.end(), int64_t{0}));
   require_equal(file, "cropping to buckets", manifest.settings.buckets.has_value(), !shard.fit.empty());

@@ -9,6 +9,7 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/json_text.h"
+#include "data/images/folder_repeats.h"
 #include "data/images/image_header.h"
 #include "data/shards/cache_precision.h"
 

@@ -29,6 +29,7 @@
 // of buckets. All else is of format 1, which every program reads.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -45,9 +46,6 @@ inline constexpr int64_t kFormatVersion = 2;  // the newest
 inline constexpr const char* kManifestName = "manifest.json";
 inline constexpr const char* kTextFileName = "text.h5";
 
-// More in an epoch is a slip of the hand, or a folder's date.
-inline constexpr int64_t kMostRepeats = 1000;
-
 // What format 1 keeps of a size: the side of a square. Throws Error(kInternal) for any other size.
 int64_t square_side(const PictureSize& size);
 
@@ -58,6 +56,10 @@ std::string shard_file_name(int64_t shard_index);
 inline constexpr int64_t kPlanesPlain = 2;  // mean, std
 inline constexpr int64_t kPlanesFlip =
     4;  // mean, std, mean of the mirrored picture, std of the mirrored picture
+
+// Of a shard with buckets: PictureFit's numbers.
+inline constexpr std::array<const char*, 6> kFitColumns = {
+    "original_width", "original_height", "resized_width", "resized_height", "crop_left", "crop_top"};
 
 // "latent_mean" for plane 0, and so on.
 const char* latent_dataset_name(int64_t plane);

@@ -1,9 +1,13 @@
 #include "data/shards/shard_reader.h"
 
+#include <algorithm>
+#include <array>
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "data/images/folder_repeats.h"
 #include "data/shards/cache_precision.h"
 
 namespace sdlora::data {
@@ -48,8 +52,8 @@ TextContent text_without_embeddings(const Hdf5Columns& columns) {
 
 ShardFile::ShardFile(const std::filesystem::path& file)
     : columns_(file, {"latent_mean", "latent_std", "caption_index", "source", "source_sha256"},
-               {"latent_mean_flip", "latent_std_flip", "repeats", "original_width", "original_height",
-                "resized_width", "resized_height", "crop_left", "crop_top"},
+               {"latent_mean_flip", "latent_std_flip", "repeats", kFitColumns[0], kFitColumns[1],
+                kFitColumns[2], kFitColumns[3], kFitColumns[4], kFitColumns[5]},
                kFormatVersion) {
   const hid_t id = columns_.file_id();
   header_.picture_size =
@@ -74,6 +78,9 @@ void ShardFile::check_shapes() {
         .in("latent_mean")
         .fail(fmt::format("latents of {} pixels", in_words(size)),
               fmt::format("[{}]", fmt::join(shape, ", ")));
+  for (const char* name : kFitColumns)
+    if (columns_.has(name) != has_fits())
+      columns_.place().fail(fmt::format("all of {}, or none", fmt::join(kFitColumns, ", ")), "some of them");
   if (columns_.format_version() == kPlainFormatVersion && (has_fits() || columns_.has("repeats")))
     columns_.place().fail("the columns of format version 1", "such of version 2");
   if (columns_.has("latent_mean_flip") != columns_.has("latent_std_flip"))
@@ -112,11 +119,9 @@ std::vector<PictureFit> ShardFile::read_fit() const {
     check_length(values, picture_count_, columns_.place().in(name));
     return values;
   };
-  const std::vector<int64_t> original_width = column("original_width"),
-                             original_height = column("original_height"),
-                             resized_width = column("resized_width"),
-                             resized_height = column("resized_height"), left = column("crop_left"),
-                             top = column("crop_top");
+  std::array<std::vector<int64_t>, kFitColumns.size()> values;
+  std::transform(kFitColumns.begin(), kFitColumns.end(), values.begin(), column);
+  const auto& [original_width, original_height, resized_width, resized_height, left, top] = values;
   std::vector<PictureFit> fits;
   for (size_t row = 0; row < left.size(); ++row) {
     const PictureFit fit{.original = {original_width[row], original_height[row]},

@@ -27,7 +27,7 @@ class ShardFile {
   std::vector<std::string> read_source() const;
   std::vector<std::string> read_source_sha256() const;
 
-  bool has_fits() const { return columns_.has("crop_left"); }
+  bool has_fits() const { return columns_.has(kFitColumns[0]); }
 
   // How each picture came to its bucket; empty in a cache without buckets.
   std::vector<PictureFit> read_fit() const;

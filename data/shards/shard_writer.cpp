@@ -109,12 +109,12 @@ void write_fits(hid_t file, const std::vector<PictureFit>& fits, const Hdf5Place
     for (const PictureFit& fit : fits) values.push_back(value_of(fit));
     write_integers(file, name, values, place);
   };
-  write("original_width", [](const PictureFit& fit) { return fit.original.width; });
-  write("original_height", [](const PictureFit& fit) { return fit.original.height; });
-  write("resized_width", [](const PictureFit& fit) { return fit.resized.width; });
-  write("resized_height", [](const PictureFit& fit) { return fit.resized.height; });
-  write("crop_left", [](const PictureFit& fit) { return fit.left(); });
-  write("crop_top", [](const PictureFit& fit) { return fit.top(); });
+  write(kFitColumns[0], [](const PictureFit& fit) { return fit.original.width; });
+  write(kFitColumns[1], [](const PictureFit& fit) { return fit.original.height; });
+  write(kFitColumns[2], [](const PictureFit& fit) { return fit.resized.width; });
+  write(kFitColumns[3], [](const PictureFit& fit) { return fit.resized.height; });
+  write(kFitColumns[4], [](const PictureFit& fit) { return fit.left(); });
+  write(kFitColumns[5], [](const PictureFit& fit) { return fit.top(); });
 }
 
 void require_read_back(bool equal, const std::filesystem::path& file) {

@@ -266,11 +266,55 @@ class AspectBuckets(unittest.TestCase):
         self.assertGreaterEqual(len(losses), 2)
         self.assertTrue(np.isfinite(losses).all(), losses)
 
+    def test_of_which_no_micro_batch_is_filled_are_named(self):
+        alone = [f"{w}x{h}" for (w, h), count in self.epoch_counts().items() if count < 3]
+        self.assertTrue(alone)
+        said = self.train(self.directory / "one-step", max_steps=1, batch_size=12, micro_batch_size=12, warmup_steps=0)
+        line = next(line for line in said.splitlines() if "are never trained" in line)
+        for size in alone:
+            self.assertIn(size, line)
+        self.assertNotIn("are never trained", self.said)
+
+    def epoch_counts(self):
+        counts = {}
+        for source, row in self.rows.items():
+            counts[row.size] = counts.get(row.size, 0) + REPEATS[source.split("/")[0]]
+        return counts
+
+    def test_that_a_picture_is_too_small_for_leave_it_out_and_say_so(self):
+        images = self.directory / "small"
+        images.mkdir()
+        photograph(7).resize((300, 20)).save(images / "strip.png")
+        photograph(7).save(images / "good.png")
+        options = ("--model", programs.TINY_MODEL, "--images", images, "--img-size", RESOLUTION, "--aspect-buckets", "--bucket-no-upscale",
+                   "--training-caption", "x")
+        result = programs.run("cache_latents", *options, "--output", self.directory / "small-cache")
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertRegex(result.output, "strip.png: 300 x 20 pixels: for --bucket-no-upscale a side is shorter than --bucket-step 64")
+        strict = programs.run("cache_latents", *options, "--output", self.directory / "small-strict", "--strict")
+        self.assertEqual(strict.exit_code, programs.BAD_DATA, strict.output)
+
+    def test_are_another_cache_also_where_the_manifest_is_lost(self):
+        cache = self.directory / "lost"
+        shutil.copytree(self.cache, cache)
+        (cache / "manifest.json").unlink()
+        self.assertEqual(make_cache(self.images, cache, "--aspect-buckets", "--shard-size", 3).exit_code, 0)
+        self.assertEqual((cache / "manifest.json").read_bytes(), (self.cache / "manifest.json").read_bytes())
+        (cache / "manifest.json").unlink()
+        result = programs.run("cache_latents", "--model", programs.TINY_MODEL, "--images", self.images, "--output", cache, "--img-size",
+                              RESOLUTION, "--aspect-buckets", "--bucket-no-upscale", "--shard-size", 3)
+        self.assertEqual(result.exit_code, programs.MISMATCH, result.output)
+        self.assertIn("--aspect-buckets: others, now in steps of 64 pixels, never enlarged", result.output)
+
     def test_are_refused_where_they_do_not_fit(self):
         for options, code, words in (
                 (("--bucket-min", 32), programs.USAGE, "buckets are described, but not asked for"),
-                (("--aspect-buckets", "--bucket-step", 20), programs.USAGE, "--bucket-step does not fit the model"),
-                (("--aspect-buckets", "--bucket-step", 0), programs.USAGE, "--bucket-step is too small"),
+                (("--aspect-buckets", "--bucket-min", 100, "--bucket-step", 20), programs.USAGE, "--bucket-step does not fit the model"),
+                (("--aspect-buckets", "--bucket-step", 0), programs.USAGE, "--bucket-step is out of range"),
+                (("--aspect-buckets", "--bucket-max", 2**63 - 1), programs.USAGE, "--bucket-max is out of range"),
+                (("--aspect-buckets", "--bucket-step", 2**63 - 1), programs.USAGE, "--bucket-step is out of range"),
+                (("--aspect-buckets", "--bucket-min", -2**63), programs.USAGE, "--bucket-min does not fit"),
+                (("--aspect-buckets", "--bucket-no-upscale", "--bucket-min", 64), programs.USAGE, "do nothing with --bucket-no-upscale"),
                 (("--aspect-buckets", "--bucket-min", 512), programs.USAGE, "--bucket-min does not fit"),
                 (("--aspect-buckets", "--bucket-min", 64, "--bucket-max", 64), programs.USAGE, "--bucket-max does not fit")):
             result = programs.run("cache_latents", "--model", programs.TINY_MODEL, "--images", self.images, "--output",
@@ -281,6 +325,60 @@ class AspectBuckets(unittest.TestCase):
                               RESOLUTION)
         self.assertEqual(result.exit_code, programs.MISMATCH, result.output)
         self.assertIn("--aspect-buckets: 64 … 256 pixels in steps of 64, now off", result.output)
+
+
+class RepeatsOfSquares(unittest.TestCase):
+    """Folders with repeats, mirrored, without buckets."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-repeats-"))
+        cls.addClassCleanup(shutil.rmtree, cls.directory)
+        cls.images, cls.cache = cls.directory / "images", cls.directory / "cache"
+        for number in range(5):
+            folder = cls.images / ("4_dog" if number < 2 else "1_cat")
+            folder.mkdir(parents=True, exist_ok=True)
+            photograph(number).save(folder / f"{number}.png")
+        cls.made = cls.make(cls.cache, "--flip")
+
+    @classmethod
+    def make(cls, output, *options, images=None):
+        return programs.run("cache_latents", "--model", programs.TINY_MODEL, "--images", images or cls.images, "--output", output,
+                            "--img-size", 64, *options)
+
+    def test_are_trained_as_often_also_mirrored_and_after_a_stop(self):
+        self.assertEqual(self.made.exit_code, 0, self.made.output)
+        groups = [[sample for sample in range(10) for _ in range(1 if sample % 5 < 3 else 4)]]  # 1_cat comes before 4_dog
+        run, trace = self.directory / "run", self.directory / "trace"
+        result = programs.train(run, ranks=2, data=self.cache, max_steps=11, trace_dir=trace)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertIn("with repeats 22 an epoch", result.output)
+        for file in sorted(trace.glob("step-*.sample-*.safetensors")):
+            step, slot = map(int, re.findall(r"\d+", file.name))
+            with safe_open(file, "pt") as opened:
+                self.assertEqual(opened.get_tensor("sample_index").item(), sample_at(0, (step - 1) * 4 + slot, groups, 1)[0])
+        stopped = self.directory / "stopped"
+        self.assertEqual(programs.train(stopped, data=self.cache, max_steps=5).exit_code, 0)
+        self.assertEqual(programs.train(stopped, ranks=4, data=self.cache, max_steps=11).exit_code, 0)
+        whole = self.directory / "whole"
+        self.assertEqual(programs.train(whole, data=self.cache, max_steps=5).exit_code, 0)
+        self.assertEqual(programs.train(whole, ranks=1, data=self.cache, max_steps=11).exit_code, 0)
+        self.assertEqual((stopped / "lora_weights.pt").read_bytes(), (whole / "lora_weights.pt").read_bytes())
+
+    def test_are_asked_for_by_names_alone(self):
+        off = self.make(self.directory / "off", "--folder-repeats", "off", "--training-caption", "x")
+        self.assertEqual(off.exit_code, 0, off.output)
+        manifest = json.loads((self.directory / "off/manifest.json").read_text())
+        self.assertEqual(manifest["format_version"], 1)
+        both = self.make(self.directory / "both", "--training-caption", "x")
+        self.assertIn("--training-caption is not used", both.output)
+        mixed = self.directory / "mixed"
+        shutil.copytree(self.images, mixed)
+        photograph(0).save(mixed / "cover.png")
+        result = self.make(self.directory / "mixed-cache", "--training-caption", "x", images=mixed)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertIn("cover.png is in none such", result.output)
+        self.assertEqual(json.loads((self.directory / "mixed-cache/manifest.json").read_text())["format_version"], 1)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 #include "trainer/batches/micro_batch.h"
 
+#include <utility>
+
 #include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/seeds.h"
 
@@ -44,6 +48,13 @@ MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, const std::vector
       device_(device),
       embeddings_(embeddings) {
   TORCH_INTERNAL_ASSERT(embeddings_ != nullptr || !draws_.captions.make_new_texts());
+}
+
+std::string MicroBatchMaker::sizes_never_trained(int64_t steps) const {
+  std::vector<std::string> sizes;
+  for (const size_t group : sample_order_.groups_without_micro_batch(steps * draws_.batch_size))
+    sizes.push_back(to_text(dataset_.size_of(sample_order_.groups()[group].front())));
+  return fmt::format("{}", fmt::join(sizes, ", "));
 }
 
 MicroBatch MicroBatchMaker::make(int64_t steps_done, int64_t first_slot, int64_t count) {

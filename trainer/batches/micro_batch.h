@@ -54,6 +54,10 @@ class MicroBatchMaker {
   // The same, kept until make() asks for it, so that a GPU computes while the host draws for the next step.
   void draw_ahead(int64_t steps_done, int64_t first_slot, int64_t count);
 
+  // "64x256, 256x64": sizes of which no micro-batch is filled in the first `steps` steps, so that none of
+  // their samples is trained. Empty where there is none such.
+  std::string sizes_never_trained(int64_t steps) const;
+
   // Samples an epoch has, with repeats.
   int64_t epoch_size() const { return sample_order_.epoch_size(); }
 

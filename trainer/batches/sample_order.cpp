@@ -1,5 +1,7 @@
 #include "trainer/batches/sample_order.h"
 
+#include <iterator>
+
 #include <ATen/ATen.h>
 
 #include "common/seeds.h"
@@ -34,6 +36,15 @@ OrderedSample SampleOrder::at(int64_t position) {
       micro_batches_of(epoch)[static_cast<size_t>(micro_batch - micro_batches_before(epoch))];
   const int64_t place = number * micro_batch_size_ + position % micro_batch_size_;
   return {.sample = entry_of(group, place), .epoch = epoch};
+}
+
+std::vector<size_t> SampleOrder::groups_without_micro_batch(int64_t position_count) const {
+  std::vector<size_t> groups;
+  if (groups_.size() == 1 || position_count == 0) return groups;
+  const int64_t epochs = epoch_of_micro_batch((position_count - 1) / micro_batch_size_) + 1;
+  for (size_t group = 0; group < groups_.size(); ++group)
+    if (epochs * size_of(groups_[group]) < micro_batch_size_) groups.push_back(group);
+  return groups;
 }
 
 int64_t SampleOrder::entry_of(size_t group, int64_t place) {

@@ -38,6 +38,12 @@ class SampleOrder {
   // group by group, are permuted by seed_of(run_seed, e, 0, kMicroBatchOrder).
   OrderedSample at(int64_t position);
 
+  // Groups of which no micro-batch is full in the epochs of the first `position_count` positions: not one of
+  // their samples stands there.
+  std::vector<size_t> groups_without_micro_batch(int64_t position_count) const;
+
+  const std::vector<std::vector<int64_t>>& groups() const { return groups_; }
+
   // Of an epoch, with repeats.
   int64_t epoch_size() const { return epoch_size_; }
 

@@ -61,6 +61,7 @@ Json to_json(const NonfiniteRecord& record) {
           {"cpu_threads", record.cpu_threads},
           {"micro_batch_size", record.micro_batch_size},
           {"loss_scale", record.loss_scale},
+          {"expected_latents", {record.expected_latents.height, record.expected_latents.width}},
           {"samples", samples}};
 }
 
@@ -91,6 +92,9 @@ NonfiniteRecord record_from(const Json& json) {
   if (json.contains("prediction_type"))  // else of a time when the scheduler file alone said it
     record.schedule = {.prediction = meaning_of(json, "prediction_type", model::prediction_words()),
                        .zero_terminal_snr = meaning_of(json, "zero_terminal_snr", model::zero_snr_words())};
+  if (json.contains("expected_latents"))  // else of a time when all samples were of one size
+    record.expected_latents = {json.at("expected_latents").at(0).get<int64_t>(),
+                               json.at("expected_latents").at(1).get<int64_t>()};
   for (const Json& sample : json.at("samples")) record.samples.push_back(sample_from(sample));
   return record;
 }

@@ -12,6 +12,7 @@
 
 #include "comm/communicator.h"
 #include "lora/adapter.h"
+#include "model/loading/map_size.h"
 #include "model/noise/noise_wish.h"
 #include "trainer/batches/micro_batch.h"
 #include "trainer/options/compute_options.h"
@@ -79,6 +80,7 @@ struct NonfiniteRecord {
   int64_t cpu_threads;
   int64_t micro_batch_size;  // a sample's part of its micro-batch's mean loss is one in so many
   double loss_scale;
+  model::MapSize expected_latents = {};  // by which the kernels were chosen; zeros: those of the first sample
   std::vector<NonfiniteSample> samples;
 };
 

@@ -35,6 +35,7 @@ void NonfiniteGuard::check(int64_t step, const StepResult& result, const LoadedR
                             .cpu_threads = at::get_num_threads(),
                             .micro_batch_size = loaded.share.micro_batch_size,
                             .loss_scale = result.loss_scale,
+                            .expected_latents = loaded.mode.expected_latents,
                             .samples = {}},
                            result.nonfinite, loaded.adapter, world_);
   }

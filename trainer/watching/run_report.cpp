@@ -23,12 +23,13 @@ std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
        fmt::format("{}{}", dataset.picture_count(), dataset.has_flip() ? ", each also mirrored" : "")},
       {"trained on", fmt::format("{} samples", loaded.split.training.size())},
       {"held out", fmt::format("{} samples", loaded.split.held_out.size())},
-      {"an epoch", fmt::format("{} samples, with repeats", loaded.batches.epoch_size())},
       {"picture size", picture_sizes_in_words(dataset)},
       {"different captions", fmt::format("{}", dataset.captions().size() - 1)},  // without the empty one
       {"manifest SHA-256", dataset.manifest_sha256()},
       {"VAE SHA-256", dataset.vae_sha256()},
       {"text encoder SHA-256", dataset.text_encoder_sha256()}};
+  if (loaded.batches.epoch_size() != static_cast<int64_t>(loaded.split.training.size()))
+    rows.push_back({"an epoch", fmt::format("{} samples, with repeats", loaded.batches.epoch_size())});
   if (loaded.validation_dataset)
     rows.push_back({"validation manifest SHA-256", loaded.validation_dataset->manifest_sha256()});
   return rows;

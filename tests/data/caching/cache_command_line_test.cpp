@@ -24,7 +24,7 @@ CacheCommand parsed(std::vector<const char*> words) {
 
 TEST(CacheCommandLine, HasTheDefaultsOfTheContract) {
   const CacheCommand command = parsed({"--model", "m", "--images", "i", "--output", "o"});
-  require_paths(command);
+  check_options(command);
   EXPECT_EQ(command.options.model, "m");
   EXPECT_EQ(command.options.image_size, 512);
   EXPECT_EQ(command.options.shard_size, 256);
@@ -55,7 +55,7 @@ TEST(CacheCommandLine, VerifyAndInfoTakeADirectoryAndNothingElse) {
 
 TEST(CacheCommandLine, APathThatIsMissingIsNamed) {
   try {
-    require_paths(parsed({"--model", "m", "--output", "o"}));
+    check_options(parsed({"--model", "m", "--output", "o"}));
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_EQ(error.exit_code(), ExitCode::kUsage);

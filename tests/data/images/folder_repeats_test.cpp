@@ -15,8 +15,8 @@ TEST(FolderRepeats, AreANumberAndWords) {
 }
 
 TEST(FolderRepeats, AreNotWhatIsNamedOtherwise) {
-  for (const char* name : {"", "_", "10", "10_", "_x", "cat_10", "0_x", "-3_x", "+3_x", " 3_x", "3.5_x",
-                           "2024_08", "99999999999999999999_x", "3 _x"})
+  for (const char* name : {"", "_", "10", "10_", "10_ ", "_x", "cat_10", "0_x", "-3_x", "+3_x", " 3_x",
+                           "3.5_x", "2024_08", "99999999999999999999_x", "3 _x"})
     EXPECT_EQ(repeated_folder(name), std::nullopt) << name;
 }
 
@@ -28,6 +28,12 @@ TEST(FolderRepeats, CountWhereAllPicturesLieInFoldersSoNamed) {
   EXPECT_THAT(repeated_folders({"10_dog/a.png", "cat/b.png"}), IsEmpty());
   EXPECT_THAT(repeated_folders({"deep/10_dog/a.png"}), IsEmpty());
   EXPECT_THAT(repeated_folders({}), IsEmpty());
+}
+
+TEST(FolderRepeats, AreMissedWhereSomeFoldersOnlyAreSoNamed) {
+  EXPECT_EQ(first_named_otherwise({"10_dog/a.png", "cover.png", "z/b.png"}), "cover.png");
+  EXPECT_EQ(first_named_otherwise({"10_dog/a.png", "2_cat/c.png"}), std::nullopt);
+  EXPECT_EQ(first_named_otherwise({"dog/a.png", "cover.png"}), std::nullopt);
 }
 
 }  // namespace

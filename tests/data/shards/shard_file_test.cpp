@@ -4,6 +4,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "data/images/folder_repeats.h"
 #include "data/shards/hdf5_handles.h"
 #include "data/shards/shard_reader.h"
 #include "data/shards/shard_writer.h"

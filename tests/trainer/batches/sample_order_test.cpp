@@ -107,6 +107,14 @@ TEST(OrderOfSeveralSizes, DoesNotDependOnWhatWasAskedBefore) {
   }
 }
 
+TEST(OrderOfSeveralSizes, KnowsWhichSizesFillNoMicroBatch) {
+  EXPECT_THAT(order_of_three_sizes(1).groups_without_micro_batch(1), ElementsAre());
+  EXPECT_THAT(order_of_three_sizes(4).groups_without_micro_batch(4), ElementsAre(1, 2));  // epoch 0
+  EXPECT_THAT(order_of_three_sizes(4).groups_without_micro_batch(5), ElementsAre(2));
+  EXPECT_THAT(order_of_three_sizes(4).groups_without_micro_batch(60), ElementsAre());
+  EXPECT_THAT(order_of(7, 1).groups_without_micro_batch(1), ElementsAre());
+}
+
 TEST(SampleOrder, HasASampleAsOftenAnEpochAsItsGroupDoes) {
   SampleOrder order({{0, 0, 0, 1, 2, 2}}, 1, 9);
   EXPECT_EQ(order.epoch_size(), 6);
