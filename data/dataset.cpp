@@ -62,6 +62,7 @@ std::string Dataset::buckets_in_words() const {
     counts.back().second += shards_[shard].size(1);
   }
   std::vector<std::string> words;
+  words.reserve(counts.size());
   for (const auto& [size, count] : counts) words.push_back(fmt::format("{} {}", to_text(size), count));
   return fmt::format("{}", fmt::join(words, ", "));
 }

@@ -24,7 +24,7 @@ int64_t area(const PictureSize& size) {
 }
 
 int64_t half_up(double pixels) {  // as int(x + 0.5)
-  return static_cast<int64_t>(pixels + 0.5);
+  return static_cast<int64_t>(std::floor(pixels + 0.5));
 }
 
 int64_t whole_steps(int64_t pixels, int64_t step) {
@@ -127,6 +127,7 @@ std::vector<PictureSize> bucket_sizes(const PictureSize& area_of, const BucketRu
     sizes.insert({height, width});
   }
   std::vector<PictureSize> sorted;
+  sorted.reserve(sizes.size());
   for (const auto& [width, height] : sizes) sorted.push_back({width, height});
   return sorted;
 }

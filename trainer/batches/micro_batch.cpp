@@ -29,6 +29,7 @@ std::vector<std::vector<int64_t>> groups_by_size(const data::Dataset& dataset,
     group.insert(group.end(), static_cast<size_t>(dataset.repeats_of(sample)), sample);
   }
   std::vector<std::vector<int64_t>> in_order;
+  in_order.reserve(groups.size());
   for (auto& [size, group] : groups) in_order.push_back(std::move(group));
   return in_order;
 }
