@@ -45,9 +45,9 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("caption-extension", options.captions.extensions, Scope::kResult,
             "of the text files beside the pictures, the first that is there: .txt,.caption");
   group.add("caption-column", options.captions.column, Scope::kResult,
-            "the captions' name in metadata.jsonl, for images without a text file");
+            "the captions' name in metadata.jsonl or metadata.csv, for images without a text file");
   group.add("training-caption", options.captions.for_the_rest, Scope::kResult,
-            "for images with neither text file nor a line in metadata.jsonl nor words in their folder's name "
+            "for images with neither text file nor a line in a caption list nor words in their folder's name "
             "(--folder-repeats)");
   group.add("shard-size", options.shard_size, Scope::kResult, "images per shard");
   group.add("flip", options.flip, Scope::kResult, "latents of the mirrored images as well");
@@ -59,7 +59,7 @@ void declare_care(OptionGroup group, CacheOptions& options) {
       "replace a cache of other settings, another model or other pictures; what still fits is used again");
   group.add(
       "strict", options.is_strict, Scope::kRun,
-      "end with 65 where a file is skipped, a picture of the last run is gone, a line of metadata.jsonl "
+      "end with 65 where a file is skipped, a picture of the last run is gone, a line of a caption list "
       "has no picture, or a caption is empty");
 }
 

@@ -13,7 +13,7 @@ namespace sdlora::data {
 struct CacheInputs {
   CachePlan plan;
   std::vector<std::string> empty_captions;         // pictures whose caption file or line says nothing
-  std::vector<std::string> lines_without_picture;  // of metadata.jsonl (lines_without_picture.h)
+  std::vector<std::string> lines_without_picture;  // of caption lists (lines_without_picture.h)
 };
 
 // (all ranks) Ranks share the reading and hashing of the images; rank 0 does the rest, and alone gets the

@@ -80,8 +80,8 @@ std::vector<std::string> sentences_of(const Shrinkage& shrinkage, size_t most_na
   add(counted(shrinkage.gone_pictures.size(), "picture of the last run is gone",
               "pictures of the last run are gone"),
       shrinkage.gone_pictures);
-  add(counted(shrinkage.lines_without_picture.size(), "line of metadata.jsonl has no picture",
-              "lines of metadata.jsonl have no picture"),
+  add(counted(shrinkage.lines_without_picture.size(), "line of a caption list has no picture",
+              "lines of caption lists have no picture"),
       shrinkage.lines_without_picture);
   add(sentence_of_empty_captions(shrinkage), shrinkage.empty_captions);
   return sentences;

@@ -13,7 +13,7 @@ namespace sdlora::data {
 
 struct Shrinkage {
   std::vector<std::string> gone_pictures;          // of the last run, neither by name nor by content
-  std::vector<std::string> lines_without_picture;  // of metadata.jsonl
+  std::vector<std::string> lines_without_picture;  // of caption lists
   std::vector<std::string> empty_captions;         // pictures
   int64_t emptied_count = 0;                       // of these, those that had words in the last run
 };

@@ -1,4 +1,4 @@
-// metadata.jsonl, the caption file of Hugging Face's "imagefolder" data sets.
+// The texts of a folder's caption lists (caption_list.h).
 #pragma once
 
 #include <filesystem>
@@ -10,11 +10,11 @@ namespace sdlora::data {
 
 class CaptionMetadata {
  public:
-  // Texts are members of the name `column`.
+  // Texts are members or columns of the name `column`.
   explicit CaptionMetadata(std::filesystem::path root, std::string column)
       : root_(std::move(root)), column_(std::move(column)) {}
 
-  // The text of the nearest metadata.jsonl that has one for `source` (a path below the root), from the
+  // The text of the nearest list that has one for `source` (a path below the root), from the
   // image's own folder up to the root. Files are read when first needed. Throws Error(kBadData) naming file
   // and line.
   std::optional<std::string> text_of(const std::string& source);

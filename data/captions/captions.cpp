@@ -98,13 +98,14 @@ CaptionTable find_captions(const fs::path& folder, const std::vector<std::string
     table.index_of_image.push_back(row->second);
   }
   if (!missing.empty())
-    throw Error(ExitCode::kBadData,
-                {.what = fmt::format("{} of {} images have no caption", missing.size(), sources.size()),
-                 .expected = fmt::format("NAME{} beside NAME.jpg, a line in metadata.jsonl, or "
-                                         "--training-caption TEXT",
-                                         fmt::join(extensions, " or NAME")),
-                 .seen = indented_list(missing),
-                 .where = folder.string()});
+    throw Error(
+        ExitCode::kBadData,
+        {.what = fmt::format("{} of {} images have no caption", missing.size(), sources.size()),
+         .expected = fmt::format("NAME{} beside NAME.jpg, a line in metadata.jsonl or metadata.csv, or "
+                                 "--training-caption TEXT",
+                                 fmt::join(extensions, " or NAME")),
+         .seen = indented_list(missing),
+         .where = folder.string()});
   if (!flawed.empty())
     throw Error(ExitCode::kBadData,
                 {.what = fmt::format("{} captions cannot be used", flawed.size()),

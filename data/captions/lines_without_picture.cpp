@@ -1,14 +1,11 @@
 #include "data/captions/lines_without_picture.h"
 
-#include <sstream>
 #include <unordered_set>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
-#include "common/json_text.h"
+#include "data/captions/caption_list.h"
 
 namespace sdlora::data {
 
@@ -19,16 +16,13 @@ std::vector<std::string> lines_without_picture(const std::filesystem::path& fold
   for (const SkippedImage& image : found.passed_over) there.insert(image.source);
   std::vector<std::string> lost;
   for (const std::string& list : found.caption_lists) {
-    std::istringstream lines;
+    std::vector<std::string> names;
     try {
-      lines.str(read_text(folder / list));
+      names = file_names_in(folder / list);
     } catch (const Error&) {
       lost.push_back(list + ": cannot be read");
     }
-    for (std::string line; std::getline(lines, line);) {
-      const nlohmann::json object = parse_json_or_discard(line);
-      if (!object.is_object() || !object.contains("file_name") || !object["file_name"].is_string()) continue;
-      const auto name = object["file_name"].get<std::string>();
+    for (const std::string& name : names) {
       const std::filesystem::path source = std::filesystem::path(list).parent_path() / name;
       if (!there.contains(source.lexically_normal().generic_string()))
         lost.push_back(fmt::format("{}: {}", list, name));

@@ -1,4 +1,4 @@
-// Lines of metadata.jsonl that name a picture which is not there.
+// Lines of caption lists (caption_list.h) that name a picture which is not there.
 #pragma once
 
 #include <filesystem>

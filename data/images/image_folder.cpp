@@ -17,7 +17,6 @@ namespace sdlora::data {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kCaptionListName = "metadata.jsonl";
 
 bool holds_picture(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
@@ -91,7 +90,7 @@ class FolderSearch {
       skip_unless_gone(path);
     } else if (type != fs::file_type::regular) {
       if (has_picture_name) skip(path, "not a regular file");
-    } else if (path.filename() == kCaptionListName) {
+    } else if (std::count(kCaptionListNames.begin(), kCaptionListNames.end(), path.filename().string()) > 0) {
       found_.caption_lists.push_back(source_of(path));
     } else {
       look_at_file(path, has_picture_name);

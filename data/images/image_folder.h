@@ -1,12 +1,16 @@
 // Which files below a folder are images.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace sdlora::data {
+
+// Lists that lie among the images (data/captions/caption_list.h).
+inline constexpr std::array<const char*, 2> kCaptionListNames = {"metadata.jsonl", "metadata.csv"};
 
 // A file that a user would take for an image of the set, and why it is not in it.
 struct SkippedImage {
@@ -20,7 +24,7 @@ struct FoundImages {
   std::vector<std::string> sources;  // paths below the folder, in bytewise order
   std::vector<SkippedImage> skipped = {};
   std::vector<SkippedImage> passed_over = {};   // pictures that are not meant as ones of the set
-  std::vector<std::string> caption_lists = {};  // paths of metadata.jsonl files, as above
+  std::vector<std::string> caption_lists = {};  // paths of these, as above
 };
 
 // Looks in all sub folders, through links too, in each real folder once. An image is a file with the

@@ -1,5 +1,5 @@
-// Captions of a folder: the parts of the input are a.txt, metadata.jsonl in the folder and metadata.jsonl in
-// a folder below it.
+// Captions of a folder: the parts of the input are a.txt, metadata.jsonl in the folder, metadata.jsonl in a
+// folder below it and metadata.csv in another.
 #include "data/captions/captions.h"
 #include "tests/fuzz/fuzz_file.h"
 #include "tests/fuzz/fuzz_verdict.h"
@@ -8,11 +8,13 @@ using namespace sdlora;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view rest = fuzz::text_of(data, size);
-  for (const std::string name : {"images/a.txt", "images/metadata.jsonl", "images/sub/metadata.jsonl"})
+  for (const std::string name :
+       {"images/a.txt", "images/metadata.jsonl", "images/sub/metadata.jsonl", "images/rows/metadata.csv"})
     fuzz::write_file(name, fuzz::take_part(rest));
   const std::filesystem::path folder = fuzz::folder() / "images";
   fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"a.png"}, {}); });
   fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"b.png", "sub/c.png", "sub/d.png"}, {}); });
+  fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"rows/b.png", "rows/c.png"}, {}); });
   fuzz::expect_orderly([&] {
     (void)data::find_captions(folder, {"a.png", "sub/c.png", "e.png"}, {.for_the_rest = "one"});
   });

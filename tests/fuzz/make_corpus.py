@@ -175,6 +175,7 @@ def checkpoints():
 def captions():
     lines = "\n".join(json.dumps({"file_name": name, "text": f"a picture of {name}"}) for name in ("b.png", "sub/c.png", "./e.png"))
     yield "plain", "\ufeffa fox \n".encode() + BORDER + lines.encode() + BORDER + b'{"file_name": "d.png", "text": "deep"}\n'
+    yield "rows", BORDER.join([b"", b"", b"", 'file_name,text\nb.png,"a ""fox"", and\nmore"\nc.png,übel\n'.encode()])
 
 
 def config_files():

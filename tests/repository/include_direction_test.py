@@ -73,6 +73,7 @@ THIRD_PARTY_ROOMS = {
     r"hdf5\.h": {"data"},
     r"prometheus/": {"monitoring"},
     r"opencv2/": {"data", "inference"},
+    r"csv\.h": {"data"},
     r"spdlog/": {"common"},
     r"pcre2\.h": {"common"},
     r"httplib\.h": {"monitoring"},

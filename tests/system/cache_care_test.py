@@ -443,12 +443,12 @@ class WhatIsLeftOut(ACache):
         write_picture(self.pictures / "listed.png")
         lines = [{"file_name": name, "text": "x"} for name in ("listed.png", "lost.png", "sub/gone.png")]
         (self.pictures / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        self.assert_counted("2 lines of metadata.jsonl have no picture", named=("lost.png", "sub/gone.png"))
+        self.assert_counted("2 lines of caption lists have no picture", named=("lost.png", "sub/gone.png"))
 
     def test_a_list_whose_pictures_are_all_gone_is_looked_at_too(self):
         (self.pictures / "set").mkdir()
         (self.pictures / "set/metadata.jsonl").write_text('{"file_name": "a.png", "text": "x"}\n')
-        self.assert_counted("1 line of metadata.jsonl has no picture", named=("set/metadata.jsonl: a.png",))
+        self.assert_counted("1 line of a caption list has no picture", named=("set/metadata.jsonl: a.png",))
 
     def test_empty_captions_are_counted_and_named(self):
         self.cache()

@@ -43,6 +43,36 @@ TEST_F(Captions, ATextFileGoesBeforeMetadataAndThatBeforeTheCommonCaption) {
               ElementsAre("from the text file", "from metadata b", "common"));
 }
 
+TEST_F(Captions, AreReadFromRowsWhereTheListIsACsv) {
+  write("metadata.csv",
+        "\xEF\xBB\xBF"
+        "file_name,other,text\r\na.png,1,\"a \"\"fox\"\", and\nmore\"\r\n\r\n"
+        "./sub/b.png,,a 5\" nail, no: two fields more\r\n");
+  EXPECT_THAT(refusal({"a.png"}),
+              testing::AllOf(HasSubstr("metadata.csv, row 3"), HasSubstr("4 fields below 3")));
+  write("metadata.csv",
+        "file_name,other,text\na.png,1,\"a \"\"fox\"\", and\nmore\"\n./sub/b.png,,a 5\" nail");
+  EXPECT_THAT(captions_of({"a.png", "sub/b.png"}), ElementsAre("a \"fox\", and\nmore", "a 5\" nail"));
+  places_.column = "other";
+  EXPECT_THAT(captions_of({"a.png"}), ElementsAre("1"));
+}
+
+TEST_F(Captions, NameTheRowOfACsvThatCannotBeUsed) {
+  write("metadata.csv", "file_name,caption\na.png,x\n");
+  EXPECT_THAT(refusal({"a.png"}),
+              testing::AllOf(HasSubstr("metadata.csv, row 2"), HasSubstr("no text \"text\"")));
+  write("metadata.csv", "file_name,text\na.png\n");
+  EXPECT_THAT(refusal({"a.png"}), HasSubstr("row 2"));
+  write("metadata.csv", "file_name,text\na.png,\"never closed\nb.png,x\n");
+  EXPECT_THAT(refusal({"a.png"}), HasSubstr("row 2"));
+  write("metadata.csv", "file_name,text\na.png,x\na.png,y\n");
+  EXPECT_THAT(refusal({"a.png"}), testing::AllOf(HasSubstr("row 3"), HasSubstr("a second text for a.png")));
+  write("metadata.csv", "");
+  EXPECT_THAT(refusal({"a.png"}), HasSubstr("no caption"));
+  write("metadata.jsonl", R"({"file_name": "a.png", "text": "x"})");
+  EXPECT_THAT(refusal({"a.png"}), HasSubstr("two lists of captions"));
+}
+
 TEST_F(Captions, AreInTheFirstFileOfTheExtensionsThatIsThere) {
   write("a.txt", "text");
   write("a.caption", "caption");

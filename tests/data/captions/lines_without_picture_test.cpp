@@ -20,10 +20,12 @@ not JSON
 )");
   write_bytes(folder / "set/metadata.jsonl", R"({"file_name": "b.png"}
 {"file_name": "c.png"})");
+  write_bytes(folder / "rows/metadata.csv", "file_name,text\nd.png,x\n../a.png,x\nalone.png\n");
   for (const char* name : {"a.png", "set/b.png"}) write_bytes(folder / name, "\xFF\xD8\xFF\xE0 and more");
   write_bytes(folder / "moving.gif", "GIF89a");
   EXPECT_THAT(lines_without_picture(folder.path(), find_images(folder.path())),
-              ElementsAre("metadata.jsonl: lost.png", "set/metadata.jsonl: c.png"));
+              ElementsAre("metadata.jsonl: lost.png", "rows/metadata.csv: d.png",
+                          "rows/metadata.csv: alone.png", "set/metadata.jsonl: c.png"));
 }
 
 }  // namespace
