@@ -21,7 +21,8 @@ struct CacheCommand {
 // `command` must outlive the parsing.
 void declare_options(CLI::App& app, CacheCommand& command);
 
-// --model, --images and --output, which verify and info do without. Throws Error(kUsage).
+// --model, --images and --output, which verify and info do without, must be there, and the rules of buckets
+// must be possible. Throws Error(kUsage).
 void check_options(const CacheCommand& command);
 
 // --cpu-threads, or for 0 this rank's share of the host's cores; fewer where the pictures of all of them

@@ -6,7 +6,6 @@
 #include "common/log.h"
 
 namespace sdlora::data {
-
 namespace {
 
 // Without buckets the crop follows from content and size.

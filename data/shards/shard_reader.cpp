@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "data/images/folder_repeats.h"
+#include "data/images/image_header.h"
 #include "data/shards/cache_precision.h"
 
 namespace sdlora::data {
@@ -127,7 +128,8 @@ std::vector<PictureFit> ShardFile::read_fit() const {
     const PictureFit fit{.original = {original_width[row], original_height[row]},
                          .resized = {resized_width[row], resized_height[row]},
                          .size = header_.picture_size};
-    const bool is_possible = fit.original.width > 0 && fit.original.height > 0 &&
+    const bool is_possible = fit.original.width > 0 && fit.original.width <= kMaxSidePixels &&
+                             fit.original.height > 0 && fit.original.height <= kMaxSidePixels &&
                              fit.resized.width >= fit.size.width && fit.resized.height >= fit.size.height;
     if (!is_possible || left[row] != fit.left() || top[row] != fit.top())
       columns_.place()

@@ -60,7 +60,7 @@ int64_t SampleOrder::micro_batches_before(int64_t epoch) const {
   return count;
 }
 
-// At least one epoch's worth of samples before it, but for what is carried: less than a micro-batch a group.
+// Never before the epoch that it would be in if nothing were carried, and seldom much later.
 int64_t SampleOrder::epoch_of_micro_batch(int64_t micro_batch) const {
   int64_t epoch = micro_batch * micro_batch_size_ / epoch_size_;
   while (micro_batches_before(epoch + 1) <= micro_batch) ++epoch;

@@ -74,6 +74,8 @@ TEST(ShardFile, RefusesImpossibleFitsAndRepeats) {
               HasSubstr("repeats"));
   EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.fit[0].resized.height = 63; }), HasSubstr("row 0"));
   EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.fit[1].original.width = 0; }), HasSubstr("row 1"));
+  EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.fit[1].original.height = INT64_MAX; }),
+              HasSubstr("row 1"));
   EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.header.picture_size.width = 136; }),
               HasSubstr("136"));
 }
