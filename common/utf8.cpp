@@ -22,6 +22,10 @@ size_t utf8_character_bytes(std::string_view text) {
   return bytes;
 }
 
+std::string without_byte_order_mark(const std::string& text) {
+  return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+}
+
 std::string valid_utf8(const std::string& text) {
   using Json = nlohmann::json;
   return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();

@@ -11,6 +11,8 @@ namespace sdlora {
 // U+10FFFF. Of an empty text 1, as if a NUL stood there.
 size_t utf8_character_bytes(std::string_view text);
 
+std::string without_byte_order_mark(const std::string& text);
+
 // `text` with what is not UTF-8 replaced by U+FFFD.
 std::string valid_utf8(const std::string& text);
 

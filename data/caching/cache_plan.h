@@ -22,7 +22,7 @@ struct PlannedSample {
 
   // What it is resized and cropped by.
   PictureFit fit_or_square(const CacheSettings& settings) const {
-    return fit.value_or(PictureFit{.original = {}, .resized = {}, .size = settings.picture_size});
+    return fit.value_or(unplanned_fit(settings.picture_size));
   }
 };
 

@@ -72,10 +72,12 @@ bool fits_as(const CacheSettings& now, const ShardFile& shard) {
 
 void compare_shard(const ShardFile& shard, const CacheSettings& now, Differences& differences) {
   CacheSettings before = now;
-  if (!shard.has_fits()) before.picture_size = shard.header().picture_size;  // else it is a bucket's
-  if (!shard.has_fits()) before.buckets.reset();
-  if (shard.has_fits() && !fits_as(now, shard))
+  if (!shard.has_fits()) {
+    before.picture_size = shard.header().picture_size;  // else it is a bucket's
+    before.buckets.reset();
+  } else if (!fits_as(now, shard)) {
     differences.compare("--aspect-buckets", std::string("others"), words_of(now.buckets));
+  }
   before.flip = shard.has_flip();
   before.vae_sha256 = shard.header().vae_sha256;
   before.vae_scaling_factor = shard.header().vae_scaling_factor;

@@ -31,7 +31,7 @@ PreviousLatents::PreviousLatents(const std::filesystem::path& cache_directory, c
       continue;
     const std::vector<std::string> sha256 = shard.read_source_sha256();
     std::vector<PictureFit> fit = shard.read_fit();
-    fit.resize(sha256.size(), {.original = {}, .resized = {}, .size = shard.header().picture_size});
+    fit.resize(sha256.size(), unplanned_fit(shard.header().picture_size));
     for (size_t row = 0; row < sha256.size(); ++row)
       rows_[key_of(sha256[row], fit[row])] = {.file = files_.size(), .row = static_cast<int64_t>(row)};
     files_.push_back(cache_directory / name);

@@ -10,6 +10,7 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/json_text.h"
+#include "common/utf8.h"
 #include "data/captions/csv_rows.h"
 #include "data/images/image_folder.h"
 
@@ -46,9 +47,7 @@ void see_json_lines(const std::string& text, const See& see) {
 }
 
 void see_csv_rows(const std::string& text, const See& see) {
-  const std::string plain =
-      text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);  // as spreadsheets write it
-  const CsvRows csv = csv_rows(plain);
+  const CsvRows csv = csv_rows(without_byte_order_mark(text));  // spreadsheets write one
   const Member none = [](const std::string&) { return std::nullopt; };
   for (size_t row = 1; row < csv.rows.size(); ++row) {
     const std::vector<std::string>& names = csv.rows[0];

@@ -19,10 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string without_byte_order_mark(const std::string& text) {
-  return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
-}
-
 // Empty for good text.
 std::string flaw_of(const std::string& caption) {
   if (caption.size() > kLongestCaptionBytes) return fmt::format("{} bytes long", caption.size());

@@ -1,6 +1,5 @@
-// The caption of every image: a text file beside it, else metadata.jsonl or
-// metadata.csv, else words of its folder's name,
-// else one for all.
+// The caption of every image: a text file beside it, else metadata.jsonl or metadata.csv, else words of its
+// folder's name, else one for all.
 #pragma once
 
 #include <cstddef>

@@ -19,10 +19,6 @@ double ratio_of(const PictureSize& size) {
   return static_cast<double>(size.width) / static_cast<double>(size.height);
 }
 
-int64_t area(const PictureSize& size) {
-  return size.width * size.height;
-}
-
 int64_t half_up(double pixels) {  // as int(x + 0.5)
   return static_cast<int64_t>(std::floor(pixels + 0.5));
 }
@@ -116,7 +112,7 @@ std::string in_words(const BucketRules& rules) {
 }
 
 std::vector<PictureSize> bucket_sizes(const PictureSize& area_of, const BucketRules& rules) {
-  const int64_t step = rules.step, most_area = area(area_of);
+  const int64_t step = rules.step, most_area = area_of.area();
   const int64_t least = least_side_of(rules), greatest = greatest_side_of(rules);
   const int64_t side = whole_steps(static_cast<int64_t>(std::sqrt(static_cast<double>(most_area))), step);
   std::set<std::pair<int64_t, int64_t>> sizes{{side, side}};
@@ -141,9 +137,9 @@ AspectBuckets::AspectBuckets(const PictureSize& area_of, const BucketRules& rule
 PictureFit AspectBuckets::fit(const PictureSize& original) const {
   if (!rules_.no_upscale) return fit_to_bucket(original, nearest(sizes_, original));
   const PictureSize resized =
-      area(original) > area(area_of_) ? shrunk(original, area(area_of_), rules_.step) : original;
+      original.area() > area_of_.area() ? shrunk(original, area_of_.area(), rules_.step) : original;
   const PictureSize size{whole_steps(resized.width, rules_.step), whole_steps(resized.height, rules_.step)};
-  if (area(size) == 0)
+  if (size.area() == 0)
     throw UnusableImage(
         fmt::format("{} x {} pixels: for --bucket-no-upscale a side is shorter than "
                     "--bucket-step {}",

@@ -37,7 +37,7 @@ class ImageLoader {
   void request(const std::filesystem::path& file, const PictureFit& fit);
 
   void request(const std::filesystem::path& file, const PictureSize& size) {
-    request(file, PictureFit{.original = {}, .resized = {}, .size = size});
+    request(file, unplanned_fit(size));
   }
 
   // The result of the oldest request, waiting for it if need be.

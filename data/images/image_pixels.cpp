@@ -171,7 +171,7 @@ cv::Mat resize_and_crop(const cv::Mat& image, const PictureFit& fit) {
 }  // namespace
 
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& size) {
-  return decode_cropped(bytes, PictureFit{.original = {}, .resized = {}, .size = size});
+  return decode_cropped(bytes, unplanned_fit(size));
 }
 
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureFit& planned) {
@@ -181,11 +181,11 @@ std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureFit& pl
   image = turn_upright(image, orientation);
   image = to_rgb(std::move(image), header.kind);
   const PictureSize original{image.cols, image.rows};
-  const bool is_planned = planned.original != PictureSize();
-  if (is_planned && original != planned.original)
+  if (planned.is_planned() && original != planned.original)
     throw UnusableImage(
         fmt::format("{} pixels, where its header says {}", in_words(original), in_words(planned.original)));
-  const cv::Mat picture = resize_and_crop(image, is_planned ? planned : fit_to_cover(original, planned.size));
+  const cv::Mat picture =
+      resize_and_crop(image, planned.is_planned() ? planned : fit_to_cover(original, planned.size));
   return {picture.datastart, picture.dataend};
 }
 

@@ -17,8 +17,8 @@ namespace sdlora::data {
 // × width × 3, rows from the top. Throws UnusableImage; says in it what the decoder said.
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& size);
 
-// Resized as planned; where `planned.original` is 0 x 0, so as to cover `planned.size`, as above. Throws
-// UnusableImage, too, where the picture is of another size than was planned for.
+// Resized as planned; by an unplanned fit, so as to cover its size, as above. Throws UnusableImage, too,
+// where the picture is of another size than was planned for.
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureFit& planned);
 
 }  // namespace sdlora::data

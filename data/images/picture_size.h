@@ -11,6 +11,8 @@ struct PictureSize {
   int64_t width = 0;  // pixels
   int64_t height = 0;
 
+  int64_t area() const { return width * height; }
+
   bool is_square() const { return width == height; }
 
   bool operator==(const PictureSize&) const = default;

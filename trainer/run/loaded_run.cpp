@@ -61,11 +61,8 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
 
 data::Sample largest_sample_of(const data::Dataset& dataset) {
   int64_t largest = 0;
-  const auto area_of = [&dataset](int64_t sample) {
-    return dataset.size_of(sample).width * dataset.size_of(sample).height;
-  };
   for (int64_t sample = 1; sample < dataset.picture_count(); ++sample)
-    if (area_of(sample) > area_of(largest)) largest = sample;
+    if (dataset.size_of(sample).area() > dataset.size_of(largest).area()) largest = sample;
   return dataset.sample(largest);
 }
 

@@ -39,6 +39,11 @@ def photograph(number):
     return picture.resize(SIZES[number])
 
 
+def save_photograph(number, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    photograph(number).save(folder / f"{number}.png")
+
+
 def coverage(length, resized):
     """[resized, length]: how much each old pixel has of each new one, which averages over an area."""
     edges = np.arange(resized + 1) * length / resized
@@ -77,9 +82,9 @@ def rows_of(cache):
     return rows
 
 
-def make_cache(images, output, *options):
+def make_cache(images, output, *options, ranks=None):
     return programs.run("cache_latents", "--model", programs.TINY_MODEL, "--images", images, "--output", output, "--img-size", RESOLUTION,
-                        "--bucket-min", LEAST, "--bucket-max", GREATEST, "--bucket-step", STEP, *options)
+                        "--bucket-min", LEAST, "--bucket-max", GREATEST, "--bucket-step", STEP, *options, ranks=ranks)
 
 
 class AspectBuckets(unittest.TestCase):
@@ -91,8 +96,7 @@ class AspectBuckets(unittest.TestCase):
         cls.sizes = {}
         for number, size in enumerate(SIZES):
             folder = list(REPEATS)[number % 2]
-            (cls.images / folder).mkdir(parents=True, exist_ok=True)
-            photograph(number).save(cls.images / folder / f"{number}.png")
+            save_photograph(number, cls.images / folder)
             cls.sizes[f"{folder}/{number}.png"] = size
         (cls.images / "3_ink drawing/4.txt").write_text("a caption of its own")
         cls.made = make_cache(cls.images, cls.cache, "--aspect-buckets", "--shard-size", 3)
@@ -241,9 +245,7 @@ class AspectBuckets(unittest.TestCase):
 
     def test_are_the_same_files_on_any_number_of_ranks(self):
         output = self.directory / "by-three"
-        result = programs.run("cache_latents", "--model", programs.TINY_MODEL, "--images", self.images, "--output", output, "--img-size",
-                              RESOLUTION, "--bucket-min", LEAST, "--bucket-max", GREATEST, "--bucket-step", STEP, "--aspect-buckets",
-                              "--shard-size", 3, ranks=3)
+        result = make_cache(self.images, output, "--aspect-buckets", "--shard-size", 3, ranks=3)
         self.assertEqual(result.exit_code, 0, result.output)
         for file in sorted(self.cache.glob("*.*5")) + [self.cache / "manifest.json"]:
             self.assertEqual(file.read_bytes(), (output / file.name).read_bytes(), file.name)
@@ -336,9 +338,7 @@ class RepeatsOfSquares(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.directory)
         cls.images, cls.cache = cls.directory / "images", cls.directory / "cache"
         for number in range(5):
-            folder = cls.images / ("4_dog" if number < 2 else "1_cat")
-            folder.mkdir(parents=True, exist_ok=True)
-            photograph(number).save(folder / f"{number}.png")
+            save_photograph(number, cls.images / ("4_dog" if number < 2 else "1_cat"))
         cls.made = cls.make(cls.cache, "--flip")
 
     @classmethod
