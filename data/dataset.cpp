@@ -1,5 +1,8 @@
 #include "data/dataset.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,6 +35,7 @@ Dataset::Dataset(const std::filesystem::path& cache_directory)
   for (size_t index = 0; index < manifest_.shards.size(); ++index) {
     const ShardContent shard = load_shard(cache_directory, manifest_, index);
     shards_.push_back(shard.latents);
+    masks_.push_back(shard.masks);
     sizes_.push_back(shard.header.picture_size);
     if (cell_of(index) != cell_of(0))
       throw Error(ExitCode::kBadData, {.what = "the shards' latents differ in shape",
@@ -42,8 +46,12 @@ Dataset::Dataset(const std::filesystem::path& cache_directory)
       shard_row_.push_back({.shard = index, .row = row});
     caption_index_.insert(caption_index_.end(), shard.caption_index.begin(), shard.caption_index.end());
     source_.insert(source_.end(), shard.source.begin(), shard.source.end());
+    other_captions_.insert(other_captions_.end(), shard.other_captions.begin(), shard.other_captions.end());
+    other_captions_.resize(source_.size());
     repeats_.insert(repeats_.end(), shard.repeats.begin(), shard.repeats.end());
     repeats_.resize(source_.size(), 1);
+    subset_.insert(subset_.end(), shard.subset.begin(), shard.subset.end());
+    subset_.resize(source_.size(), 0);
   }
   text_ = load_text(cache_directory, manifest_);
 }
@@ -67,6 +75,17 @@ std::string Dataset::buckets_in_words() const {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
+bool Dataset::has_several_captions() const {
+  return std::any_of(other_captions_.begin(), other_captions_.end(),
+                     [](const std::vector<int64_t>& captions) { return !captions.empty(); });
+}
+
+int64_t Dataset::reg_count() const {
+  int64_t count = 0;
+  for (int64_t picture = 0; picture < picture_count(); ++picture) count += is_reg(picture) ? 1 : 0;
+  return count;
+}
+
 int64_t Dataset::latent_bytes() const {
   int64_t bytes = 0;
   for (const at::Tensor& latents : shards_) bytes += static_cast<int64_t>(latents.nbytes());
@@ -83,14 +102,20 @@ Sample Dataset::sample(int64_t index) const {
   const int64_t plane = is_mirrored ? kPlanesPlain : 0;
   const auto [shard, row] = row_of(index);
   const at::Tensor& latents = shards_[shard];
+  at::Tensor mask = masks_[shard].defined() ? masks_[shard][row] : at::Tensor();
+  if (mask.defined() && is_mirrored) mask = mask.flip(1);
   return {.latent_mean = latents[plane][row],
           .latent_std = latents[plane + 1][row],
           .text_embedding = text_.embedding[caption_index_[static_cast<size_t>(picture)]],
+          .mask = std::move(mask),
           .source = source_[static_cast<size_t>(picture)] + (is_mirrored ? " (mirrored)" : "")};
 }
 
-const std::string& Dataset::caption_of(int64_t index) const {
-  return text_.caption[static_cast<size_t>(caption_index_[static_cast<size_t>(index % picture_count())])];
+std::vector<size_t> Dataset::captions_of(int64_t index) const {
+  const auto picture = static_cast<size_t>(index % picture_count());
+  std::vector<size_t> captions = {static_cast<size_t>(caption_index_[picture])};
+  captions.insert(captions.end(), other_captions_[picture].begin(), other_captions_[picture].end());
+  return captions;
 }
 
 }  // namespace sdlora::data

@@ -16,7 +16,9 @@ struct Sample {
   at::Tensor latent_mean;     // [4, h, w] f32, not multiplied by the scaling factor
   at::Tensor latent_std;      // [4, h, w] f32
   at::Tensor text_embedding;  // [77, C] f32
-  std::string source;         // path below the image folder; with " (mirrored)" for a mirror image
+  at::Tensor mask;     // [h, w] f32, 0 … 1: how far each cell counts; undefined in a cache without masks
+  std::string source;  // path below its folder; with "reg:" in front of a regularisation picture's, and
+                       // " (mirrored)" behind a mirror image's
 };
 
 // With --flip the mirror images are samples of their own: of N pictures, sample N + i is the mirror image of
@@ -49,6 +51,17 @@ class Dataset {
   // How often an epoch has sample `index`; 1 or more.
   int64_t repeats_of(int64_t index) const { return repeats_[static_cast<size_t>(index % picture_count())]; }
 
+  // Whether sample `index` is a regularisation picture's.
+  bool is_reg(int64_t index) const {
+    return manifest_.subsets[static_cast<size_t>(subset_[static_cast<size_t>(index % picture_count())])]
+        .is_reg;
+  }
+
+  // Pictures, without mirror images.
+  int64_t reg_count() const;
+
+  bool has_masks() const { return manifest_.settings.mask != MaskKind::kNone; }
+
   // Of all planes of all pictures.
   int64_t latent_bytes() const;
 
@@ -66,14 +79,20 @@ class Dataset {
   // Over the bytes of manifest.json, which holds the hashes of all other files.
   const std::string& manifest_sha256() const { return manifest_sha256_; }
 
-  // Views, not copies. index: 0 … sample_count() - 1; throws Error(kInternal) otherwise.
+  // Views, not copies, but for a mirror image's mask. index: 0 … sample_count() - 1; throws Error(kInternal)
+  // otherwise.
   Sample sample(int64_t index) const;
 
-  // Of sample `index`.
-  const std::string& caption_of(int64_t index) const;
+  // Of sample `index`, or the first of several.
+  const std::string& caption_of(int64_t index) const { return captions()[captions_of(index).front()]; }
 
-  // [77, C] f32
-  at::Tensor embedding_of_empty_text() const { return text_.embedding[0]; }
+  // Of sample `index`: places in captions(), one or more.
+  std::vector<size_t> captions_of(int64_t index) const;
+
+  bool has_several_captions() const;
+
+  // [77, C] f32, of captions()[place]
+  at::Tensor embedding_of(size_t place) const { return text_.embedding[static_cast<int64_t>(place)]; }
 
   // The different captions; the first is the empty one.
   const std::vector<std::string>& captions() const { return text_.caption; }
@@ -93,10 +112,13 @@ class Dataset {
   Manifest manifest_;
   std::string manifest_sha256_;
   std::vector<at::Tensor> shards_;   // latents, [planes, n, 4, h, w] f32 each
+  std::vector<at::Tensor> masks_;    // [n, h, w] f32 each, or undefined
   std::vector<PictureSize> sizes_;   // by shard
-  std::vector<ShardRow> shard_row_;  // by picture, as the next three
+  std::vector<ShardRow> shard_row_;  // by picture, as the next five
   std::vector<int64_t> caption_index_;
+  std::vector<std::vector<int64_t>> other_captions_;
   std::vector<int64_t> repeats_;
+  std::vector<int64_t> subset_;
   std::vector<std::string> source_;
   TextContent text_;
 };

@@ -25,6 +25,7 @@
 #include "trainer/options/doubts.h"
 #include "trainer/run/arithmetic.h"
 #include "trainer/run/choose_checkpoint.h"
+#include "trainer/run/data_doubts.h"
 #include "trainer/run/handshake.h"
 #include "trainer/run/startup_table.h"
 
@@ -230,12 +231,7 @@ void Trainer::show_startup_table() const {
   if (world_.rank() != 0) return;
   for (const std::string& line : monitoring::table_of(startup_rows())) log::info(line);
   for (const std::string& doubt : doubts_about(config_)) log::warning(doubt);
-  if (const std::string sizes = loaded_->batches.sizes_never_trained(config_.schedule.max_steps);
-      !sizes.empty())
-    log::warning(
-        fmt::format("pictures of these sizes are never trained, since they do not fill a micro-batch of {} "
-                    "within --max-steps {}: {}; give a smaller --micro-batch-size",
-                    loaded_->share.micro_batch_size, config_.schedule.max_steps, sizes));
+  for (const std::string& doubt : doubts_about_data(config_, *loaded_)) log::warning(doubt);
 }
 
 void Trainer::show_captions(int64_t count) {

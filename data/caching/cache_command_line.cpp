@@ -5,6 +5,7 @@
 #include "common/command_line.h"
 #include "common/cpu_cores.h"
 #include "common/error.h"
+#include "data/caching/picture_subset.h"
 #include "data/shards/cache_precision.h"
 #include "monitoring/memory/host_memory.h"
 
@@ -23,6 +24,9 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("vae", options.vae, Scope::kRank, "VAE in place of the model's own: a file or a directory");
   group.add("images", options.images, Scope::kRank,
             "folder with pictures: PNG, JPEG, WebP, BMP, GIF, TIFF, HEIC, AVIF, JPEG XL [required]");
+  group.add("reg-images", options.reg_images, Scope::kRank,
+            "folder with regularisation pictures, of what the model is to keep of the class; an epoch has as "
+            "many of them as of the others");
   group.add("output", options.output, Scope::kRank,
             "cache directory to make or to bring up to date [required]");
   group.add(
@@ -42,13 +46,18 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
            "auto: where all folders with pictures are named N_words, as kohya's are, an epoch has their "
            "pictures N times, and words is the caption of those without one; off: a name says nothing")
       .one_of(folder_repeats_words());
+  group
+      .add("mask", options.mask, Scope::kResult,
+           "what of a picture trainer --masked-loss learns: none: all; alpha: as much as it is opaque; file: "
+           "what is white in NAME-masklabel.png beside it, of pictures without such a file all")
+      .one_of(mask_kind_words());
   group.add("caption-extension", options.captions.extensions, Scope::kResult,
             "of the text files beside the pictures, the first that is there: .txt,.caption");
   group.add("caption-column", options.captions.column, Scope::kResult,
             "the captions' name in metadata.jsonl or metadata.csv, for images without a text file");
   group.add("training-caption", options.captions.for_the_rest, Scope::kResult,
             "for images with neither text file nor a line in a caption list nor words in their folder's name "
-            "(--folder-repeats)");
+            "(--folder-repeats); not of --reg-images");
   group.add("shard-size", options.shard_size, Scope::kResult, "images per shard");
   group.add("flip", options.flip, Scope::kResult, "latents of the mirrored images as well");
 }
@@ -101,6 +110,7 @@ void check_options(const CacheCommand& command) {
   require("--model", command.options.model);
   require("--images", command.options.images);
   require("--output", command.options.output);
+  check_subsets(command.options);
   if (!command.options.has_buckets && command.options.buckets != BucketRules())
     throw Error(ExitCode::kUsage, {.what = "buckets are described, but not asked for",
                                    .expected = "--aspect-buckets with --bucket-min, --bucket-max, "

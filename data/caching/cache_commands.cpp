@@ -5,8 +5,10 @@
 
 #include "common/text_list.h"
 #include "data/caching/bucket_table.h"
+#include "data/caching/mask_summary.h"
 #include "data/shards/cache_files.h"
 #include "data/shards/cache_precision.h"
+#include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
 namespace {
@@ -17,6 +19,23 @@ int64_t total_bytes(const Manifest& manifest) {
   int64_t bytes = manifest.text.bytes;
   for (const ManifestFile& shard : manifest.shards) bytes += shard.bytes;
   return bytes;
+}
+
+// Counted in the shards.
+std::string reg_in_words(const std::filesystem::path& cache_directory, const Manifest& manifest) {
+  int64_t count = 0, repeated_count = 0;
+  for (const ManifestFile& file : manifest.shards) {
+    const ShardFile shard(cache_directory / file.name);
+    const std::vector<int64_t> subset = shard.read_subset();
+    std::vector<int64_t> repeats = shard.read_repeats();
+    repeats.resize(subset.size(), 1);
+    for (size_t row = 0; row < subset.size(); ++row) {
+      const bool is_reg = manifest.subsets.at(static_cast<size_t>(subset[row])).is_reg;
+      count += is_reg ? 1 : 0;
+      repeated_count += is_reg ? repeats[row] : 0;
+    }
+  }
+  return fmt::format("{} of the pictures, {} an epoch", count, repeated_count);
 }
 
 }  // namespace
@@ -56,6 +75,10 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   line("format version", fmt::format("{}", manifest.format_version()));
   line("skipped images",
        fmt::format("{}{}", manifest.skipped.size(), indented_list_of(manifest.skipped, kSkippedNamed)));
+  if (settings.mask != MaskKind::kNone)
+    line("masks", fmt::format("{}; {}", sdlora::word_of(settings.mask, mask_kind_words()),
+                              mask_summary(cache_directory, manifest)));
+  if (manifest.subsets.size() > 1) line("regularisation", reg_in_words(cache_directory, manifest));
   if (settings.buckets) text += bucket_table(cache_directory, manifest);
   return text;
 }

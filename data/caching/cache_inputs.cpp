@@ -1,5 +1,6 @@
 #include "data/caching/cache_inputs.h"
 
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -11,6 +12,8 @@
 #include "common/utf8.h"
 #include "data/caching/crop_summary.h"
 #include "data/caching/picture_scan.h"
+#include "data/caching/picture_subset.h"
+#include "data/caching/reg_balance.h"
 #include "data/caching/stop_request.h"
 #include "data/captions/lines_without_picture.h"
 #include "data/captions/long_captions.h"
@@ -23,6 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using model::ModelPart;
+
+using RepeatedFolders = std::map<std::string, RepeatedFolder>;  // by name
 
 constexpr int64_t kLargestImageSize = 4096;
 constexpr int64_t kLargestShardSize = 4096;
@@ -42,6 +47,7 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
   CacheSettings settings{
       .picture_size = square(options.image_size),
       .buckets = options.has_buckets ? std::optional(options.buckets) : std::nullopt,
+      .mask = options.mask,
       .flip = options.flip,
       .shard_size = options.shard_size,
       .vae_sha256 = model.hash_like(ModelPart::kVae, previous.vae_sha256),
@@ -71,8 +77,7 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
 }
 
 // kohya's, by their names; none where they are not all so named.
-std::map<std::string, RepeatedFolder> folders_by(const CacheOptions& options,
-                                                 const std::vector<std::string>& sources) {
+RepeatedFolders folders_by(const CacheOptions& options, const std::vector<std::string>& sources) {
   if (options.folder_repeats == FolderRepeats::kOff) return {};
   auto folders = repeated_folders(sources);
   if (const auto other = first_named_otherwise(sources))
@@ -89,7 +94,8 @@ std::map<std::string, RepeatedFolder> folders_by(const CacheOptions& options,
 }
 
 // Where each of these comes to its bucket. What is not usable goes to `scanned.found.skipped`.
-std::vector<PlannedSample> usable_samples(const CacheSettings& settings, ScannedPictures& scanned) {
+std::vector<PlannedSample> usable_samples(const CacheSettings& settings, const PictureSubset& subset,
+                                          ScannedPictures& scanned) {
   std::optional<AspectBuckets> buckets;
   if (settings.buckets) buckets.emplace(settings.picture_size, *settings.buckets);
   std::vector<PlannedSample> samples;
@@ -97,7 +103,8 @@ std::vector<PlannedSample> usable_samples(const CacheSettings& settings, Scanned
     const std::string& source = scanned.found.sources[image];
     const InspectedImage& inspected = scanned.inspected[image];
     std::string reason = inspected.unusable_reason;
-    PlannedSample sample{.source = source, .source_sha256 = inspected.sha256};
+    PlannedSample sample{.source = subset.name_of(source), .source_sha256 = inspected.sha256};
+    sample.mask_sha256 = scanned.mask_sha256[image];
     try {
       if (buckets && reason.empty()) sample.fit = buckets->fit(inspected.size);
     } catch (const UnusableImage& too_small) {
@@ -111,64 +118,133 @@ std::vector<PlannedSample> usable_samples(const CacheSettings& settings, Scanned
   return samples;
 }
 
-std::vector<PictureSize> sizes_of_usable(const std::vector<InspectedImage>& inspected) {
+std::vector<PictureSize> sizes_of_usable(const std::vector<ScannedPictures>& scanned) {
   std::vector<PictureSize> sizes;
-  for (const InspectedImage& image : inspected)
-    if (image.unusable_reason.empty()) sizes.push_back(image.size);
+  for (const ScannedPictures& pictures : scanned)
+    for (const InspectedImage& image : pictures.inspected)
+      if (image.unusable_reason.empty()) sizes.push_back(image.size);
   return sizes;
 }
 
-// Of the samples, which are given their captions and repeats.
-CaptionTable find_captions_of(std::vector<PlannedSample>& samples, const CacheOptions& options,
-                              const std::map<std::string, RepeatedFolder>& folders) {
-  const auto folder_of = [&folders](const std::string& source) {
-    return folders.empty() ? nullptr : &folders.at(first_folder_of(source).value());
-  };
+// Null where the folders' names say nothing.
+const RepeatedFolder* folder_of(const std::string& source, const RepeatedFolders& folders) {
+  return folders.empty() ? nullptr : &folders.at(first_folder_of(source).value());
+}
+
+// Gives the samples their captions, which come into `table`. Adds to `empty_captions`.
+void find_captions_of(std::vector<PlannedSample>& samples, const CacheOptions& options,
+                      const PictureSubset& subset, const RepeatedFolders& folders, CaptionTable& table,
+                      std::vector<std::string>& empty_captions) {
   std::vector<std::string> sources;
-  for (PlannedSample& sample : samples) {
-    sources.push_back(sample.source);
-    if (const RepeatedFolder* folder = folder_of(sample.source)) sample.repeats = folder->repeats;
+  sources.reserve(samples.size());
+  for (const PlannedSample& sample : samples) sources.push_back(subset.source_of(sample.source));
+  CaptionPlaces places = options.captions;
+  if (subset.entry.is_reg) {
+    places.for_the_rest.reset();
+    places.last_way = "or folders named as 1_WORDS";
   }
-  if (!folders.empty() && options.captions.for_the_rest)
+  if (!folders.empty() && places.for_the_rest)
     log::warning(
         "--training-caption is not used: the folders' names are the captions of pictures without one "
         "(--folder-repeats off: not so)");
-  CaptionPlaces places = options.captions;
-  places.of_folder = [&folder_of](const std::string& source) {
-    const RepeatedFolder* folder = folder_of(source);
+  places.of_folder = [&folders](const std::string& source) {
+    const RepeatedFolder* folder = folder_of(source, folders);
     return folder == nullptr ? std::nullopt : std::optional(folder->words);
   };
-  CaptionTable captions = find_captions(options.images, sources, places, leave_when_asked(options));
-  for (size_t image = 0; image < samples.size(); ++image)
-    samples[image].caption_index = captions.index_of_image[image];
-  return captions;
+  const ImageCaptions found = find_captions(subset.folder, sources, places, table, leave_when_asked(options));
+  for (size_t image = 0; image < samples.size(); ++image) {
+    const std::vector<int64_t>& rows = found.rows_of_image[image];
+    samples[image].caption_index = rows.front();
+    samples[image].other_captions.assign(rows.begin() + 1, rows.end());
+  }
+  for (const std::string& source : found.emptied_images) empty_captions.push_back(subset.name_of(source));
+}
+
+// Masks by files are asked for where there are some.
+void require_masks(const CacheSettings& settings, const std::vector<PlannedSample>& samples) {
+  const bool is_any = std::any_of(samples.begin(), samples.end(),
+                                  [](const PlannedSample& sample) { return !sample.mask_sha256.empty(); });
+  if (settings.mask != MaskKind::kFile || is_any) return;
+  throw Error(ExitCode::kBadData,
+              {.what = "not one picture has a mask",
+               .expected = "NAME-masklabel.png beside NAME.jpg, white where the loss counts",
+               .seen = fmt::format("{} pictures without", samples.size()),
+               .advice = "make masks, or leave --mask file out"});
+}
+
+// Gives the regularisation pictures the repeats that balance them, and takes out those that are not needed.
+void balance(std::vector<PlannedSample>& reg, const std::vector<PlannedSample>& training) {
+  int64_t training_count = 0;
+  for (const PlannedSample& sample : training) training_count += sample.repeats;
+  std::vector<int64_t> own_repeats;
+  own_repeats.reserve(reg.size());
+  for (const PlannedSample& sample : reg) own_repeats.push_back(sample.repeats);
+  const std::vector<int64_t> repeats = balanced_repeats(own_repeats, training_count);
+  if (repeats.front() > kMostRepeats)
+    throw Error(ExitCode::kBadData,
+                {.what = "there are too few regularisation pictures",
+                 .expected = fmt::format("so many that none is repeated more than {} times", kMostRepeats),
+                 .seen = fmt::format("{} beside {} an epoch to be learnt", reg.size(), training_count),
+                 .advice = "put more into --reg-images"});
+  std::vector<PlannedSample> used;
+  int64_t used_count = 0;
+  for (size_t picture = 0; picture < reg.size(); ++picture) {
+    reg[picture].repeats = repeats[picture];
+    used_count += repeats[picture];
+    if (repeats[picture] > 0) used.push_back(reg[picture]);
+  }
+  log::info(fmt::format("{} regularisation pictures, {} an epoch beside {} to be learnt{}", used.size(),
+                        used_count, training_count,
+                        used.size() == reg.size()
+                            ? ""
+                            : fmt::format("; {} more are not needed and not cached, from {} on",
+                                          reg.size() - used.size(), reg[used.size()].source)));
+  reg = std::move(used);
 }
 
 }  // namespace
 
 CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional<CacheSettings>& previous,
                                 comm::Communicator& world) {
-  ScannedPictures scanned = scan_pictures(options, world);
-  auto& found = scanned.found;
-  auto& inspected = scanned.inspected;
+  const std::vector<PictureSubset> subsets = subsets_of(options);
+  std::vector<ScannedPictures> scanned;  // by subset
+  for (const PictureSubset& subset : subsets) scanned.push_back(scan_pictures(options, subset.folder, world));
   CacheInputs inputs;
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
     const model::ModelSource model(options.model, options.vae);
     log::info(fmt::format("{}: {}", options.model.string(), model.description()));
     const CacheSettings settings = settings_for(options, model, previous.value_or(CacheSettings()));
-    const auto folders = folders_by(options, found.sources);
-    std::vector<PlannedSample> samples = usable_samples(settings, scanned);
-    if (samples.empty()) fail_without_images(options.images, found);
-    if (!settings.buckets) log::info(crop_summary(sizes_of_usable(inspected), settings.picture_size));
-    const CaptionTable captions = find_captions_of(samples, options, folders);
+    std::vector<PlannedSample> samples;
+    std::vector<SkippedImage> skipped;
+    CaptionTable table;
+    for (size_t subset = 0; subset < subsets.size(); ++subset) {
+      FoundImages& found = scanned[subset].found;
+      const auto folders = folders_by(options, found.sources);
+      std::vector<PlannedSample> own = usable_samples(settings, subsets[subset], scanned[subset]);
+      if (own.empty()) fail_without_images(subsets[subset].folder, found);
+      for (PlannedSample& sample : own) {
+        sample.subset = static_cast<int64_t>(subset);
+        if (const RepeatedFolder* folder = folder_of(subsets[subset].source_of(sample.source), folders))
+          sample.repeats = folder->repeats;
+      }
+      if (subsets[subset].entry.is_reg) balance(own, samples);
+      find_captions_of(own, options, subsets[subset], folders, table, inputs.empty_captions);
+      samples.insert(samples.end(), own.begin(), own.end());
+      for (const SkippedImage& image : found.skipped)
+        skipped.push_back({subsets[subset].name_of(image.source), image.reason});
+      for (const std::string& line : lines_without_picture(subsets[subset].folder, found))
+        inputs.lines_without_picture.push_back(subsets[subset].name_of(line));
+    }
+    require_masks(settings, samples);
+    if (!settings.buckets) log::info(crop_summary(sizes_of_usable(scanned), settings.picture_size));
     const model::ClipTokenizer tokenizer = model.load_tokenizer();
     if (!tokenizer.doubt().empty()) log::warning(tokenizer.doubt());
-    warn_of_long_captions(tokenizer, captions.captions);
-    inputs.plan = make_cache_plan(settings, samples, captions.captions);
-    inputs.plan.skipped = found.skipped;
-    inputs.empty_captions = captions.emptied_images;
-    inputs.lines_without_picture = lines_without_picture(options.images, found);
+    warn_of_long_captions(tokenizer, table.captions());
+    inputs.plan = make_cache_plan(settings, samples, table.captions());
+    inputs.plan.subsets.clear();
+    for (const PictureSubset& subset : subsets) inputs.plan.subsets.push_back(subset.entry);
+    inputs.plan.skipped = skipped;
   });
   return inputs;
 }

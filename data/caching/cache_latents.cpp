@@ -9,6 +9,7 @@
 #include "common/text_list.h"
 #include "data/caching/bucket_table.h"
 #include "data/caching/cache_inputs.h"
+#include "data/caching/mask_summary.h"
 #include "data/caching/output_directory.h"
 #include "data/caching/same_cache.h"
 #include "data/caching/shard_builder.h"
@@ -122,8 +123,11 @@ ManifestFile with_contents(ManifestFile file, const std::filesystem::path& cache
 
 Manifest manifest_of(const CacheOptions& options, const CachePlan& plan, const CacheRecord& record,
                      const std::vector<SkippedImage>& skipped) {
-  Manifest manifest{
-      .settings = plan.settings, .shards = {}, .text = record.files.at(kTextFileName), .skipped = skipped};
+  Manifest manifest{.settings = plan.settings,
+                    .shards = {},
+                    .text = record.files.at(kTextFileName),
+                    .skipped = skipped,
+                    .subsets = plan.subsets};
   for (const PlannedShard& shard : plan.shards)
     if (const auto file = record.files.find(shard.file_name); file != record.files.end())
       manifest.shards.push_back(with_contents(file->second, options.output));
@@ -166,6 +170,7 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
     report.picture_count = manifest.picture_count();
     report.shard_count = static_cast<int64_t>(manifest.shards.size());
     if (plan.settings.buckets) report.bucket_table = bucket_table(options.output, manifest);
+    if (plan.settings.mask != MaskKind::kNone) report.mask_summary = mask_summary(options.output, manifest);
   });
   report.caption_count = static_cast<int64_t>(plan.captions.size());
   report.shards_kept = std::count_if(plan.shards.begin(), plan.shards.end(),

@@ -19,6 +19,7 @@ struct CacheReport {
   std::vector<SkippedImage> skipped;
   Shrinkage shrinkage;       // on rank 0
   std::string bucket_table;  // likewise, of a cache with buckets (bucket_table.h)
+  std::string mask_summary;  // likewise, of a cache with masks (mask_summary.h)
 };
 
 // (all ranks) Makes what is missing or no longer right, keeps the rest, and writes the manifest last. The

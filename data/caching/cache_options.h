@@ -12,6 +12,7 @@
 #include "data/captions/captions.h"
 #include "data/images/aspect_buckets.h"
 #include "data/images/folder_repeats.h"
+#include "data/images/picture_mask.h"
 #include "model/loading/mixed_precision.h"
 
 namespace sdlora::data {
@@ -20,12 +21,14 @@ struct CacheOptions {
   std::filesystem::path model;
   std::filesystem::path vae;  // in place of the model's own; empty: that
   std::filesystem::path images;
+  std::filesystem::path reg_images;  // regularisation pictures; empty: none
   std::filesystem::path output;
   int64_t image_size = 512;  // pixels along a side of the squares
   bool has_buckets = false;  // --aspect-buckets: not squares, but sizes of about that area
   BucketRules buckets;       // for these
   CaptionPlaces captions;
   FolderRepeats folder_repeats = FolderRepeats::kAuto;
+  MaskKind mask = MaskKind::kNone;
   int64_t shard_size = 256;  // images per shard
   bool flip = false;
   bool may_replace = false;  // --rebuild: a cache that was made differently

@@ -16,7 +16,7 @@ namespace {
 using Json = nlohmann::json;
 
 // source, SHA-256, caption; then, where there is something to say, the repeats and the six numbers of the
-// fit.
+// fit; and an object with what else there is.
 Json samples_json(const std::vector<PlannedSample>& samples) {
   Json list = Json::array();
   for (const PlannedSample& sample : samples) {
@@ -27,14 +27,25 @@ Json samples_json(const std::vector<PlannedSample>& samples) {
         entry.push_back(size.width);
         entry.push_back(size.height);
       }
+    Json more = Json::object();
+    if (sample.subset != 0) more["subset"] = sample.subset;
+    if (!sample.mask_sha256.empty()) more["mask_sha256"] = sample.mask_sha256;
+    if (!sample.other_captions.empty()) more["other_captions"] = sample.other_captions;
+    if (!more.empty()) entry.push_back(std::move(more));
     list.push_back(std::move(entry));
   }
   return list;
 }
 
-PlannedSample sample_from(const Json& entry) {
+PlannedSample sample_from(Json entry) {
   constexpr size_t kWithRepeats = 4, kWithFit = 10;
   PlannedSample sample{.source = entry.at(0), .source_sha256 = entry.at(1), .caption_index = entry.at(2)};
+  if (const Json more = entry.back(); more.is_object()) {
+    sample.subset = more.value("subset", int64_t{0});
+    sample.mask_sha256 = more.value("mask_sha256", "");
+    sample.other_captions = more.value("other_captions", std::vector<int64_t>());
+    entry.erase(entry.size() - 1);
+  }
   if (entry.size() >= kWithRepeats) sample.repeats = entry.at(3);
   if (entry.size() == kWithFit)
     sample.fit = {.original = {entry.at(4), entry.at(5)},
@@ -51,6 +62,7 @@ std::string hash_of(const PlannedShard& shard, const CacheSettings& settings) {
                  {"vae_sha256", settings.vae_sha256},
                  {"samples", samples_json(shard.samples)}};
   add_precision(inputs, settings.mixed_precision);
+  add_mask_kind(inputs, settings.mask);
   return checkpoint::sha256_of(inputs.dump());
 }
 
@@ -76,11 +88,14 @@ int64_t CachePlan::picture_count() const {
 }
 
 int64_t CachePlan::format_version() const {
-  const auto is_plain = [](const PlannedSample& sample) { return !sample.fit && sample.repeats == 1; };
+  const auto is_plain = [](const PlannedSample& sample) {
+    return !sample.fit && sample.repeats == 1 && sample.subset == 0 && sample.other_captions.empty();
+  };
   const bool are_plain = std::all_of(shards.begin(), shards.end(), [&](const PlannedShard& shard) {
     return std::all_of(shard.samples.begin(), shard.samples.end(), is_plain);
   });
-  return are_plain && !settings.buckets ? kPlainFormatVersion : kFormatVersion;
+  return are_plain && !settings.buckets && settings.mask == MaskKind::kNone ? kPlainFormatVersion
+                                                                            : kFormatVersion;
 }
 
 CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<PlannedSample>& samples,
@@ -109,6 +124,7 @@ std::string to_json_text(const CachePlan& plan) {
                {"reusable_shards", plan.reusable_shards},
                {"shards", Json::array()},
                {"skipped", Json::array()}};
+  add_subsets(json, plan.subsets);
   for (const PlannedShard& shard : plan.shards)
     json["shards"].push_back({{"file_name", shard.file_name},
                               {"inputs_sha256", shard.inputs_sha256},
@@ -124,7 +140,8 @@ CachePlan parse_cache_plan(const std::string& json_text) {
                  .captions = json.at("captions"),
                  .text_inputs_sha256 = json.at("text_inputs_sha256"),
                  .is_text_kept = json.at("is_text_kept"),
-                 .reusable_shards = json.at("reusable_shards")};
+                 .reusable_shards = json.at("reusable_shards"),
+                 .subsets = subsets_in(json)};
   for (const Json& shard_json : json.at("shards")) {
     PlannedShard shard{.file_name = shard_json.at("file_name"),
                        .inputs_sha256 = shard_json.at("inputs_sha256"),

@@ -4,11 +4,27 @@
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
+#include "data/caching/picture_subset.h"
 #include "data/caching/stop_request.h"
 #include "data/caching/worker_threads.h"
 
 namespace sdlora::data {
+namespace {
+
+// [h, w] f32: of each cell of the latents the mean over its pixels, as kohya's "area" (sd-scripts,
+// apply_masked_loss). `mask`: height × width bytes; empty: all counts.
+at::Tensor mask_of_cells(const std::string& mask, const PictureSize& size, int64_t high, int64_t wide) {
+  if (mask.empty()) return at::ones({high, wide}, at::kFloat);
+  const at::Tensor pixels =
+      at::from_blob(const_cast<char*>(mask.data()), {size.height, size.width}, at::TensorOptions(at::kByte));
+  const int64_t cell = size.height / high;
+  const at::Tensor sums = pixels.reshape({high, cell, wide, cell}).sum(at::IntArrayRef{1, 3});  // i64, exact
+  return sums.to(at::kFloat).div(static_cast<double>(255 * cell * cell));
+}
+
+}  // namespace
 
 PictureEncoder::PictureEncoder(const CacheOptions& options, const CachePlan& plan, ImageLoader& loader,
                                int64_t decoder_count)
@@ -27,7 +43,7 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
   for (size_t sample = 0; sample < samples.size(); ++sample) {
     if (is_stop_requested(options_)) return encoded;
     if (const auto known = previous_.find(samples[sample])) {
-      encoded[sample] = {.latents = *known, .is_reused = true};
+      encoded[sample] = {.latents = known->latents, .mask = known->mask, .is_reused = true};
       picture_done(/*is_reused=*/true);
     } else {
       to_encode.push_back(sample);
@@ -40,8 +56,7 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
     std::unique_lock lock(mutex);
     while (taken < to_encode.size()) {
       for (; requested < to_encode.size() && loader_.pending_count() < decoder_count_; ++requested)
-        loader_.request(options_.images / samples[to_encode[requested]].source,
-                        samples[to_encode[requested]].fit_or_square(plan_.settings));
+        request(samples[to_encode[requested]]);
       const size_t sample = to_encode[taken++];
       const LoadedImage image = loader_.take();
       lock.unlock();
@@ -54,14 +69,27 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
   return encoded;
 }
 
+void PictureEncoder::request(const PlannedSample& sample) {
+  const bool has_no_file = plan_.settings.mask == MaskKind::kFile && sample.mask_sha256.empty();
+  loader_.request(file_of(options_, sample), sample.fit_or_square(plan_.settings),
+                  has_no_file ? MaskKind::kNone : plan_.settings.mask);
+}
+
 EncodedPicture PictureEncoder::encode_one(const PlannedSample& sample, const LoadedImage& image) {
-  if (!image.sha256.empty() && image.sha256 != sample.source_sha256) return {.changed_sha256 = image.sha256};
+  if (!image.sha256.empty() && image.sha256 != sample.source_sha256)
+    return {.change = fmt::format("SHA-256 {}, now {}", sample.source_sha256, image.sha256)};
+  if (!image.mask_sha256.empty() && image.mask_sha256 != sample.mask_sha256)
+    return {.change = fmt::format("its mask: SHA-256 {}, now {}", sample.mask_sha256, image.mask_sha256)};
   if (is_stop_requested(options_)) return {};
   if (!image.unusable_reason.empty()) return {.unusable_reason = image.unusable_reason};
-  const at::Tensor latents = encoder_.encode(image.rgb, sample.fit_or_square(plan_.settings).size);
+  const PictureSize size = sample.fit_or_square(plan_.settings).size;
+  const at::Tensor latents = encoder_.encode(image.rgb, size);  // [planes, 4, h, w]
   if (!at::isfinite(latents).all().item<bool>())
     return {.unusable_reason = "the VAE makes latents of it that are not finite"};
-  return {.latents = latents};
+  EncodedPicture encoded{.latents = latents};
+  if (plan_.settings.mask != MaskKind::kNone)
+    encoded.mask = mask_of_cells(image.mask, size, latents.size(2), latents.size(3));
+  return encoded;
 }
 
 }  // namespace sdlora::data

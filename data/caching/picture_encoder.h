@@ -15,11 +15,12 @@ namespace sdlora::data {
 
 struct EncodedPicture {
   at::Tensor latents = {};           // [planes, 4, h, w] f32 on the CPU, or undefined
+  at::Tensor mask = {};              // [h, w] f32, 0 … 1; undefined in a cache without masks, too
   std::string unusable_reason = {};  // why there are none; empty, too: left out, a stop was requested
   bool is_reused = false;
-  std::string changed_sha256 = {};  // the file is another one than was planned
+  std::string change = {};  // by which a file is another than was planned, in words
 
-  bool is_left_out() const { return !latents.defined() && unusable_reason.empty() && changed_sha256.empty(); }
+  bool is_left_out() const { return !latents.defined() && unusable_reason.empty() && change.empty(); }
 };
 
 using PictureDone = std::function<void(bool is_reused)>;
@@ -38,6 +39,7 @@ class PictureEncoder {
   int thread_count() const { return options_.device.is_cuda() ? 1 : options_.encoder_threads; }
 
  private:
+  void request(const PlannedSample& sample);
   EncodedPicture encode_one(const PlannedSample& sample, const LoadedImage& image);
 
   const CacheOptions& options_;

@@ -45,6 +45,8 @@ std::string words_of(const std::optional<BucketRules>& buckets) {
 void compare_settings(const CacheSettings& before, const CacheSettings& now, Differences& differences) {
   differences.compare("--img-size", in_words(before.picture_size), in_words(now.picture_size));
   differences.compare("--aspect-buckets", words_of(before.buckets), words_of(now.buckets));
+  differences.compare("--mask", sdlora::word_of(before.mask, mask_kind_words()),
+                      sdlora::word_of(now.mask, mask_kind_words()));
   differences.compare("--flip", on_or_off(before.flip), on_or_off(now.flip));
   differences.compare("--mixed-precision", word_of(before.mixed_precision), word_of(now.mixed_precision));
   differences.compare("--shard-size", before.shard_size, now.shard_size);
@@ -79,6 +81,7 @@ void compare_shard(const ShardFile& shard, const CacheSettings& now, Differences
     differences.compare("--aspect-buckets", std::string("others"), words_of(now.buckets));
   }
   before.flip = shard.has_flip();
+  before.mask = shard.mask_kind();
   before.vae_sha256 = shard.header().vae_sha256;
   before.vae_scaling_factor = shard.header().vae_scaling_factor;
   before.mixed_precision = shard.header().mixed_precision;

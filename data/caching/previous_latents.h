@@ -1,6 +1,6 @@
-// Latents that an earlier run made with the same model and settings, by the hash of the image file and how it
-// was cropped: what moved to another shard, because images came or went before it, is copied and not encoded
-// again.
+// Latents that an earlier run made with the same model and settings, by the hashes of the image file and its
+// mask's and how it was cropped: what moved to another shard, because images came or went before it, is
+// copied and not encoded again.
 #pragma once
 
 #include <filesystem>
@@ -15,13 +15,17 @@
 
 namespace sdlora::data {
 
+struct KnownPicture {
+  at::Tensor latents;  // [planes, 4, h, w] f32
+  at::Tensor mask;     // [h, w] f32; undefined in a cache without masks
+};
+
 class PreviousLatents {
  public:
   // Looks into the plan's reusable shards.
   PreviousLatents(const std::filesystem::path& cache_directory, const CachePlan& plan);
 
-  // [planes, 4, h, w] f32, or nothing.
-  std::optional<at::Tensor> find(const PlannedSample& sample);
+  std::optional<KnownPicture> find(const PlannedSample& sample);
 
  private:
   struct Row {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/shards/cache_buckets.h"
+#include "data/shards/cache_masks.h"
 #include "data/shards/cache_precision.h"
 
 namespace sdlora::data {
@@ -18,12 +19,14 @@ nlohmann::json to_json(const CacheSettings& settings) {
                          {"tokenizer_sha256", settings.tokenizer_sha256}};
   add_precision(json, settings.mixed_precision);
   add_buckets(json, settings.buckets);
+  add_mask_kind(json, settings.mask);
   return json;
 }
 
 CacheSettings settings_from(const nlohmann::json& json) {
   return {.picture_size = {.width = json.at("width"), .height = json.at("height")},
           .buckets = buckets_in(json),
+          .mask = mask_kind_in(json),
           .flip = json.at("flip"),
           .shard_size = json.at("shard_size"),
           .vae_scaling_factor = json.at("vae_scaling_factor"),

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <functional>
-#include <thread>
+#include <type_traits>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -12,6 +12,7 @@
 #include "common/cpu_cores.h"
 #include "common/error.h"
 #include "common/utf8.h"
+#include "data/caching/picture_subset.h"
 #include "data/caching/picture_view.h"
 #include "data/caching/stop_request.h"
 #include "data/images/image_file.h"
@@ -32,18 +33,26 @@ int64_t decoder_count(const comm::Communicator& world) {
   return std::clamp<int64_t>(cores / world.local_size(), 1, kMostDecoders);
 }
 
+// f32
+Json packed(const at::Tensor& values) {
+  const at::Tensor plain = values.contiguous();
+  const auto* first = static_cast<const uint8_t*>(plain.const_data_ptr());
+  return {{"shape", plain.sizes().vec()}, {"values", Json::binary_t({first, first + plain.nbytes()})}};
+}
+
+at::Tensor unpacked(Json& entry) {
+  const auto shape = entry.at("shape").get<std::vector<int64_t>>();
+  return at::from_blob(entry.at("values").get_binary().data(), shape, at::TensorOptions(at::kFloat)).clone();
+}
+
 std::string pack(const std::vector<EncodedPicture>& pictures) {
   Json list = Json::array();
   for (const EncodedPicture& picture : pictures) {
     Json entry = {{"reason", valid_utf8(picture.unusable_reason)},
                   {"is_reused", picture.is_reused},
-                  {"changed", picture.changed_sha256}};
-    if (picture.latents.defined()) {
-      const at::Tensor plain = picture.latents.contiguous();
-      const auto* first = static_cast<const uint8_t*>(plain.const_data_ptr());
-      entry["shape"] = plain.sizes().vec();
-      entry["latents"] = Json::binary_t({first, first + plain.nbytes()});
-    }
+                  {"change", picture.change}};
+    if (picture.latents.defined()) entry["latents"] = packed(picture.latents);
+    if (picture.mask.defined()) entry["mask"] = packed(picture.mask);
     list.push_back(std::move(entry));
   }
   std::string message;
@@ -57,13 +66,18 @@ std::vector<EncodedPicture> unpack(const std::string& message) {
   for (Json& entry : list) {
     pictures.push_back({.unusable_reason = entry.at("reason"),
                         .is_reused = entry.at("is_reused"),
-                        .changed_sha256 = entry.at("changed")});
-    if (!entry.contains("latents")) continue;
-    const auto shape = entry.at("shape").get<std::vector<int64_t>>();
-    pictures.back().latents =
-        at::from_blob(entry.at("latents").get_binary().data(), shape, at::TensorOptions(at::kFloat)).clone();
+                        .change = entry.at("change")});
+    if (entry.contains("latents")) pictures.back().latents = unpacked(entry.at("latents"));
+    if (entry.contains("mask")) pictures.back().mask = unpacked(entry.at("mask"));
   }
   return pictures;
+}
+
+// What is so throughout is not said.
+template <typename Value>
+void clear_if_all(const std::type_identity_t<Value>& value, std::vector<Value>& column) {
+  if (std::all_of(column.begin(), column.end(), [&](const Value& entry) { return entry == value; }))
+    column.clear();
 }
 
 }  // namespace
@@ -117,39 +131,44 @@ ShardResult ShardBuilder::build(const PlannedShard& shard, const PictureDone& pi
 // (all ranks, and all throw alike) Of the pictures from number `first` on.
 void ShardBuilder::check_round(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded,
                                size_t first) {
-  std::vector<UnreadPicture> unread;
+  const std::vector<PictureSubset> subsets = subsets_of(options_);
+  std::vector<std::vector<UnreadPicture>> unread(subsets.size());
   for (size_t place = first; place < encoded.size(); ++place) {
     const PlannedSample& sample = shard.samples[place];
-    if (!encoded[place].changed_sha256.empty())
+    if (!encoded[place].change.empty())
       throw Error(ExitCode::kBadData, {.what = "an image changed while it was being cached",
-                                       .expected = "SHA-256 " + sample.source_sha256,
-                                       .seen = "SHA-256 " + encoded[place].changed_sha256,
-                                       .where = (options_.images / sample.source).string(),
+                                       .expected = "the same file to the end",
+                                       .seen = encoded[place].change,
+                                       .where = file_of(options_, sample).string(),
                                        .advice = "run cache_latents again when nobody writes there; what is "
                                                  "encoded is kept"});
     if (is_unreadable(encoded[place].unusable_reason))
-      unread.push_back({sample.source, static_cast<int>((place - first) % static_cast<size_t>(world_.size())),
-                        encoded[place].unusable_reason});
+      unread[static_cast<size_t>(sample.subset)].push_back(
+          {subsets[static_cast<size_t>(sample.subset)].source_of(sample.source),
+           static_cast<int>((place - first) % static_cast<size_t>(world_.size())),
+           encoded[place].unusable_reason});
   }
   const auto begin = encoded.begin() + static_cast<ptrdiff_t>(first);
   if (std::any_of(begin, encoded.end(), std::mem_fn(&EncodedPicture::is_left_out)))
     throw stopped_by_a_signal();
-  require_same_view(options_.images, unread, world_);
+  for (size_t subset = 0; subset < subsets.size(); ++subset)
+    require_same_view(subsets[subset].folder, unread[subset], world_);
   for (size_t place = first; place < encoded.size(); ++place)
-    count_unread(encoded[place], shard.samples[place].source);
+    count_unread(encoded[place], shard.samples[place]);
 }
 
 // One picture may go; when all do, it is the disk that went.
-void ShardBuilder::count_unread(const EncodedPicture& picture, const std::string& source) {
+void ShardBuilder::count_unread(const EncodedPicture& picture, const PlannedSample& sample) {
   if (picture.is_reused) return;
   unread_in_a_row_ = is_unreadable(picture.unusable_reason) ? unread_in_a_row_ + 1 : 0;
   if (unread_in_a_row_ < kMostUnreadInARow) return;
-  throw Error(ExitCode::kIo,
-              {.what = fmt::format("{} pictures in a row cannot be read any more", unread_in_a_row_),
-               .seen = picture.unusable_reason,
-               .where = (options_.images / source).string(),
-               .advice = "check the disk or mount of --images, and run cache_latents again; what is encoded "
-                         "is kept"});
+  throw Error(
+      ExitCode::kIo,
+      {.what = fmt::format("{} pictures in a row cannot be read any more", unread_in_a_row_),
+       .seen = picture.unusable_reason,
+       .where = file_of(options_, sample).string(),
+       .advice = "check the disk or mount of the pictures, and run cache_latents again; what is encoded "
+                 "is kept"});
 }
 
 // (all ranks) Each encodes every size-th picture; all get all, in order.
@@ -196,18 +215,25 @@ ShardContent ShardBuilder::content_of(const PlannedShard& shard,
                     .vae_sha256 = plan_.settings.vae_sha256,
                     .inputs_sha256 = shard.inputs_sha256,
                     .mixed_precision = plan_.settings.mixed_precision};
-  std::vector<at::Tensor> latents;
+  std::vector<at::Tensor> latents, masks;
   for (size_t sample = 0; sample < encoded.size(); ++sample) {
     if (!encoded[sample].latents.defined()) continue;
     latents.push_back(encoded[sample].latents);
+    if (encoded[sample].mask.defined()) masks.push_back(encoded[sample].mask);
+    if (plan_.settings.mask == MaskKind::kFile)
+      content.mask_sha256.push_back(shard.samples[sample].mask_sha256);
+    content.subset.push_back(shard.samples[sample].subset);
+    content.other_captions.push_back(shard.samples[sample].other_captions);
     content.caption_index.push_back(shard.samples[sample].caption_index);
     content.source.push_back(shard.samples[sample].source);
     content.source_sha256.push_back(shard.samples[sample].source_sha256);
     content.repeats.push_back(shard.samples[sample].repeats);
     if (const auto& fit = shard.samples[sample].fit) content.fit.push_back(*fit);
   }
-  if (std::all_of(content.repeats.begin(), content.repeats.end(), [](int64_t count) { return count == 1; }))
-    content.repeats.clear();
+  clear_if_all(int64_t{1}, content.repeats);
+  clear_if_all(int64_t{0}, content.subset);
+  clear_if_all({}, content.other_captions);
+  if (!masks.empty()) content.masks = at::stack(masks);           // [N, h, w]
   if (!latents.empty()) content.latents = at::stack(latents, 1);  // [planes, N, 4, h, w]
   return content;
 }

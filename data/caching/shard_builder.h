@@ -35,7 +35,7 @@ class ShardBuilder {
   std::vector<EncodedPicture> gather_round(const std::vector<PlannedSample>& samples,
                                            const PictureDone& picture_done);
   void check_round(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded, size_t first);
-  void count_unread(const EncodedPicture& picture, const std::string& source);
+  void count_unread(const EncodedPicture& picture, const PlannedSample& sample);
   void save_partial(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded, bool is_due);
   ShardContent content_of(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded) const;
 

@@ -25,8 +25,9 @@ bool is_csv(const fs::path& list) {
   return list.extension() == ".csv";
 }
 
-// A line of either kind: what it has under a name. Nothing where it has no such text.
-using Member = std::function<std::optional<std::string>(const std::string& name)>;
+using Texts = std::vector<std::string>;
+// A line of either kind: what it has under a name, one text or a list. Empty where it has no such texts.
+using Member = std::function<Texts(const std::string& name)>;
 // Called with each line's number and its members, or with why it has none.
 using See = std::function<void(int64_t number, const Member& member, const std::string& flaw)>;
 
@@ -37,10 +38,14 @@ void see_json_lines(const std::string& text, const See& see) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const nlohmann::json object = parse_json_or_discard(line);
-    const Member member = [&object](const std::string& name) -> std::optional<std::string> {
+    const Member member = [&object](const std::string& name) -> Texts {
       const auto found = object.find(name);
-      if (found == object.end() || !found->is_string()) return std::nullopt;
-      return found->get<std::string>();
+      if (found == object.end()) return {};
+      if (found->is_string()) return {found->get<std::string>()};
+      const bool are_texts =
+          found->is_array() &&
+          std::all_of(found->begin(), found->end(), [](const auto& entry) { return entry.is_string(); });
+      return are_texts ? found->get<Texts>() : Texts();
     };
     see(number, member, object.is_object() ? "" : "not a JSON object");
   }
@@ -48,15 +53,15 @@ void see_json_lines(const std::string& text, const See& see) {
 
 void see_csv_rows(const std::string& text, const See& see) {
   const CsvRows csv = csv_rows(without_byte_order_mark(text));  // spreadsheets write one
-  const Member none = [](const std::string&) { return std::nullopt; };
+  const Member none = [](const std::string&) { return Texts(); };
   for (size_t row = 1; row < csv.rows.size(); ++row) {
     const std::vector<std::string>& names = csv.rows[0];
     const std::vector<std::string>& fields = csv.rows[row];
-    const Member member = [&](const std::string& name) -> std::optional<std::string> {
+    const Member member = [&](const std::string& name) -> Texts {
       const auto column = std::find(names.begin(), names.end(), name);
       const auto place = static_cast<size_t>(column - names.begin());
-      if (column == names.end() || place >= fields.size()) return std::nullopt;
-      return fields[place];
+      if (column == names.end() || place >= fields.size()) return {};
+      return {fields[place]};
     };
     const bool has_more = fields.size() > names.size();
     see(static_cast<int64_t>(row) + 1, member,
@@ -74,8 +79,8 @@ void see_lines(const fs::path& list, const See& see) {
   const char* expected = is_csv(list)
                              ? "a first row with file_name and text (or --caption-column's name), and "
                                "both in each row"
-                             : R"({"file_name": "a.jpg", "text": "a caption"}, or --caption-column's )"
-                               R"(name for "text")";
+                             : R"({"file_name": "a.jpg", "text": "a caption"} or ["one", "another"], or )"
+                               R"(--caption-column's name for "text")";
   throw Error(ExitCode::kBadData, {.what = "a line of " + list.filename().string() + " cannot be used",
                                    .expected = expected,
                                    .seen = seen,
@@ -108,12 +113,13 @@ std::vector<CaptionLine> read_caption_list(const fs::path& list, const std::stri
   std::vector<CaptionLine> lines;
   see_lines(list, [&](int64_t number, const Member& member, const std::string& flaw) {
     if (!flaw.empty()) fail(list, number, flaw);
-    const auto text_of = [&](const std::string& name) {
-      const std::optional<std::string> text = member(name);
-      if (!text) fail(list, number, fmt::format("no text \"{}\"", name));
-      return *text;
+    const auto texts_of = [&](const std::string& name) {
+      Texts texts = member(name);
+      if (texts.empty()) fail(list, number, fmt::format("no text \"{}\"", name));
+      return texts;
     };
-    lines.push_back({.number = number, .file_name = text_of(kFileNameColumn), .text = text_of(column)});
+    lines.push_back(
+        {.number = number, .file_name = texts_of(kFileNameColumn).front(), .texts = texts_of(column)});
   });
   return lines;
 }
@@ -121,7 +127,8 @@ std::vector<CaptionLine> read_caption_list(const fs::path& list, const std::stri
 std::vector<std::string> file_names_in(const fs::path& list) {
   std::vector<std::string> names;
   see_lines(list, [&](int64_t /*number*/, const Member& member, const std::string& flaw) {
-    if (const auto name = flaw.empty() ? member(kFileNameColumn) : std::nullopt) names.push_back(*name);
+    const Texts name = flaw.empty() ? member(kFileNameColumn) : Texts();
+    if (!name.empty()) names.push_back(name.front());
   });
   return names;
 }

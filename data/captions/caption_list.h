@@ -14,14 +14,14 @@ namespace sdlora::data {
 struct CaptionLine {
   int64_t number;  // of the line; in metadata.csv of the row, the names' being 1
   std::string file_name;
-  std::string text;
+  std::vector<std::string> texts;  // one, or in metadata.jsonl a list of some
 };
 
 // The list of a folder, if there is one. Throws Error(kBadData) where there are both.
 std::optional<std::filesystem::path> caption_list_in(const std::filesystem::path& folder);
 
-// All lines with the text that they have under `column`. Throws Error(kBadData) naming file and line for one
-// without one of the two, or that is no such line.
+// All lines with what they have under `column`: a text, or in metadata.jsonl a list of texts. Throws
+// Error(kBadData) naming file and line for one without one of the two, or that is no such line.
 std::vector<CaptionLine> read_caption_list(const std::filesystem::path& list, const std::string& column);
 
 // Of the lines that have one, whatever else they lack. Throws Error for a list that cannot be read.

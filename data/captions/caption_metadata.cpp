@@ -1,6 +1,7 @@
 #include "data/captions/caption_metadata.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/error.h"
 #include "common/shown_text.h"
@@ -13,15 +14,19 @@ namespace fs = std::filesystem;
 
 constexpr size_t kShownBytes = 100;  // of a caption, in a message
 
+std::string shown(const std::vector<std::string>& texts) {
+  return "\"" + shown_line(fmt::format("{}", fmt::join(texts, "\", \"")), kShownBytes) + "\"";
+}
+
 }  // namespace
 
-std::optional<std::string> CaptionMetadata::text_of(const std::string& source) {
+std::vector<std::string> CaptionMetadata::texts_of(const std::string& source) {
   const fs::path path(source);
   for (fs::path folder = path.parent_path();; folder = folder.parent_path()) {
     const Texts& texts = texts_in(folder);
     const fs::path name = folder.empty() ? path : path.lexically_relative(folder);
     if (const auto entry = texts.find(name.generic_string()); entry != texts.end()) return entry->second;
-    if (folder.empty()) return std::nullopt;
+    if (folder.empty()) return {};
   }
 }
 
@@ -33,14 +38,13 @@ const CaptionMetadata::Texts& CaptionMetadata::texts_in(const fs::path& folder) 
   if (!list) return texts;
   for (const CaptionLine& line : read_caption_list(*list, column_)) {
     const std::string name = fs::path(line.file_name).lexically_normal().string();
-    const auto [known, is_first] = texts.try_emplace(name, line.text);
-    if (!is_first && known->second != line.text)
-      throw Error(
-          ExitCode::kBadData,
-          {.what = "a list of captions has two texts for a picture",
-           .expected = fmt::format("\"{}\"", shown_line(known->second, kShownBytes)),
-           .seen = fmt::format("a second text for {}: \"{}\"", name, shown_line(line.text, kShownBytes)),
-           .where = place_in_list(*list, line.number)});
+    const auto [known, is_first] = texts.try_emplace(name, line.texts);
+    if (!is_first && known->second != line.texts)
+      throw Error(ExitCode::kBadData,
+                  {.what = "a list of captions has two texts for a picture",
+                   .expected = shown(known->second),
+                   .seen = fmt::format("a second text for {}: {}", name, shown(line.texts)),
+                   .where = place_in_list(*list, line.number)});
   }
   return texts;
 }

@@ -3,8 +3,8 @@
 
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
+#include <vector>
 
 namespace sdlora::data {
 
@@ -14,13 +14,13 @@ class CaptionMetadata {
   explicit CaptionMetadata(std::filesystem::path root, std::string column)
       : root_(std::move(root)), column_(std::move(column)) {}
 
-  // The text of the nearest list that has one for `source` (a path below the root), from the
-  // image's own folder up to the root. Files are read when first needed. Throws Error(kBadData) naming file
-  // and line.
-  std::optional<std::string> text_of(const std::string& source);
+  // The texts of the nearest list that has some for `source` (a path below the root), from the
+  // image's own folder up to the root; empty where there is none. Files are read when first needed. Throws
+  // Error(kBadData) naming file and line.
+  std::vector<std::string> texts_of(const std::string& source);
 
  private:
-  using Texts = std::map<std::string, std::string>;  // by path relative to the folder
+  using Texts = std::map<std::string, std::vector<std::string>>;  // by path relative to the folder
 
   const Texts& texts_in(const std::filesystem::path& folder);
 

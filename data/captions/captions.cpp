@@ -1,7 +1,6 @@
 #include "data/captions/captions.h"
 
 #include <sstream>
-#include <unordered_map>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -59,12 +58,22 @@ std::optional<fs::path> text_file_beside(const fs::path& image, const std::vecto
   return std::nullopt;
 }
 
+void add_if_any(const std::optional<std::string>& caption, std::vector<std::string>& captions) {
+  if (caption) captions.push_back(*caption);
+}
+
 }  // namespace
 
-CaptionTable find_captions(const fs::path& folder, const std::vector<std::string>& sources,
-                           const CaptionPlaces& places, const std::function<void()>& between_images) {
-  CaptionTable table{.captions = {""}, .index_of_image = {}};
-  std::unordered_map<std::string, int64_t> row_of{{"", 0}};
+int64_t CaptionTable::row_of(const std::string& caption) {
+  const auto [row, is_new] = rows_.try_emplace(caption, static_cast<int64_t>(captions_.size()));
+  if (is_new) captions_.push_back(caption);
+  return row->second;
+}
+
+ImageCaptions find_captions(const fs::path& folder, const std::vector<std::string>& sources,
+                            const CaptionPlaces& places, CaptionTable& table,
+                            const std::function<void()>& between_images) {
+  ImageCaptions found;
   const std::vector<std::string> extensions = extensions_in(places.extensions);
   CaptionMetadata metadata(folder, places.column);
   std::vector<std::string> missing;
@@ -76,30 +85,32 @@ CaptionTable find_captions(const fs::path& folder, const std::vector<std::string
       flawed.push_back(fmt::format("{}: its {} is a broken link", source, text_file->extension().string()));
       continue;
     }
-    std::optional<std::string> caption =
-        text_file ? std::optional(read_text(*text_file)) : metadata.text_of(source);
-    const bool is_of_its_own = caption.has_value();
-    if (!caption && places.of_folder) caption = places.of_folder(source);
-    if (!caption) caption = places.for_the_rest;
-    if (!caption) {
+    std::vector<std::string> captions =
+        text_file ? std::vector{read_text(*text_file)} : metadata.texts_of(source);
+    const bool are_of_its_own = !captions.empty();
+    if (captions.empty() && places.of_folder) add_if_any(places.of_folder(source), captions);
+    if (captions.empty()) add_if_any(places.for_the_rest, captions);
+    if (captions.empty()) {
       missing.push_back(source);
       continue;
     }
-    const std::string text = trimmed(without_byte_order_mark(*caption));
-    if (const std::string flaw = flaw_of(text); !flaw.empty())
-      flawed.push_back(fmt::format("{}: {}", source, flaw));
-    const auto [row, is_new] = row_of.try_emplace(text, static_cast<int64_t>(table.captions.size()));
-    if (is_of_its_own && text.empty()) table.emptied_images.push_back(source);
-    if (is_new) table.captions.push_back(text);
-    table.index_of_image.push_back(row->second);
+    std::vector<int64_t>& rows = found.rows_of_image.emplace_back();
+    bool is_any_empty = false;
+    for (const std::string& caption : captions) {
+      const std::string text = trimmed(without_byte_order_mark(caption));
+      if (const std::string flaw = flaw_of(text); !flaw.empty())
+        flawed.push_back(fmt::format("{}: {}", source, flaw));
+      is_any_empty = is_any_empty || text.empty();
+      rows.push_back(table.row_of(text));
+    }
+    if (are_of_its_own && is_any_empty) found.emptied_images.push_back(source);
   }
   if (!missing.empty())
     throw Error(
         ExitCode::kBadData,
         {.what = fmt::format("{} of {} images have no caption", missing.size(), sources.size()),
-         .expected = fmt::format("NAME{} beside NAME.jpg, a line in metadata.jsonl or metadata.csv, or "
-                                 "--training-caption TEXT",
-                                 fmt::join(extensions, " or NAME")),
+         .expected = fmt::format("NAME{} beside NAME.jpg, a line in metadata.jsonl or metadata.csv, {}",
+                                 fmt::join(extensions, " or NAME"), places.last_way),
          .seen = indented_list(missing),
          .where = folder.string()});
   if (!flawed.empty())
@@ -108,7 +119,7 @@ CaptionTable find_captions(const fs::path& folder, const std::vector<std::string
                  .expected = fmt::format("UTF-8 text of at most {} KiB", kLongestCaptionBytes >> 10),
                  .seen = indented_list(flawed),
                  .where = folder.string()});
-  return table;
+  return found;
 }
 
 }  // namespace sdlora::data

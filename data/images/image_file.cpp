@@ -62,6 +62,14 @@ std::string read_image_file(const std::filesystem::path& file) {
   return bytes;
 }
 
+std::string read_mask_file(const std::filesystem::path& file) {
+  try {
+    return read_image_file(file);
+  } catch (const UnusableImage& reason) {
+    throw UnusableImage("its mask " + std::string(reason.what()));
+  }
+}
+
 bool is_unreadable(const std::string& reason) {
   return reason.starts_with(kCannotOpen) || reason.starts_with(kCannotRead);
 }

@@ -11,6 +11,9 @@ namespace sdlora::data {
 // Throws UnusableImage: it cannot be read (with the system's reason), or is larger than 512 MiB.
 std::string read_image_file(const std::filesystem::path& file);
 
+// The same of a picture's mask, which the reason says.
+std::string read_mask_file(const std::filesystem::path& file);
+
 // Whether a reason is that the file could not be read: that may be the moment's fault, and worth another try.
 bool is_unreadable(const std::string& reason);
 

@@ -11,6 +11,7 @@
 #include "common/text_list.h"
 #include "common/utf8.h"
 #include "data/images/image_kind.h"
+#include "data/images/picture_mask.h"
 #include "monitoring/records/run_files.h"
 
 namespace sdlora::data {
@@ -23,10 +24,6 @@ bool holds_picture(const fs::path& file) {
   char first[kFirstBytes] = {};
   stream.read(first, sizeof(first));
   return kind_of({first, static_cast<size_t>(stream.gcount())}).has_value();
-}
-
-bool is_mask(const fs::path& file) {
-  return file.stem().string().ends_with("-masklabel");
 }
 
 bool is_directory_of_a_run(const fs::path& folder) {
@@ -98,7 +95,7 @@ class FolderSearch {
   }
 
   void look_at_file(const fs::path& path, bool has_picture_name) {
-    if (has_picture_name && is_mask(path))
+    if (has_picture_name && is_mask_file(path))
       pass_over(path, "a mask");
     else if (has_picture_name || (has_name_of_other_kind(path) && holds_picture(path)))
       take_in(path);

@@ -34,9 +34,15 @@ constexpr char kUsable = '+';
 constexpr char kUnusable = '-';
 constexpr char kNoProcess = '!';
 
-// A request is one datagram: the fit, then the path; the pipe for the result travels with it.
-struct Request {
+// What is wanted of a file.
+struct Wanted {
   PictureFit fit;
+  MaskKind mask;
+};
+
+// A request is one datagram: what is wanted, then the path; the pipe for the result travels with it.
+struct Request {
+  Wanted wanted;
   std::string file;
   int result_pipe = -1;
 };
@@ -47,7 +53,7 @@ union DescriptorMessage {
 };
 
 bool send_request(int socket, const Request& request) {
-  iovec parts[2] = {{const_cast<PictureFit*>(&request.fit), sizeof(PictureFit)},
+  iovec parts[2] = {{const_cast<Wanted*>(&request.wanted), sizeof(Wanted)},
                     {const_cast<char*>(request.file.data()), request.file.size()}};
   DescriptorMessage control{};
   msghdr message{};
@@ -78,10 +84,10 @@ bool receive_request(int socket, Request& request) {
   ssize_t byte_count = -1;
   while ((byte_count = ::recvmsg(socket, &message, 0)) < 0 && errno == EINTR) continue;
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (byte_count < static_cast<ssize_t>(sizeof(PictureFit)) || header == nullptr) return false;
-  std::memcpy(&request.fit, text.data(), sizeof(PictureFit));
+  if (byte_count < static_cast<ssize_t>(sizeof(Wanted)) || header == nullptr) return false;
+  std::memcpy(&request.wanted, text.data(), sizeof(Wanted));
   std::memcpy(&request.result_pipe, CMSG_DATA(header), sizeof(int));
-  request.file = text.substr(sizeof(PictureFit), static_cast<size_t>(byte_count) - sizeof(PictureFit));
+  request.file = text.substr(sizeof(Wanted), static_cast<size_t>(byte_count) - sizeof(Wanted));
   return true;
 }
 
@@ -107,22 +113,39 @@ void limit_resources() {
   ::setrlimit(RLIMIT_CORE, &core);
 }
 
-// In a decoder process: its whole life. The result is one sign, the SHA-256, then pixels or the reason.
+std::vector<uint8_t> mask_of(const std::string& bytes, const PictureFit& fit) {
+  try {
+    return crop_mask(bytes, fit);
+  } catch (const UnusableImage& reason) {
+    throw UnusableImage("its mask: " + std::string(reason.what()));
+  }
+}
+
+// In a decoder process: its whole life. The result is one sign, the SHA-256 of the picture's file and of the
+// mask's, then the pixels and the mask's, or the reason.
 [[noreturn]] void load_and_exit(const Request& request) {
   limit_resources();
   cv::setNumThreads(1);
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-  std::string sha256 = kNoSha256;
+  std::string sha256 = kNoSha256, mask_sha256 = kNoSha256;
   std::string result;
   try {
     const std::string bytes = read_image_file(request.file);
     sha256 = checkpoint::sha256_of(bytes);
-    const std::vector<uint8_t> rgb = decode_cropped(bytes, request.fit);
-    result = kUsable + sha256 + std::string(rgb.begin(), rgb.end());
+    const MaskKind kind = request.wanted.mask;
+    const std::string mask_bytes =
+        kind == MaskKind::kFile ? read_mask_file(mask_file_of(request.file)) : std::string();
+    if (kind == MaskKind::kFile) mask_sha256 = checkpoint::sha256_of(mask_bytes);
+    CroppedPicture picture = crop_picture(bytes, request.wanted.fit, kind == MaskKind::kAlpha);
+    if (kind == MaskKind::kFile) picture.alpha = mask_of(mask_bytes, picture.fit);
+    result = kUsable + sha256 + mask_sha256;
+    result.append(picture.rgb.begin(), picture.rgb.end());
+    result.append(picture.alpha.begin(), picture.alpha.end());
   } catch (const UnusableImage& reason) {
-    result = kUnusable + sha256 + reason.what();
+    result = kUnusable + sha256 + mask_sha256 + reason.what();
   } catch (const std::exception&) {
-    result = kUnusable + sha256 + "the decoder failed, for example for want of memory (it may take 8 GiB)";
+    result = kUnusable + sha256 + mask_sha256 +
+             "the decoder failed, for example for want of memory (it may take 8 GiB)";
   }
   write_all(request.result_pipe, result);
   ::_exit(0);
@@ -170,12 +193,12 @@ ImageLoader::ImageLoader() {
 }
 
 ImageLoader::~ImageLoader() {
-  for (const int pipe : results_) ::close(pipe);
+  for (const auto& [pipe, size] : results_) ::close(pipe);
   if (request_socket_ >= 0) ::close(request_socket_);
   if (spawner_ > 0) ::waitpid(spawner_, nullptr, 0);
 }
 
-void ImageLoader::request(const std::filesystem::path& file, const PictureFit& fit) {
+void ImageLoader::request(const std::filesystem::path& file, const PictureFit& fit, MaskKind mask) {
   int ends[2] = {-1, -1};
   const auto fail = [&](const std::string& seen) {
     throw Error(ExitCode::kInternal,
@@ -183,15 +206,15 @@ void ImageLoader::request(const std::filesystem::path& file, const PictureFit& f
   };
   if (!failure_.empty()) fail(failure_);
   if (::pipe2(ends, O_CLOEXEC) != 0) fail(system_error_text());
-  const bool is_sent = send_request(request_socket_, {fit, file.string(), ends[1]});
+  const bool is_sent = send_request(request_socket_, {{fit, mask}, file.string(), ends[1]});
   const std::string reason = is_sent ? "" : system_error_text();
   ::close(ends[1]);
-  results_.push_back(ends[0]);
+  results_.push_back({ends[0], fit.size});
   if (!is_sent) fail_to_start(reason);
 }
 
 LoadedImage ImageLoader::take() {
-  const int pipe = results_.front();
+  const auto [pipe, size] = results_.front();
   results_.pop_front();
   std::string result;
   char buffer[size_t{64} << 10];
@@ -204,13 +227,23 @@ LoadedImage ImageLoader::take() {
 
   LoadedImage image;
   if (result.starts_with(kNoProcess)) fail_to_start(result.substr(1));
-  if (result.size() < 1 + kSha256Characters) {
+  constexpr size_t kMaskSha256 = 1 + kSha256Characters, kRest = kMaskSha256 + kSha256Characters;
+  if (result.size() < kRest) {
     image.unusable_reason = kDecoderDied;
     return image;
   }
   image.sha256 = result.substr(1, kSha256Characters);
-  if (image.sha256 == kNoSha256) image.sha256.clear();
-  (result[0] == kUsable ? image.rgb : image.unusable_reason) = result.substr(1 + kSha256Characters);
+  image.mask_sha256 = result.substr(kMaskSha256, kSha256Characters);
+  for (std::string* sha256 : {&image.sha256, &image.mask_sha256})
+    if (*sha256 == kNoSha256) sha256->clear();
+  if (result[0] != kUsable) {
+    image.unusable_reason = result.substr(kRest);
+    return image;
+  }
+  constexpr size_t kChannels = 3;
+  const auto rgb_bytes = kChannels * static_cast<size_t>(size.area());
+  image.rgb = result.substr(kRest, rgb_bytes);
+  if (result.size() > kRest + rgb_bytes) image.mask = result.substr(kRest + rgb_bytes);
   return image;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "data/images/picture_fit.h"
+#include "data/images/picture_mask.h"
 
 namespace sdlora::data {
 
@@ -19,7 +20,9 @@ inline constexpr const char* kDecoderDied = "the decoder crashed, or took too mu
 
 struct LoadedImage {
   std::string sha256;           // of the file's bytes that were decoded; empty when it could not be read
+  std::string mask_sha256;      // likewise of its mask's file; empty, too, where none is wanted
   std::string rgb;              // height × width × 3 bytes, as decode_cropped; empty for an unusable image
+  std::string mask;             // height × width bytes, as crop_mask; empty, too, where none is wanted
   std::string unusable_reason;  // empty for a usable image
 };
 
@@ -33,8 +36,9 @@ class ImageLoader {
   ImageLoader& operator=(const ImageLoader&) = delete;
 
   // Starts loading. Each request is a process at work or waiting to be read: keep only as many as there are
-  // cores. `fit` as planned (decode_cropped). Throws Error(kInternal).
-  void request(const std::filesystem::path& file, const PictureFit& fit);
+  // cores. `fit` as planned (decode_cropped). Of a mask by file there must be the file. Throws
+  // Error(kInternal).
+  void request(const std::filesystem::path& file, const PictureFit& fit, MaskKind mask = MaskKind::kNone);
 
   void request(const std::filesystem::path& file, const PictureSize& size) {
     request(file, unplanned_fit(size));
@@ -49,7 +53,13 @@ class ImageLoader {
   int request_socket_ = -1;
   pid_t spawner_ = -1;
   std::string failure_;
-  std::deque<int> results_;  // the reading ends of the decoders' pipes, oldest first
+
+  struct Result {
+    int pipe;  // the reading end of the decoder's
+    PictureSize size;
+  };
+
+  std::deque<Result> results_;  // oldest first
 };
 
 }  // namespace sdlora::data

@@ -1,5 +1,8 @@
 #include "data/images/image_pixels.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include <fmt/format.h>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -62,7 +65,7 @@ StoredPicture decode(std::string_view bytes, const ImageHeader& header) {
     case ImageKind::kGif:
       return {decode_gif(bytes, header)};
     case ImageKind::kTiff:
-      return {decode_tiff(bytes, header), header.orientation};
+      return decode_tiff(bytes, header);
     case ImageKind::kHeic:
       return {in_opencv_order(decode_heic(bytes))};
     case ImageKind::kAvif: {
@@ -76,13 +79,23 @@ StoredPicture decode(std::string_view bytes, const ImageHeader& header) {
   }
 }
 
-// White where it is the transparent grey. Fewer than 8 bits come as 8 from the decoder.
-cv::Mat without_transparent_grey(const cv::Mat& image, const TransparentGrey& grey) {
-  if (image.channels() != 1 || (image.depth() != CV_8U && image.depth() != CV_16U)) return image;
+// 255 where it is the transparent grey, else 0; empty for a picture that is not grey. Fewer than 8 bits come
+// as 8 from the decoder.
+cv::Mat where_transparent(const cv::Mat& image, const TransparentGrey& grey) {
+  if (image.channels() != 1 || (image.depth() != CV_8U && image.depth() != CV_16U)) return {};
   const int value = grey.bits < 8 ? grey.value * 255 / ((1 << grey.bits) - 1) : grey.value;
-  cv::Mat whitened = image.clone();
-  whitened.setTo(image.depth() == CV_16U ? 65535 : 255, image == value);
-  return whitened;
+  return image == value;
+}
+
+// 255 where it is opaque, one byte a pixel.
+cv::Mat alpha_of(const StoredPicture& stored, ImageKind kind, const cv::Mat& is_transparent_grey) {
+  if (!stored.alpha.empty()) return stored.alpha;
+  cv::Mat alpha(stored.pixels.size(), CV_8UC1, cv::Scalar(255));
+  if (!is_transparent_grey.empty()) alpha.setTo(0, is_transparent_grey);
+  if (stored.pixels.channels() != 4 || kind == ImageKind::kBmp) return alpha;
+  cv::extractChannel(stored.pixels, alpha, 3);
+  if (alpha.depth() == CV_16U) alpha.convertTo(alpha, CV_8U, 1.0 / 257);
+  return alpha;
 }
 
 cv::Mat turn_upright(const cv::Mat& image, int orientation) {
@@ -168,6 +181,38 @@ cv::Mat resize_and_crop(const cv::Mat& image, const PictureFit& fit) {
   return resized(cv::Rect(corner, cv_size(fit.size))).clone();
 }
 
+struct UprightPicture {
+  cv::Mat rgb;
+  cv::Mat alpha;  // 255 where it is opaque, one byte a pixel; empty where it is not asked for
+};
+
+UprightPicture decode_upright(std::string_view bytes, bool wants_alpha) {
+  const ImageHeader header = read_image_header(bytes);
+  const StoredPicture stored = decode(bytes, header);
+  const cv::Mat is_transparent =
+      header.transparent_grey ? where_transparent(stored.pixels, *header.transparent_grey) : cv::Mat();
+  UprightPicture upright;
+  if (wants_alpha)
+    upright.alpha = turn_upright(alpha_of(stored, header.kind, is_transparent), stored.orientation);
+  cv::Mat pixels = stored.pixels;
+  if (!is_transparent.empty()) {
+    pixels = pixels.clone();
+    pixels.setTo(pixels.depth() == CV_16U ? 65535 : 255, is_transparent);
+  }
+  upright.rgb = to_rgb(turn_upright(pixels, stored.orientation), header.kind);
+  return upright;
+}
+
+std::vector<uint8_t> bytes_of(const cv::Mat& image) {
+  return {image.datastart, image.dataend};
+}
+
+// Whether one is the other made smaller, as well as whole pixels allow.
+bool has_same_shape(const PictureSize& left, const PictureSize& right) {
+  const int64_t difference = std::abs(left.width * right.height - right.width * left.height);
+  return difference <= std::max({left.width, left.height, right.width, right.height});
+}
+
 }  // namespace
 
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& size) {
@@ -175,18 +220,32 @@ std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& s
 }
 
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureFit& planned) {
-  const ImageHeader header = read_image_header(bytes);
-  auto [image, orientation] = decode(bytes, header);
-  if (header.transparent_grey) image = without_transparent_grey(image, *header.transparent_grey);
-  image = turn_upright(image, orientation);
-  image = to_rgb(std::move(image), header.kind);
-  const PictureSize original{image.cols, image.rows};
+  return crop_picture(bytes, planned, /*wants_alpha=*/false).rgb;
+}
+
+CroppedPicture crop_picture(std::string_view bytes, const PictureFit& planned, bool wants_alpha) {
+  const UprightPicture picture = decode_upright(bytes, wants_alpha);
+  const PictureSize original{picture.rgb.cols, picture.rgb.rows};
   if (planned.is_planned() && original != planned.original)
     throw UnusableImage(
         fmt::format("{} pixels, where its header says {}", in_words(original), in_words(planned.original)));
-  const cv::Mat picture =
-      resize_and_crop(image, planned.is_planned() ? planned : fit_to_cover(original, planned.size));
-  return {picture.datastart, picture.dataend};
+  CroppedPicture cropped{.rgb = {},
+                         .fit = planned.is_planned() ? planned : fit_to_cover(original, planned.size)};
+  cropped.rgb = bytes_of(resize_and_crop(picture.rgb, cropped.fit));
+  if (wants_alpha) cropped.alpha = bytes_of(resize_and_crop(picture.alpha, cropped.fit));
+  return cropped;
+}
+
+std::vector<uint8_t> crop_mask(std::string_view bytes, const PictureFit& fit) {
+  const UprightPicture mask = decode_upright(bytes, /*wants_alpha=*/true);
+  const PictureSize size{mask.rgb.cols, mask.rgb.rows};
+  if (!has_same_shape(size, fit.original))
+    throw UnusableImage(fmt::format("of another shape, {} pixels, than the picture, {}", in_words(size),
+                                    in_words(fit.original)));
+  cv::Mat red;
+  cv::extractChannel(mask.rgb, red, 0);
+  cv::subtract(red, 255 - mask.alpha, red);  // the white that shows through
+  return bytes_of(resize_and_crop(red, {.original = size, .resized = fit.resized, .size = fit.size}));
 }
 
 }  // namespace sdlora::data

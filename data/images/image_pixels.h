@@ -21,4 +21,18 @@ std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureSize& s
 // where the picture is of another size than was planned for.
 std::vector<uint8_t> decode_cropped(std::string_view bytes, const PictureFit& planned);
 
+struct CroppedPicture {
+  std::vector<uint8_t> rgb;         // as above
+  PictureFit fit;                   // by which it was resized and cropped
+  std::vector<uint8_t> alpha = {};  // height × width, 255 where it is opaque; empty where it is not asked for
+};
+
+// The same, with the transparency, which is resized and cropped in the same way.
+CroppedPicture crop_picture(std::string_view bytes, const PictureFit& planned, bool wants_alpha);
+
+// The mask of a picture that was cropped by `fit`, and cropped like it: height × width, 255 where the picture
+// counts. What is coloured counts by its red, what is transparent not at all. A mask may be smaller or larger
+// than its picture, but is of its shape. Throws UnusableImage.
+std::vector<uint8_t> crop_mask(std::string_view bytes, const PictureFit& fit);
+
 }  // namespace sdlora::data

@@ -138,7 +138,7 @@ cv::Mat read_wide_grey(TIFF* tiff) {
 
 }  // namespace
 
-cv::Mat decode_tiff(std::string_view bytes, const ImageHeader& header) {
+StoredPicture decode_tiff(std::string_view bytes, const ImageHeader& header) {
   TIFFSetWarningHandler(nullptr);
   TIFFSetErrorHandler(nullptr);
   Source source{.bytes = bytes};
@@ -148,17 +148,18 @@ cv::Mat decode_tiff(std::string_view bytes, const ImageHeader& header) {
   if (field<uint32_t>(tiff.get(), TIFFTAG_IMAGEWIDTH) != header.width ||
       field<uint32_t>(tiff.get(), TIFFTAG_IMAGELENGTH) != header.height)
     throw UnusableImage("damaged: a TIFF of two sizes");
-  if (is_wide_grey(tiff.get())) return read_wide_grey(tiff.get());
+  if (is_wide_grey(tiff.get())) return {read_wide_grey(tiff.get()), header.orientation};
   const Alpha alpha = alpha_of(tiff.get());
   const cv::Mat rgba = RgbaReader(tiff.get()).read();
-  cv::Mat picture(rgba.size(), CV_8UC3);
-  for (int row = 0; row < picture.rows; ++row) {
+  StoredPicture picture{cv::Mat(rgba.size(), CV_8UC3), header.orientation};
+  for (int row = 0; row < rgba.rows; ++row) {
     const auto* from = rgba.ptr<cv::Vec4b>(row);
-    auto* to = picture.ptr<cv::Vec3b>(row);
-    for (int column = 0; column < picture.cols; ++column)
+    auto* to = picture.pixels.ptr<cv::Vec3b>(row);
+    for (int column = 0; column < rgba.cols; ++column)
       for (int channel = 0; channel < 3; ++channel)
         to[column][channel] = over_white(from[column][2 - channel], from[column][3], alpha);
   }
+  if (alpha != Alpha::kNone) cv::extractChannel(rgba, picture.alpha, 3);
   return picture;
 }
 

@@ -26,6 +26,18 @@ void require_equal(const fs::path& file, const char* what, const Value& expected
                .advice = "run cache_latents again: it makes anew what does not fit"});
 }
 
+// 0 … count - 1 each.
+void require_places(const fs::path& file, const char* column, const std::vector<int64_t>& places,
+                    int64_t count) {
+  for (const int64_t place : places)
+    if (place < 0 || place >= count)
+      throw Error(ExitCode::kBadData, {.what = fmt::format("{} is out of range", column),
+                                       .expected = fmt::format("0 … {}", count - 1),
+                                       .seen = fmt::format("{}", place),
+                                       .where = file.string() + ", " + column,
+                                       .advice = "run cache_latents anew, into another directory"});
+}
+
 }  // namespace
 
 ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifest, size_t index) {
@@ -44,19 +56,19 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
   require_equal(file, "the number of repeats", entry.repeats,
                 std::accumulate(shard.repeats.begin(), shard.repeats.end(), int64_t{0}));
   require_equal(file, "cropping to buckets", manifest.settings.buckets.has_value(), !shard.fit.empty());
+  require_equal(file, "masks", manifest.settings.mask != MaskKind::kNone, shard.masks.defined());
+  require_equal(file, "masks by files", manifest.settings.mask == MaskKind::kFile,
+                !shard.mask_sha256.empty());
   require_equal(file, "the VAE", manifest.settings.vae_sha256, shard.header.vae_sha256);
   require_equal(file, "the scaling factor", manifest.settings.vae_scaling_factor,
                 shard.header.vae_scaling_factor);
   require_equal(file, "the type that the VAE computed in", word_of(manifest.settings.mixed_precision),
                 word_of(shard.header.mixed_precision));
   require_equal(file, "the mirrored half", manifest.settings.flip, shard.latents.size(0) == kPlanesFlip);
-  for (const int64_t caption : shard.caption_index)
-    if (caption < 0 || caption >= manifest.text.row_count)
-      throw Error(ExitCode::kBadData, {.what = "a caption index is out of range",
-                                       .expected = fmt::format("0 … {}", manifest.text.row_count - 1),
-                                       .seen = fmt::format("{}", caption),
-                                       .where = file.string() + ", caption_index",
-                                       .advice = "run cache_latents anew, into another directory"});
+  require_places(file, "caption_index", shard.caption_index, manifest.text.row_count);
+  for (const std::vector<int64_t>& captions : shard.other_captions)
+    require_places(file, "other_captions", captions, manifest.text.row_count);
+  require_places(file, "subset", shard.subset, static_cast<int64_t>(manifest.subsets.size()));
   return shard;
 }
 

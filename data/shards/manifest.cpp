@@ -88,6 +88,8 @@ Manifest manifest_from(const OrderedJson& json) {
   const int64_t side = whole_number(json.at("image_size"));
   settings.picture_size = checked_size(side, side, json);
   settings.buckets = buckets_in(json);
+  settings.mask = mask_kind_in(json);
+  manifest.subsets = subsets_in(json);
   settings.flip = json.at("flip").get<bool>();
   settings.shard_size = whole_number(json.at("shard_size"));
   settings.vae_scaling_factor = json.at("vae_scaling_factor").get<double>();
@@ -123,7 +125,8 @@ int64_t Manifest::repeated_count() const {
 }
 
 int64_t Manifest::format_version() const {
-  const bool is_plain = !settings.buckets && std::none_of(shards.begin(), shards.end(), is_of_format_2);
+  const bool is_plain = !settings.buckets && settings.mask == MaskKind::kNone && subsets.size() == 1 &&
+                        std::none_of(shards.begin(), shards.end(), is_of_format_2);
   return is_plain ? kPlainFormatVersion : kFormatVersion;
 }
 
@@ -141,6 +144,8 @@ std::string to_json_text(const Manifest& manifest) {
                       {"tokenizer_sha256", settings.tokenizer_sha256}};
   add_precision(json, settings.mixed_precision);
   add_buckets(json, settings.buckets);
+  add_mask_kind(json, settings.mask);
+  add_subsets(json, manifest.subsets);
   json["shards"] = OrderedJson::array();
   for (const ManifestFile& shard : manifest.shards) json["shards"].push_back(to_json(shard, "samples"));
   json["text"] = to_json(manifest.text, "captions");

@@ -9,6 +9,8 @@
 
 #include "data/images/image_folder.h"
 #include "data/shards/cache_buckets.h"
+#include "data/shards/cache_masks.h"
+#include "data/shards/cache_subset.h"
 #include "data/shards/shard_format.h"
 
 namespace sdlora::data {
@@ -17,6 +19,7 @@ namespace sdlora::data {
 struct CacheSettings {
   PictureSize picture_size = square(512);  // with buckets the size whose area none exceeds
   std::optional<BucketRules> buckets = std::nullopt;
+  MaskKind mask = MaskKind::kNone;
   bool flip = false;         // latents of the mirrored pictures as well
   int64_t shard_size = 256;  // images per shard
   double vae_scaling_factor = 0;
@@ -44,6 +47,7 @@ struct Manifest {
   std::vector<ManifestFile> shards;  // in the order of the pictures
   ManifestFile text;
   std::vector<SkippedImage> skipped;
+  std::vector<CacheSubset> subsets = {CacheSubset()};  // PlannedSample::subset's
 
   int64_t picture_count() const;  // pictures; their mirror images are not counted
 

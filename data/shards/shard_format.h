@@ -12,6 +12,13 @@
 //     in format 2 image_width and image_height (i64) in place of image_size, and these columns, each where
 //     there is something to say:
 //     repeats                            [N] i64, how often an epoch has the picture, where not all are 1
+//     other_captions                     [N] string, "2 5": rows of text.h5 besides caption_index, where a
+//     picture has several
+//     subset                             [N] i64, a place in the manifest's subsets, where not all are 0
+//     mask                               [N, h, w] f32, 0 … 1, how far each cell of the latents counts; of the
+//     picture, not of its mirror image; in a cache with masks
+//     mask_sha256                        [N] string, of the mask's file, empty where a picture has none; with
+//     masks by files
 //     original_width, original_height    [N] i64, pixels, upright; with aspect buckets, as all of the rest
 //     resized_width, resized_height      [N] i64, pixels, before the crop to image_width × image_height
 //     crop_left, crop_top                [N] i64, pixels, where that begins
@@ -78,13 +85,19 @@ struct ShardContent {
   std::vector<int64_t> caption_index;
   std::vector<std::string> source;
   std::vector<std::string> source_sha256;
-  std::vector<PictureFit> fit = {};   // empty: a cache without buckets
-  std::vector<int64_t> repeats = {};  // empty: each once
+  std::vector<PictureFit> fit = {};                       // empty: a cache without buckets
+  std::vector<int64_t> repeats = {};                      // empty: each once
+  std::vector<std::vector<int64_t>> other_captions = {};  // empty: each picture has one caption
+  std::vector<int64_t> subset = {};                       // empty: all of the first
+  at::Tensor masks = {};                                  // [N, h, w] f32; undefined: there are none
+  std::vector<std::string> mask_sha256 = {};              // empty: no masks by files
 
   int64_t picture_count() const { return static_cast<int64_t>(source.size()); }
 
   int64_t format_version() const {
-    return fit.empty() && repeats.empty() ? kPlainFormatVersion : kFormatVersion;
+    const bool is_plain =
+        fit.empty() && repeats.empty() && other_captions.empty() && subset.empty() && !masks.defined();
+    return is_plain ? kPlainFormatVersion : kFormatVersion;
   }
 };
 

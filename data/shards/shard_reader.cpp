@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -15,6 +16,7 @@ namespace sdlora::data {
 namespace {
 
 constexpr int kLatentRank = 4;
+constexpr int kMaskRank = 3;
 constexpr int kEmbeddingRank = 3;
 
 template <typename Value>
@@ -53,8 +55,9 @@ TextContent text_without_embeddings(const Hdf5Columns& columns) {
 
 ShardFile::ShardFile(const std::filesystem::path& file)
     : columns_(file, {"latent_mean", "latent_std", "caption_index", "source", "source_sha256"},
-               {"latent_mean_flip", "latent_std_flip", "repeats", kFitColumns[0], kFitColumns[1],
-                kFitColumns[2], kFitColumns[3], kFitColumns[4], kFitColumns[5]},
+               {"latent_mean_flip", "latent_std_flip", "repeats", "other_captions", "subset", "mask",
+                "mask_sha256", kFitColumns[0], kFitColumns[1], kFitColumns[2], kFitColumns[3], kFitColumns[4],
+                kFitColumns[5]},
                kFormatVersion) {
   const hid_t id = columns_.file_id();
   header_.picture_size =
@@ -82,8 +85,14 @@ void ShardFile::check_shapes() {
   for (const char* name : kFitColumns)
     if (columns_.has(name) != has_fits())
       columns_.place().fail(fmt::format("all of {}, or none", fmt::join(kFitColumns, ", ")), "some of them");
-  if (columns_.format_version() == kPlainFormatVersion && (has_fits() || columns_.has("repeats")))
+  const bool is_plain = !has_fits() && !columns_.has("repeats") && !columns_.has("other_captions") &&
+                        !columns_.has("subset") && !has_masks();
+  if (columns_.format_version() == kPlainFormatVersion && !is_plain)
     columns_.place().fail("the columns of format version 1", "such of version 2");
+  if (columns_.has("mask_sha256") && !has_masks()) columns_.place().fail("mask with mask_sha256", "none");
+  if (has_masks() && columns_.shape("mask", kMaskRank) != std::vector<int64_t>{shape[0], shape[2], shape[3]})
+    columns_.place().in("mask").fail(fmt::format("[{}, {}, {}]", shape[0], shape[2], shape[3]),
+                                     fmt::format("[{}]", fmt::join(columns_.shape("mask", kMaskRank), ", ")));
   if (columns_.has("latent_mean_flip") != columns_.has("latent_std_flip"))
     columns_.place().fail("both latent_mean_flip and latent_std_flip, or neither", "one of them");
   for (int64_t plane = 1; plane < plane_count(); ++plane) {
@@ -152,6 +161,51 @@ std::vector<int64_t> ShardFile::read_repeats() const {
   return values;
 }
 
+std::vector<std::vector<int64_t>> ShardFile::read_other_captions() const {
+  if (!columns_.has("other_captions")) return {};
+  const Hdf5Place place = columns_.place().in("other_captions");
+  const std::vector<std::string> texts = columns_.read_strings("other_captions");
+  check_length(texts, picture_count_, place);
+  std::vector<std::vector<int64_t>> lists;
+  for (const std::string& text : texts) {
+    std::vector<int64_t>& list = lists.emplace_back();
+    const char *at = text.data(), *end = at + text.size();
+    while (at != end) {
+      if (!list.empty() && *at++ != ' ') place.fail("numbers with a space between", text);
+      const auto [stopped, error] = std::from_chars(at, end, list.emplace_back());
+      if (error != std::errc() || *at == '-') place.fail("numbers with a space between", text);
+      at = stopped;
+    }
+  }
+  return lists;
+}
+
+std::vector<int64_t> ShardFile::read_subset() const {
+  if (!columns_.has("subset")) return {};
+  std::vector<int64_t> values = columns_.read_integers("subset");
+  check_length(values, picture_count_, columns_.place().in("subset"));
+  return values;
+}
+
+std::vector<std::string> ShardFile::read_mask_sha256() const {
+  if (mask_kind() != MaskKind::kFile) return {};
+  std::vector<std::string> values = columns_.read_strings("mask_sha256");
+  check_length(values, picture_count_, columns_.place().in("mask_sha256"));
+  return values;
+}
+
+at::Tensor ShardFile::read_masks() const {
+  if (!has_masks()) return {};
+  at::Tensor masks = columns_.read_floats("mask", kMaskRank);
+  if (!(masks.ge(0) & masks.le(1)).all().item<bool>())  // false for NaN, too
+    columns_.place().in("mask").fail("0 … 1", "another value");
+  return masks;
+}
+
+at::Tensor ShardFile::read_mask_of(int64_t row) const {
+  return columns_.read_float_row("mask", kMaskRank, row);
+}
+
 at::Tensor ShardFile::read_latents() const {
   std::vector<at::Tensor> planes;
   for (int64_t plane = 0; plane < plane_count(); ++plane) {
@@ -182,6 +236,10 @@ ShardContent read_shard(const std::filesystem::path& file) {
   content.source_sha256 = shard.read_source_sha256();
   content.fit = shard.read_fit();
   content.repeats = shard.read_repeats();
+  content.other_captions = shard.read_other_captions();
+  content.subset = shard.read_subset();
+  content.masks = shard.read_masks();
+  content.mask_sha256 = shard.read_mask_sha256();
   return content;
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "data/images/picture_mask.h"
 #include "data/shards/hdf5_columns.h"
 #include "data/shards/shard_format.h"
 
@@ -34,6 +35,28 @@ class ShardFile {
 
   // Each at least 1; empty where each is 1.
   std::vector<int64_t> read_repeats() const;
+
+  // Rows of the text file besides read_caption_index(); empty where no picture has several.
+  std::vector<std::vector<int64_t>> read_other_captions() const;
+
+  // Places in the manifest's subsets; empty where each is 0.
+  std::vector<int64_t> read_subset() const;
+
+  bool has_masks() const { return columns_.has("mask"); }
+
+  MaskKind mask_kind() const {
+    if (!has_masks()) return MaskKind::kNone;
+    return columns_.has("mask_sha256") ? MaskKind::kFile : MaskKind::kAlpha;
+  }
+
+  // Empty where there are no masks by files.
+  std::vector<std::string> read_mask_sha256() const;
+
+  // [N, h, w] f32, 0 … 1; undefined in a cache without masks.
+  at::Tensor read_masks() const;
+
+  // [h, w] f32
+  at::Tensor read_mask_of(int64_t row) const;
 
   // [planes, N, 4, h, w] f32. Every value is finite and no standard deviation is negative.
   at::Tensor read_latents() const;

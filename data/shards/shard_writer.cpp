@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 
 #include "common/atomic_file.h"
 #include "common/posix_file.h"
@@ -94,6 +95,15 @@ void write_integers(hid_t file, const char* name, const std::vector<int64_t>& va
   write_column(file, name, H5T_STD_I64LE, {values.size()}, {values.size()}, values.data(), place);
 }
 
+// "2 5" of 2 and 5
+void write_lists(hid_t file, const char* name, const std::vector<std::vector<int64_t>>& lists,
+                 const Hdf5Place& place) {
+  std::vector<std::string> texts;
+  texts.reserve(lists.size());
+  for (const std::vector<int64_t>& list : lists) texts.push_back(fmt::format("{}", fmt::join(list, " ")));
+  write_strings(file, name, texts, place);
+}
+
 void write_size(hid_t file, const ShardContent& content, const Hdf5Place& place) {
   const PictureSize& size = content.header.picture_size;
   if (content.format_version() == kPlainFormatVersion)
@@ -117,6 +127,19 @@ void write_fits(hid_t file, const std::vector<PictureFit>& fits, const Hdf5Place
   write(kFitColumns[5], [](const PictureFit& fit) { return fit.top(); });
 }
 
+bool are_equal(const at::Tensor& left, const at::Tensor& right) {
+  return left.defined() && right.defined() ? at::equal(left, right) : left.defined() == right.defined();
+}
+
+// Whether it came back as it was.
+bool holds(const ShardContent& back, const ShardContent& content) {
+  return at::equal(back.latents, content.latents) && back.caption_index == content.caption_index &&
+         back.source == content.source && back.source_sha256 == content.source_sha256 &&
+         back.fit == content.fit && back.repeats == content.repeats && back.subset == content.subset &&
+         back.other_captions == content.other_captions && are_equal(back.masks, content.masks) &&
+         back.mask_sha256 == content.mask_sha256;
+}
+
 void require_read_back(bool equal, const std::filesystem::path& file) {
   if (equal) return;
   throw Error(ExitCode::kIo, {.what = "a file of the cache did not come back as it was written",
@@ -131,7 +154,11 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
   if (count == 0 || content.latents.dim() != 5 || content.latents.size(1) != content.picture_count() ||
       content.caption_index.size() != count || content.source_sha256.size() != count ||
       (!content.fit.empty() && content.fit.size() != count) ||
-      (!content.repeats.empty() && content.repeats.size() != count))
+      (!content.repeats.empty() && content.repeats.size() != count) ||
+      (!content.subset.empty() && content.subset.size() != count) ||
+      (!content.other_captions.empty() && content.other_captions.size() != count) ||
+      (content.masks.defined() && content.masks.size(0) != content.picture_count()) ||
+      (!content.mask_sha256.empty() && content.mask_sha256.size() != count))
     throw Error(ExitCode::kInternal, {.what = "a shard's columns differ in length", .where = file.string()});
   const Hdf5Place place{ExitCode::kIo, file.string()};
   const auto fill = [&](hid_t id) {
@@ -147,16 +174,15 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
     write_strings(id, "source", content.source, place);
     write_strings(id, "source_sha256", content.source_sha256, place);
     if (!content.repeats.empty()) write_integers(id, "repeats", content.repeats, place);
+    if (!content.other_captions.empty()) write_lists(id, "other_captions", content.other_captions, place);
+    if (!content.subset.empty()) write_integers(id, "subset", content.subset, place);
+    if (content.masks.defined()) write_rows(id, "mask", content.masks, place);
+    if (!content.mask_sha256.empty()) write_strings(id, "mask_sha256", content.mask_sha256, place);
     if (!content.fit.empty()) write_fits(id, content.fit, place);
   };
   write_file_atomically(file, [&](const std::filesystem::path& temporary) {
     write_file_image(temporary, place, fill);
-    const ShardContent back = read_shard(temporary);
-    require_read_back(at::equal(back.latents, content.latents) &&
-                          back.caption_index == content.caption_index && back.source == content.source &&
-                          back.source_sha256 == content.source_sha256 && back.fit == content.fit &&
-                          back.repeats == content.repeats,
-                      file);
+    require_read_back(holds(read_shard(temporary), content), file);
   });
 }
 

@@ -49,6 +49,43 @@ TEST(Dataset, GivesTheSamplesOfAllShardsInOrder) {
   }
 }
 
+TEST(Dataset, GivesMasksAlsoOfMirrorImagesAndTellsRegularisationPictures) {
+  const TemporaryFolder folder;
+  Manifest manifest = write_example_cache(folder.path(), /*flip=*/true);
+  manifest.settings.mask = MaskKind::kFile;
+  manifest.subsets = {{}, {.name = "reg", .is_reg = true}};
+  for (size_t index = 0; index < 2; ++index) {
+    ShardContent shard = index == 0 ? example_shard(0, 3, true) : example_shard(3, 2, true);
+    shard.masks = at::rand({shard.picture_count(), 8, 8});
+    shard.mask_sha256.assign(shard.source.size(), "");
+    shard.mask_sha256[0] = std::string(64, 'e');
+    if (index == 1) shard.subset = {0, 1};
+    if (index == 1) shard.other_captions = {{}, {0, 2}};
+    const std::filesystem::path file = folder / shard_file_name(static_cast<int64_t>(index));
+    write_shard(file, shard);
+    manifest.shards[index] = describe_file(file, shard.picture_count());
+    manifest.shards[index].picture_size = square(64);
+  }
+  write_manifest(folder.path(), manifest);
+  const Dataset dataset(folder.path());
+  EXPECT_EQ(dataset.reg_count(), 1);
+  for (int64_t sample = 0; sample < 10; ++sample) EXPECT_EQ(dataset.is_reg(sample), sample % 5 == 4);
+  const at::Tensor mask = dataset.sample(3).mask;
+  EXPECT_EQ(mask.sizes(), at::IntArrayRef({8, 8}));
+  EXPECT_TRUE(at::equal(dataset.sample(8).mask, mask.flip(1)));
+  EXPECT_EQ(read_manifest(folder.path()), manifest);
+  EXPECT_THAT(dataset.captions_of(3), testing::ElementsAre(0));
+  EXPECT_THAT(dataset.captions_of(9), testing::ElementsAre(1, 0, 2)) << "a mirror image's are its picture's";
+
+  manifest.subsets.pop_back();
+  write_manifest(folder.path(), manifest);
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("subset is out of range"));
+  manifest.subsets.push_back({.name = "reg", .is_reg = true});
+  manifest.settings.mask = MaskKind::kAlpha;
+  write_manifest(folder.path(), manifest);
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("masks by files differs"));
+}
+
 TEST(Dataset, HoldsPicturesOfSeveralSizesWithTheirRepeats) {
   const TemporaryFolder folder;
   write_example_bucket_cache(folder.path());
@@ -194,7 +231,7 @@ TEST(Dataset, ACaptionThatIsNotThereIsRefused) {
   write_shard(folder / "shard-00001.h5", shard);
   manifest.shards[1] = describe_file(folder / "shard-00001.h5", 2);
   write_manifest(folder.path(), manifest);
-  EXPECT_THAT(refusal(folder.path()), HasSubstr("caption index"));
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("caption_index is out of range"));
 }
 
 TEST(Dataset, ACacheLargerThanTheMemoryIsRefusedBeforeItIsRead) {

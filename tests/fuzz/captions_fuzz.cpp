@@ -12,11 +12,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
        {"images/a.txt", "images/metadata.jsonl", "images/sub/metadata.jsonl", "images/rows/metadata.csv"})
     fuzz::write_file(name, fuzz::take_part(rest));
   const std::filesystem::path folder = fuzz::folder() / "images";
-  fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"a.png"}, {}); });
-  fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"b.png", "sub/c.png", "sub/d.png"}, {}); });
-  fuzz::expect_orderly([&] { (void)data::find_captions(folder, {"rows/b.png", "rows/c.png"}, {}); });
-  fuzz::expect_orderly([&] {
-    (void)data::find_captions(folder, {"a.png", "sub/c.png", "e.png"}, {.for_the_rest = "one"});
-  });
+  const auto find = [&](const std::vector<std::string>& sources, const data::CaptionPlaces& places) {
+    fuzz::expect_orderly([&] {
+      data::CaptionTable table;
+      (void)data::find_captions(folder, sources, places, table);
+    });
+  };
+  find({"a.png"}, {});
+  find({"b.png", "sub/c.png", "sub/d.png"}, {});
+  find({"rows/b.png", "rows/c.png"}, {});
+  find({"a.png", "sub/c.png", "e.png"}, {.for_the_rest = "one"});
   return 0;
 }

@@ -24,6 +24,7 @@ import cache_pictures
 import programs
 import reference_model
 import runs
+from area_filter import shrunk
 from seeds import sample_at
 
 pillow_heif.register_heif_opener()
@@ -42,22 +43,6 @@ def photograph(number):
 def save_photograph(number, folder):
     folder.mkdir(parents=True, exist_ok=True)
     photograph(number).save(folder / f"{number}.png")
-
-
-def coverage(length, resized):
-    """[resized, length]: how much each old pixel has of each new one, which averages over an area."""
-    edges = np.arange(resized + 1) * length / resized
-    pixels = np.arange(length)
-    part = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return np.clip(part, 0, None) * resized / length
-
-
-def shrunk(picture, size):
-    pixels = np.asarray(picture).astype(np.float64)
-    high = np.einsum("yh,hwc->ywc", coverage(pixels.shape[0], size[1]), pixels)
-    averages = np.einsum("xw,ywc->yxc", coverage(pixels.shape[1], size[0]), high).round(6)
-    is_halved = picture.size == (2 * size[0], 2 * size[1])  # then OpenCV rounds a half upwards, else to the even level
-    return np.floor(averages + 0.5) if is_halved else np.round(averages)
 
 
 class Row:

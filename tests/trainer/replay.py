@@ -67,7 +67,12 @@ class Cache:
         for sample, (mean, count) in enumerate(zip(self.mean, repeats)):
             of_size.setdefault(mean.shape, []).extend([sample] * int(count))
         self.groups = list(of_size.values())
-        self.caption = numpy.concatenate([shard["caption_index"][:] for shard in shards])
+        self.masks = [mask for shard in shards for mask in (shard["mask"][:] if "mask" in shard else [None] * len(shard["source"]))]
+        self.subset = [subset for shard in shards for subset in (shard["subset"][:] if "subset" in shard else [0] * len(shard["source"]))]
+        self.captions = []  # places of each sample's
+        for shard in shards:
+            others = shard["other_captions"][:] if "other_captions" in shard else [b""] * len(shard["source"])
+            self.captions += [[int(first), *map(int, other.split())] for first, other in zip(shard["caption_index"][:], others)]
         with h5py.File(directory / "text.h5") as file:
             self.embedding, self.texts = file["embedding"][:], [text.decode() for text in file["caption"][:]]
 
@@ -86,8 +91,14 @@ def check_draws(config, cache, scaling_factor, trace, text, step, slot):
     assert torch.equal(trace["noise"], noise)
     assert torch.equal(trace["timestep"], torch.randint(1000, (1,), generator=generator(seed, step, slot, TIMESTEP))[0])
     torch.testing.assert_close(trace["latents"], (mean + std * posterior) * scaling_factor, rtol=1e-6, atol=1e-6)
-    if text == cache.texts[cache.caption[index]]:  # else changing_captions_test.py compares it with transformers
-        assert torch.equal(trace["encoder_hidden_states"], torch.from_numpy(cache.embedding[cache.caption[index]]))
+    if config.get("masked-loss") in (True, "true"):
+        mask = torch.from_numpy(cache.masks[index]).clamp_min(float(config.get("unmasked-weight", 0)))
+        assert torch.equal(trace["mask"][0], mask), (step, slot)
+    if "loss_weight" in trace:
+        assert trace["loss_weight"].item() == numpy.float32(float(config["prior-loss-weight"]) if cache.subset[index] else 1), (step, slot)
+    for caption in cache.captions[index]:
+        if text == cache.texts[caption]:  # else changing_captions_test.py compares it with transformers
+            assert torch.equal(trace["encoder_hidden_states"], torch.from_numpy(cache.embedding[caption]))
 
 
 def trace_file(trace_directory, step, slot):
@@ -147,7 +158,9 @@ def main():
             noisy = scheduler.add_noise(latents, noise, t)
             target = noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, t)
             prediction = unet(noisy, t, captions).sample
-            share = torch.nn.functional.mse_loss(prediction, target) * len(of_one_size) / len(traces)
+            masks = torch.stack([trace.get("mask", torch.ones(1, *latents.shape[2:])) for trace in of_one_size])
+            weights = torch.stack([trace.get("loss_weight", torch.tensor(1.0)) for trace in of_one_size])
+            share = (((prediction - target).square() * masks).mean(dim=(1, 2, 3)) * weights).sum() / len(traces)
             share.backward()
             loss += share.item()
             for sample, reference in zip(ours, prediction.detach()):

@@ -41,13 +41,18 @@ at::Tensor upload(const at::Tensor& values, at::Device device) {
 
 }  // namespace
 
+at::Tensor mask_weights(const data::Sample& sample, double weight_outside) {
+  return sample.mask.clamp_min(weight_outside).unsqueeze(0);
+}
+
 MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, const std::vector<int64_t>& samples,
                                  DrawSettings draws, at::Device device, TextEmbeddings* embeddings)
     : dataset_(dataset),
       sample_order_(groups_by_size(dataset, samples), draws.micro_batch_size, draws.run_seed),
       draws_(std::move(draws)),
       device_(device),
-      embeddings_(embeddings) {
+      embeddings_(embeddings),
+      weighs_samples_(draws_.prior_loss_weight != 1 && dataset.reg_count() > 0) {
   TORCH_INTERNAL_ASSERT(embeddings_ != nullptr || !draws_.captions.make_new_texts());
 }
 
@@ -69,23 +74,29 @@ void MicroBatchMaker::draw_ahead(int64_t steps_done, int64_t first_slot, int64_t
 
 DrawnText MicroBatchMaker::draw_text(int64_t steps_done, int64_t slot) {
   const auto [index, epoch] = sample_order_.at(steps_done * draws_.batch_size + slot);
-  const std::string& caption = dataset_.caption_of(index);
-  if (draws_.captions.leave_captions_alone()) return {index, caption};
+  const std::vector<size_t> captions = dataset_.captions_of(index);
+  if (captions.size() == 1 && draws_.captions.leave_captions_alone())
+    return {index, captions[0], dataset_.captions()[captions[0]]};
   at::Generator generator = generator_for(seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done),
                                                   static_cast<uint64_t>(slot), Stream::kCaption));
   const data::CaptionMoment moment{
       .epoch = epoch + 1, .steps_done = steps_done, .max_steps = draws_.max_steps};
-  return {index, data::draw_caption(caption, draws_.captions, moment, generator)};
+  const auto count = static_cast<int64_t>(captions.size());
+  const size_t chosen =
+      count == 1 ? 0 : static_cast<size_t>(at::randint(count, {1}, generator, at::kLong).item<int64_t>());
+  const std::string& caption = dataset_.captions()[captions[chosen]];
+  return {index, captions[chosen], data::draw_caption(caption, draws_.captions, moment, generator)};
 }
 
-at::Tensor MicroBatchMaker::embedding_of(const data::Sample& sample, const DrawnText& drawn) {
-  if (drawn.text == dataset_.caption_of(drawn.sample_index)) return sample.text_embedding;
-  return drawn.text.empty() ? dataset_.embedding_of_empty_text() : embeddings_->of(drawn.text);
+at::Tensor MicroBatchMaker::embedding_of(const DrawnText& drawn) {
+  if (drawn.text == dataset_.captions()[drawn.caption]) return dataset_.embedding_of(drawn.caption);
+  return drawn.text.empty() ? dataset_.embedding_of(0) : embeddings_->of(drawn.text);
 }
 
 MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t count) {
   MicroBatch batch;
-  std::vector<at::Tensor> latents, noises, timesteps, text_embeddings;
+  std::vector<at::Tensor> latents, noises, timesteps, text_embeddings, masks;
+  std::vector<float> loss_weights;
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
     const DrawnText drawn = draw_text(steps_done, slot);
     const data::Sample sample = dataset_.sample(drawn.sample_index);
@@ -103,12 +114,17 @@ MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t
                       dataset_.vae_scaling_factor());
     noises.push_back(draw_noise(shape, draws_.noise_offset, generator(Stream::kNoise)));
     timesteps.push_back(at::randint(draws_.timestep_count, {1}, generator(Stream::kTimestep), at::kLong));
-    text_embeddings.push_back(embedding_of(sample, drawn));
+    text_embeddings.push_back(embedding_of(drawn));
+    if (draws_.weight_outside_masks) masks.push_back(mask_weights(sample, *draws_.weight_outside_masks));
+    loss_weights.push_back(dataset_.is_reg(drawn.sample_index) ? static_cast<float>(draws_.prior_loss_weight)
+                                                               : 1.0F);
   }
   batch.latents = upload(at::stack(latents), device_);
   batch.noise = upload(at::stack(noises), device_);
   batch.timesteps = upload(at::cat(timesteps), device_);
   batch.text_embeddings = upload(at::stack(text_embeddings), device_);
+  if (!masks.empty()) batch.masks = upload(at::stack(masks), device_);
+  if (weighs_samples_) batch.loss_weights = upload(at::tensor(loss_weights), device_);
   return batch;
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct MicroBatch {
   at::Tensor noise;                     // [B, 4, h, w] f32
   at::Tensor timesteps;                 // [B] i64
   at::Tensor text_embeddings;           // [B, L, C] f32
+  at::Tensor masks = {};                // [B, 1, h, w] f32, weights of the cells; undefined: all count alike
+  at::Tensor loss_weights = {};         // [B] f32, weights of the samples; undefined: all count alike
 };
 
 struct DrawSettings {
@@ -32,13 +35,19 @@ struct DrawSettings {
   data::CaptionRules captions = {};  // by which the texts are made
   int64_t max_steps = 1;             // of the run, for these
   int64_t micro_batch_size = 1;      // for the order of samples of several sizes
+  double prior_loss_weight = 1;      // of regularisation pictures
+  std::optional<double> weight_outside_masks = std::nullopt;  // nothing: masks do not count
 };
 
 // Which sample stands in a slot, and with which text.
 struct DrawnText {
   int64_t sample_index;  // in the data set
+  size_t caption;        // of which it is made: a place in the data set's captions
   std::string text;
 };
+
+// [1, h, w] f32: what of a sample counts. `weight_outside`: of what its mask leaves out, at least.
+at::Tensor mask_weights(const data::Sample& sample, double weight_outside);
 
 class MicroBatchMaker {
  public:
@@ -61,11 +70,12 @@ class MicroBatchMaker {
   // Samples an epoch has, with repeats.
   int64_t epoch_size() const { return sample_order_.epoch_size(); }
 
-  // The text of one slot alone.
+  // The text of one slot alone. Of several captions one is chosen first, by randint(their number) of the
+  // generator that draw_caption() goes on with.
   DrawnText draw_text(int64_t steps_done, int64_t slot);
 
  private:
-  at::Tensor embedding_of(const data::Sample& sample, const DrawnText& drawn);
+  at::Tensor embedding_of(const DrawnText& drawn);
   MicroBatch draw(int64_t steps_done, int64_t first_slot, int64_t count);
 
   const data::Dataset& dataset_;
@@ -73,6 +83,7 @@ class MicroBatchMaker {
   DrawSettings draws_;
   at::Device device_;
   TextEmbeddings* embeddings_;
+  bool weighs_samples_;
   std::map<std::array<int64_t, 3>, MicroBatch> ahead_;  // by steps done, first slot, count
 };
 

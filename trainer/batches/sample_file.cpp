@@ -15,14 +15,16 @@ std::string sample_file_name(int64_t step, int64_t slot) {
 void write_sample_file(const std::filesystem::path& file, const MicroBatch& batch, size_t row,
                        const at::Tensor& prediction) {
   const auto index = static_cast<int64_t>(row);
-  checkpoint::write_safetensors(file,
-                                {{"sample_index", at::scalar_tensor(batch.sample_indices[row], at::kLong)},
-                                 {"latents", batch.latents[index]},
-                                 {"noise", batch.noise[index]},
-                                 {"timestep", batch.timesteps[index]},
-                                 {"encoder_hidden_states", batch.text_embeddings[index]},
-                                 {"prediction", prediction[index].detach()}},
-                                {{"source", batch.sources[row]}, {"text", batch.texts[row]}});
+  checkpoint::NamedTensors tensors = {
+      {"sample_index", at::scalar_tensor(batch.sample_indices[row], at::kLong)},
+      {"latents", batch.latents[index]},
+      {"noise", batch.noise[index]},
+      {"timestep", batch.timesteps[index]},
+      {"encoder_hidden_states", batch.text_embeddings[index]},
+      {"prediction", prediction[index].detach()}};
+  if (batch.masks.defined()) tensors["mask"] = batch.masks[index];
+  if (batch.loss_weights.defined()) tensors["loss_weight"] = batch.loss_weights[index];
+  checkpoint::write_safetensors(file, tensors, {{"source", batch.sources[row]}, {"text", batch.texts[row]}});
 }
 
 MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device) {
@@ -39,6 +41,9 @@ MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device
                    .advice = "give a folder that the trainer wrote"});
     return found->second;
   };
+  const auto weights = [&](const char* name, int64_t dim) {
+    return tensors.contains(name) ? tensor(name, dim, at::kFloat).unsqueeze(0).to(device) : at::Tensor();
+  };
   return {.slots = {0},
           .sample_indices = {tensor("sample_index", 0, at::kLong).item<int64_t>()},
           .sources = {metadata["source"]},
@@ -46,7 +51,9 @@ MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device
           .latents = tensor("latents", 3, at::kFloat).unsqueeze(0).to(device),
           .noise = tensor("noise", 3, at::kFloat).unsqueeze(0).to(device),
           .timesteps = tensor("timestep", 0, at::kLong).unsqueeze(0).to(device),
-          .text_embeddings = tensor("encoder_hidden_states", 2, at::kFloat).unsqueeze(0).to(device)};
+          .text_embeddings = tensor("encoder_hidden_states", 2, at::kFloat).unsqueeze(0).to(device),
+          .masks = weights("mask", 3),
+          .loss_weights = weights("loss_weight", 0)};
 }
 
 }  // namespace sdlora::trainer

@@ -1,8 +1,9 @@
 // One sample of a step as a file, for another framework or another time:
 //
 //   sample_index [] i64, latents [4, h, w] f32 (scaled, before noise), noise [4, h, w] f32, timestep [] i64,
-//   encoder_hidden_states [L, C] f32, prediction [4, h, w]; metadata: source, the picture's name;
-//   text, that of the embedding
+//   encoder_hidden_states [L, C] f32, prediction [4, h, w]; where they count mask [1, h, w] f32, weights of the
+//   cells, and loss_weight [] f32, the sample's; metadata: source, the picture's name; text, that of the
+//   embedding
 #pragma once
 
 #include <filesystem>

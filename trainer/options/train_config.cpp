@@ -9,6 +9,7 @@ void declare_options(OptionSet& options, TrainConfig& config) {
   config.places.declare(options.group("Places"));
   config.batch.declare(options.group("Batch"));
   config.captions.declare(options.group("Captions"));
+  config.loss.declare(options.group("Loss"));
   config.noise.declare(options.group("Noise"));
   declare_adapter(options.group("Adapter"), config.lora, config.init_adapter);
   config.optimizer.declare(options.group("Optimiser"));
@@ -32,6 +33,7 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   declare_options(options, config);
   if (parse_command_line(app, argc, argv) == ParseResult::kLeave) return ParseResult::kLeave;
   config.captions.check();
+  config.loss.check();
   config.validation.check();
   config.previews.check();
   config.settings = options.settings();

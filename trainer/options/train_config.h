@@ -7,6 +7,7 @@
 #include "trainer/options/caption_options.h"
 #include "trainer/options/checkpoint_options.h"
 #include "trainer/options/compute_options.h"
+#include "trainer/options/loss_options.h"
 #include "trainer/options/noise_options.h"
 #include "trainer/options/optimizer_options.h"
 #include "trainer/options/place_options.h"
@@ -22,6 +23,7 @@ struct TrainConfig {
   PlaceOptions places;
   BatchOptions batch;
   CaptionOptions captions;
+  LossOptions loss;
   NoiseOptions noise;
   lora::LoraConfig lora;
   std::filesystem::path init_adapter;  // empty: training begins with the base model

@@ -1,7 +1,5 @@
 #include "trainer/run/loaded_run.h"
 
-#include <numeric>
-
 #include <fmt/format.h>
 
 #include "common/error.h"
@@ -28,7 +26,20 @@ data::Dataset open_dataset(const TrainConfig& config) {
                  .seen = fmt::format("--img-size {}", config.places.image_size),
                  .where = config.places.data.string(),
                  .advice = "leave --img-size out, or run cache_latents at that size"});
+  if (config.loss.is_masked && !dataset.has_masks())
+    throw Error(ExitCode::kUsage, {.what = "--masked-loss has no masks",
+                                   .expected = "a cache made with --mask alpha or --mask file",
+                                   .seen = "one without masks",
+                                   .where = config.places.data.string(),
+                                   .advice = "leave --masked-loss out, or run cache_latents with --mask"});
   return dataset;
+}
+
+std::vector<bool> are_reg(const data::Dataset& dataset) {
+  std::vector<bool> are;
+  for (int64_t picture = 0; picture < dataset.picture_count(); ++picture)
+    are.push_back(dataset.is_reg(picture));
+  return are;
 }
 
 std::optional<data::Dataset> open_validation_dataset(const TrainConfig& config) {
@@ -36,9 +47,11 @@ std::optional<data::Dataset> open_validation_dataset(const TrainConfig& config) 
   return open_cache(config.validation.data, "--validation-data");
 }
 
-std::vector<int64_t> all_samples_of(const data::Dataset& dataset) {
-  std::vector<int64_t> samples(static_cast<size_t>(dataset.sample_count()));
-  std::iota(samples.begin(), samples.end(), 0);
+// But for regularisation pictures.
+std::vector<int64_t> samples_to_validate_on(const data::Dataset& dataset) {
+  std::vector<int64_t> samples;
+  for (int64_t sample = 0; sample < dataset.sample_count(); ++sample)
+    if (!dataset.is_reg(sample)) samples.push_back(sample);
   return samples;
 }
 
@@ -116,7 +129,8 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       dataset(open_dataset(config)),
       mode(compute_mode_of(config, dataset, device)),
       validation_dataset(open_validation_dataset(config)),
-      split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation.split)),
+      split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation.split,
+                          are_reg(dataset))),
       model_source(config.places.model_source()),
       unet(model_source.load_unet(mode)),
       schedule(model_source.load_noise_schedule(config.noise.schedule).on(device)),
@@ -136,7 +150,9 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
                .noise_offset = config.noise.offset,
                .captions = config.captions.rules,
                .max_steps = config.schedule.max_steps,
-               .micro_batch_size = share.micro_batch_size},
+               .micro_batch_size = share.micro_batch_size,
+               .prior_loss_weight = config.loss.prior_weight,
+               .weight_outside_masks = config.loss.weight_outside_masks()},
               device, text_embeddings.get()),
       trace(config.watching.trace_directory),
       graph(config.compute.records_cuda_graph ? std::make_unique<MicroBatchGraph>(device) : nullptr) {
@@ -145,8 +161,8 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
   if (config.validation.every == 0) return;
   const data::Dataset& validation_source = validation_dataset ? *validation_dataset : dataset;
   validation.emplace(validation_source,
-                     validation_dataset ? all_samples_of(*validation_dataset) : split.held_out, schedule,
-                     mode, share.micro_batch_size);
+                     validation_dataset ? samples_to_validate_on(*validation_dataset) : split.held_out,
+                     schedule, mode, share.micro_batch_size, config.loss.weight_outside_masks());
 }
 
 TrainingStep LoadedRun::training_step(const TrainConfig& config, comm::Watchdog& watchdog,

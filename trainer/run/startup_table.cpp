@@ -86,6 +86,8 @@ std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
   if (const int64_t repeated = loaded.batches.epoch_size();
       repeated != static_cast<int64_t>(loaded.split.training.size()))
     text += fmt::format("\nwith repeats {} an epoch", repeated);
+  if (const int64_t reg_count = loaded.dataset.reg_count(); reg_count > 0)
+    text += fmt::format("\n{} of the pictures are regularisation's", reg_count);
   if (!loaded.split.held_out.empty())
     text += fmt::format("\n{} to train on, {} held out", loaded.split.training.size(),
                         loaded.split.held_out.size());
@@ -95,10 +97,23 @@ std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
   return text;
 }
 
-std::string captions_in_words(const data::CaptionRules& rules) {
-  if (rules.leave_captions_alone()) return "as they are cached";
-  return rules.make_new_texts() ? "made anew for each sample, and encoded by each rank"
-                                : "as they are cached, or empty";
+std::string loss_in_words(const LossOptions& loss, const data::Dataset& dataset) {
+  std::string text = "mean squared error";
+  if (loss.is_masked)
+    text += loss.unmasked_weight == 0
+                ? ", where masks are white"
+                : fmt::format(", where masks are white, elsewhere x {:g}", loss.unmasked_weight);
+  if (dataset.reg_count() > 0) text += fmt::format(", of regularisation pictures x {:g}", loss.prior_weight);
+  return text;
+}
+
+std::string captions_in_words(const data::CaptionRules& rules, const data::Dataset& dataset) {
+  const char* several = dataset.has_several_captions() ? ", of some pictures one of several each time" : "";
+  if (rules.leave_captions_alone()) return fmt::format("as they are cached{}", several);
+  return fmt::format("{}{}",
+                     rules.make_new_texts() ? "made anew for each sample, and encoded by each rank"
+                                            : "as they are cached, or empty",
+                     several);
 }
 
 std::string own_threads() {
@@ -143,7 +158,8 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
       {"noise",
        fmt::format("{} timesteps, {}", loaded.schedule.timestep_count(), loaded.schedule.describe())},
       {"data", data_in_words(config, loaded)},
-      {"captions", captions_in_words(config.captions.rules)},
+      {"captions", captions_in_words(config.captions.rules, loaded.dataset)},
+      {"loss", loss_in_words(config.loss, loaded.dataset)},
       {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
       {"batch", batch_arithmetic(config, loaded, context)},
       {"optimiser", fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm {}",

@@ -75,9 +75,11 @@ MicroBatchGraph::~MicroBatchGraph() {
 void MicroBatchGraph::take_in(const MicroBatch& batch) {
   MicroBatch& inputs = recording_->inputs;
   for (at::Tensor MicroBatch::*input :
-       {&MicroBatch::latents, &MicroBatch::noise, &MicroBatch::timesteps, &MicroBatch::text_embeddings}) {
+       {&MicroBatch::latents, &MicroBatch::noise, &MicroBatch::timesteps, &MicroBatch::text_embeddings,
+        &MicroBatch::masks, &MicroBatch::loss_weights}) {
     at::Tensor& kept = inputs.*input;
     const at::Tensor& given = batch.*input;
+    if (!given.defined()) continue;  // in no micro-batch of the run
     if (!kept.defined()) kept = at::empty_like(given);
     TORCH_CHECK(kept.sizes() == given.sizes(), "a micro-batch of another shape than the graph's");
     kept.copy_(given);

@@ -24,10 +24,14 @@ struct Losses {
   at::Tensor per_sample;  // [B] f32, to look at, without
 };
 
-// Mean squared errors in fp32, whatever the model computes in. Waits for no device.
+// Mean squared errors in fp32, whatever the model computes in: of each sample the mean over all cells, times
+// the mask's weights (kohya's masked loss, sd-scripts apply_masked_loss: divided by all cells, not by the
+// mask's); over the samples the mean, times their weights (divided by B, not by the weights' sum). Of `batch`
+// the masks and weights are read. Waits for no device.
 //
 // This is where a weighting of the samples belongs (by timestep, as min-SNR: NoiseSchedule::snr): in `mean`.
-// `per_sample` stays unweighted, so that metrics and validation compare runs of different weightings.
-Losses losses(const Prediction& prediction);
+// `per_sample` has the masks, but not the samples' weights, so that metrics and validation compare runs of
+// different weightings.
+Losses losses(const Prediction& prediction, const MicroBatch& batch);
 
 }  // namespace sdlora::trainer

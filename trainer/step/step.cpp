@@ -15,7 +15,7 @@ using monitoring::StepPhase;
 MicroBatchResult TrainingStep::compute(const MicroBatch& batch) {
   // 1. Corrupt, predict, compare
   const Prediction prediction = predict(unet, schedule, mode, batch);
-  const Losses loss = losses(prediction);
+  const Losses loss = losses(prediction, batch);
 
   // 2. Backward, into the flat gradient, and into the sum
   clock.enter(StepPhase::kBackward);

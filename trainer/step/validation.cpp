@@ -31,12 +31,13 @@ at::Generator generator_of(int64_t sample, int64_t quarter, Stream stream) {
 
 Validation::Validation(const data::Dataset& dataset, std::vector<int64_t> samples,
                        const model::NoiseSchedule& schedule, const model::ComputeMode& mode,
-                       int64_t micro_batch_size)
+                       int64_t micro_batch_size, std::optional<double> weight_outside_masks)
     : dataset_(dataset),
       samples_(std::move(samples)),
       schedule_(schedule),
       mode_(mode),
       micro_batch_size_(micro_batch_size),
+      weight_outside_masks_(weight_outside_masks),
       sum_(kQuarters, kQuarters + 1, mode.device) {
   if (samples_.empty() || sample_count() > comm::fixed_point::kMaxTerms)
     throw Error(ExitCode::kUsage, {.what = "the validation set has an unusable size",
@@ -84,7 +85,7 @@ ValidationResult Validation::run(const model::UNet& unet, comm::Communicator& su
 
 MicroBatch Validation::draw(int64_t first_pair, int64_t pair_count) const {
   MicroBatch batch;
-  std::vector<at::Tensor> latents, noises, timesteps, text_embeddings;
+  std::vector<at::Tensor> latents, noises, timesteps, text_embeddings, masks;
   const int64_t timesteps_per_quarter = schedule_.timestep_count() / kQuarters;
   for (int64_t pair = first_pair; pair < first_pair + pair_count; ++pair) {
     const int64_t index = samples_[static_cast<size_t>(pair / kQuarters)], quarter = pair % kQuarters;
@@ -100,18 +101,21 @@ MicroBatch Validation::draw(int64_t first_pair, int64_t pair_count) const {
                                     generator_of(index, quarter, Stream::kValidationTimestep), at::kLong)
                             .add_(quarter * timesteps_per_quarter));
     text_embeddings.push_back(sample.text_embedding);
+    if (sample.mask.defined() && weight_outside_masks_)
+      masks.push_back(mask_weights(sample, *weight_outside_masks_));
   }
   batch.latents = at::stack(latents).to(mode_.device);
   batch.noise = at::stack(noises).to(mode_.device);
   batch.timesteps = at::cat(timesteps).to(mode_.device);
   batch.text_embeddings = at::stack(text_embeddings).to(mode_.device);
+  if (!masks.empty()) batch.masks = at::stack(masks).to(mode_.device);
   return batch;
 }
 
 void Validation::add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count) {
   const MicroBatch batch = draw(first_pair, pair_count);
-  const at::Tensor pair_losses = losses(predict(unet, schedule_, mode_, batch)).per_sample;  // [pairs]
-  const at::Tensor are_in_range = (pair_losses < kOutOfRange).to(at::kCPU);                  // false for NaN
+  const at::Tensor pair_losses = losses(predict(unet, schedule_, mode_, batch), batch).per_sample;  // [pairs]
+  const at::Tensor are_in_range = (pair_losses < kOutOfRange).to(at::kCPU);  // false for NaN
   for (int64_t row = 0; row < pair_count; ++row) {
     const int64_t quarter = (first_pair + row) % kQuarters;
     sum_.add(quarter, pair_losses.narrow(0, row, 1));

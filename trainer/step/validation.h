@@ -5,6 +5,7 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -27,10 +28,12 @@ struct ValidationResult {
 
 class Validation {
  public:
-  // Judges `samples` of `dataset`, `micro_batch_size` (sample, timestep) pairs a forward. Throws
-  // Error(kUsage) for none or more than the exact sum can take.
+  // Judges `samples` of `dataset`, `micro_batch_size` (sample, timestep) pairs a forward, by what counts of
+  // them (mask_weights(); nothing: masks do not count). Throws Error(kUsage) for none or more than the exact
+  // sum can take.
   Validation(const data::Dataset& dataset, std::vector<int64_t> samples, const model::NoiseSchedule& schedule,
-             const model::ComputeMode& mode, int64_t micro_batch_size);
+             const model::ComputeMode& mode, int64_t micro_batch_size,
+             std::optional<double> weight_outside_masks = std::nullopt);
 
   int64_t sample_count() const { return static_cast<int64_t>(samples_.size()); }
 
@@ -58,6 +61,7 @@ class Validation {
   const model::NoiseSchedule& schedule_;
   model::ComputeMode mode_;
   int64_t micro_batch_size_;
+  std::optional<double> weight_outside_masks_;
   std::vector<PairGroup> groups_;
   comm::ExactSum sum_;
 };

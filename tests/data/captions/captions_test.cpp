@@ -1,5 +1,6 @@
 #include "data/captions/captions.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "common/error.h"
@@ -20,15 +21,18 @@ class Captions : public testing::Test {
   std::vector<std::string> captions_of(const std::vector<std::string>& sources,
                                        const std::optional<std::string>& rest = std::nullopt) {
     places_.for_the_rest = rest;
-    const CaptionTable table = find_captions(folder_.path(), sources, places_);
+    CaptionTable table;
+    const ImageCaptions found = find_captions(folder_.path(), sources, places_, table);
     std::vector<std::string> captions;
-    for (const int64_t index : table.index_of_image)
-      captions.push_back(table.captions[static_cast<size_t>(index)]);
+    for (const std::vector<int64_t>& rows : found.rows_of_image)
+      for (const int64_t row : rows) captions.push_back(table.captions()[static_cast<size_t>(row)]);
     return captions;
   }
 
   std::string refusal(const std::vector<std::string>& sources) {
-    return message_of_error(ExitCode::kBadData, [&] { find_captions(folder_.path(), sources, places_); });
+    CaptionTable table;
+    return message_of_error(ExitCode::kBadData,
+                            [&] { find_captions(folder_.path(), sources, places_, table); });
   }
 
   const TemporaryFolder folder_;
@@ -99,9 +103,25 @@ TEST_F(Captions, AreTheColumnThatIsAskedFor) {
 TEST_F(Captions, AreListedOnceInOrderOfUseBehindTheEmptyOne) {
   for (const auto& [name, text] : {std::pair{"a", "second"}, {"b", "first"}, {"c", "second"}, {"d", ""}})
     write(std::string(name) + ".txt", text);
-  const CaptionTable table = find_captions(folder_.path(), {"a.png", "b.png", "c.png", "d.png"}, {});
-  EXPECT_THAT(table.captions, ElementsAre("", "second", "first"));
-  EXPECT_THAT(table.index_of_image, ElementsAre(1, 2, 1, 0));
+  CaptionTable table;
+  const ImageCaptions found = find_captions(folder_.path(), {"a.png", "b.png", "c.png", "d.png"}, {}, table);
+  EXPECT_THAT(table.captions(), ElementsAre("", "second", "first"));
+  EXPECT_THAT(found.rows_of_image,
+              ElementsAre(ElementsAre(1), ElementsAre(2), ElementsAre(1), ElementsAre(0)));
+}
+
+TEST_F(Captions, MayBeSeveralInALineOfMetadata) {
+  write("metadata.jsonl", R"({"file_name": "a.png", "text": ["one", " another ", ""]}
+{"file_name": "b.png", "text": ["another"]})");
+  CaptionTable table;
+  const ImageCaptions found = find_captions(folder_.path(), {"a.png", "b.png"}, {}, table);
+  EXPECT_THAT(table.captions(), ElementsAre("", "one", "another"));
+  EXPECT_THAT(found.rows_of_image, ElementsAre(ElementsAre(1, 2, 0), ElementsAre(2)));
+  EXPECT_THAT(found.emptied_images, ElementsAre("a.png"));
+  for (const char* list : {"[]", "[1]", "[\"a\", null]", "{}"}) {
+    write("metadata.jsonl", fmt::format(R"({{"file_name": "a.png", "text": {}}})", list));
+    EXPECT_THAT(refusal({"a.png"}), HasSubstr("no text \"text\"")) << list;
+  }
 }
 
 TEST_F(Captions, LoseWhiteSpaceAtTheEndsAndAByteOrderMark) {

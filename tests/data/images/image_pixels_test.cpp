@@ -57,6 +57,49 @@ TEST(DecodeCropped, SixteenBitsAreDividedBy257) {
     EXPECT_EQ(pixel(decoded, 4, 2, column), (Pixel{100 + column, 100 + column, 100 + column}));
 }
 
+TEST(CropPicture, GivesTheTransparencyAsItIsCropped) {
+  cv::Mat image(2, 4, CV_8UC4);
+  for (int column = 0; column < 4; ++column)
+    for (int row = 0; row < 2; ++row)
+      image.at<cv::Vec4b>(row, column) = {10, 20, 30, static_cast<uint8_t>(50 * column + row)};
+  const CroppedPicture picture = crop_picture(encode(image), unplanned_fit(square(2)), /*wants_alpha=*/true);
+  EXPECT_THAT(picture.alpha, testing::ElementsAre(50, 100, 51, 101));
+  EXPECT_EQ(picture.fit, fit_to_cover({.width = 4, .height = 2}, square(2)));
+  cv::Mat deep;
+  image.convertTo(deep, CV_16U, 257);
+  EXPECT_EQ(crop_picture(encode(deep), unplanned_fit(square(2)), true).alpha, picture.alpha);
+  EXPECT_THAT(
+      crop_picture(encode(cv::Mat(2, 2, CV_8UC3, cv::Scalar(0))), unplanned_fit(square(2)), true).alpha,
+      testing::ElementsAre(255, 255, 255, 255));
+  EXPECT_THAT(crop_picture(encode(image), unplanned_fit(square(2)), false).alpha, testing::IsEmpty());
+}
+
+TEST(CropMask, IsFittedAsItsPictureWhateverItsSize) {
+  const PictureFit fit = fit_to_cover({.width = 80, .height = 40}, {.width = 10, .height = 10});
+  cv::Mat mask(40, 80, CV_8UC1, cv::Scalar(0));
+  mask.colRange(40, 80).setTo(255);  // the right half; the crop takes columns 20 … 60
+  for (const double scale : {1.0, 0.5, 2.0}) {
+    cv::Mat scaled;
+    cv::resize(mask, scaled, {}, scale, scale, cv::INTER_NEAREST);
+    const std::vector<uint8_t> cropped = crop_mask(encode(scaled), fit);
+    for (size_t place = 0; place < cropped.size(); ++place)
+      EXPECT_EQ(cropped[place], place % 10 < 5 ? 0 : 255) << scale << ", " << place;
+  }
+  EXPECT_THROW(crop_mask(encode(mask.colRange(0, 60).clone()), fit), UnusableImage);
+  EXPECT_NO_THROW(crop_mask(encode(mask.colRange(0, 79).clone()), fit)) << "a pixel less";
+}
+
+TEST(CropMask, CountsByRedAndNotWhereItIsTransparent) {
+  const PictureFit fit = fit_to_cover(square(1), square(1));
+  const auto of = [&](const cv::Scalar& colour, int type) {
+    return crop_mask(encode(cv::Mat(1, 1, type, colour)), fit)[0];
+  };
+  EXPECT_EQ(of({10, 20, 200}, CV_8UC3), 200);
+  EXPECT_EQ(of({255, 255, 255, 0}, CV_8UC4), 0);
+  EXPECT_EQ(of({255, 255, 255, 100}, CV_8UC4), 100);
+  EXPECT_EQ(of({0, 0, 0, 100}, CV_8UC4), 0);
+}
+
 TEST(DecodeCropped, TransparencyIsOverWhiteAndRounded) {
   cv::Mat image(1, 1, CV_8UC4);
   for (const int alpha : {0, 1, 127, 128, 254, 255}) {

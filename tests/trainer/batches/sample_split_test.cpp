@@ -36,12 +36,22 @@ TEST(SampleSplit, HoldsOutAtLeastOneAndNeverAll) {
   EXPECT_EQ(split_samples(10, false, 0.001).held_out.size(), 1u);
   EXPECT_EQ(split_samples(2, false, 0.9).training.size(), 1u);
   EXPECT_THROW(split_samples(1, false, 0.5), Error);
+  EXPECT_THROW(split_samples(3, false, 0.5, {true, false, true}), Error);
 }
 
 TEST(SampleSplit, PicksPicturesFromAllOverTheSet) {
   const SampleSplit split = split_samples(1000, false, 0.1);
   EXPECT_LT(split.held_out.front(), 100);
   EXPECT_GT(split.held_out.back(), 900);
+}
+
+TEST(SampleSplit, NeverHoldsOutRegularisationPictures) {
+  std::vector<bool> is_reg(100, false);
+  for (size_t picture = 0; picture < 50; ++picture) is_reg[2 * picture] = true;
+  const SampleSplit split = split_samples(100, /*has_flip=*/true, 0.2, is_reg);
+  EXPECT_EQ(split.held_out.size(), 20u) << "a fifth of 50, mirrored as well";
+  for (const int64_t sample : split.held_out) EXPECT_EQ(sample % 2, 1);
+  EXPECT_EQ(split.training.size(), 180u);
 }
 
 }  // namespace

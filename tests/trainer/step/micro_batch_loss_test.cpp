@@ -22,7 +22,7 @@ class LossesInAType : public testing::TestWithParam<at::ScalarType> {
 };
 
 TEST_P(LossesInAType, AreMeanSquaresOfASampleAndOfAll) {
-  const Losses computed = losses({.output = output_, .target = target_});
+  const Losses computed = losses({.output = output_, .target = target_}, {});
   EXPECT_EQ(computed.per_sample.scalar_type(), at::kFloat);
   EXPECT_EQ(computed.per_sample.sizes(), at::IntArrayRef({3}));
   EXPECT_LT(largest_relative_difference(computed.per_sample, error_.square().mean(at::IntArrayRef{1, 2, 3})),
@@ -33,7 +33,7 @@ TEST_P(LossesInAType, AreMeanSquaresOfASampleAndOfAll) {
 }
 
 TEST_P(LossesInAType, HaveTheMeansGradientOnly) {
-  const Losses computed = losses({.output = output_, .target = target_});
+  const Losses computed = losses({.output = output_, .target = target_}, {});
   EXPECT_FALSE(computed.per_sample.requires_grad());
   computed.mean.backward();
   const at::Tensor expected = 2 * error_ / static_cast<double>(error_.numel());
@@ -43,10 +43,40 @@ TEST_P(LossesInAType, HaveTheMeansGradientOnly) {
 
 INSTANTIATE_TEST_SUITE_P(Types, LossesInAType, testing::Values(at::kFloat, at::kBFloat16));
 
+// kohya's order (sd-scripts, process_batch): mask, mean over all cells, weight of the sample, mean over B.
+TEST(Losses, CountCellsByMasksAndSamplesByWeights) {
+  at::Tensor output = at::ones({2, 4, 1, 4}, at::kFloat);
+  output.mul_(at::tensor({1.0F, 2.0F, 3.0F, 4.0F}).sqrt());  // squared errors 1, 2, 3, 4 along a row
+  output.requires_grad_();
+  MicroBatch batch;
+  batch.masks = at::tensor({1.0F, 1.0F, 0.1F, 0.1F}).reshape({1, 1, 1, 4}).repeat({2, 1, 1, 1});
+  batch.loss_weights = at::tensor({1.0F, 0.5F});
+  const Losses computed = losses({.output = output, .target = at::zeros({2, 4, 1, 4})}, batch);
+  const double expected = (1 + 2 + 0.3 + 0.4) / 4;
+  EXPECT_LT(largest_relative_difference(computed.per_sample, at::full({2}, expected, at::kDouble)), 1e-6);
+  EXPECT_NEAR(computed.mean.item<double>(), (expected + 0.5 * expected) / 2, 1e-6);
+  computed.mean.backward();
+  const double of_last_cell = 2 * 2 * 0.1 / (2.0 * 16);  // 2 · error · mask / (samples · cells)
+  EXPECT_NEAR(output.grad()[0][0][0][3].item<double>(), of_last_cell, 1e-7);
+  EXPECT_NEAR(output.grad()[1][0][0][3].item<double>(), 0.5 * of_last_cell, 1e-7);
+}
+
+TEST(Losses, AreTheSameWithMasksAndWeightsOfOne) {
+  const Prediction prediction{.output = random_values({3, 4, 5, 6}, 1),
+                              .target = random_values({3, 4, 5, 6}, 2)};
+  MicroBatch batch;
+  batch.loss_weights = at::ones({3});
+  batch.masks = at::ones({3, 1, 5, 6});
+  EXPECT_LT(largest_relative_difference(losses(prediction, batch).mean,
+                                        losses(prediction, {}).mean.to(at::kDouble)),
+            1e-6);
+  EXPECT_TRUE(at::equal(losses(prediction, batch).per_sample, losses(prediction, {}).per_sample));
+}
+
 TEST(Losses, ShowWhichSampleIsNotFinite) {
   at::Tensor output = random_values({3, 4, 5, 6}, 1);
   output[1][0][0][0] = std::numeric_limits<float>::infinity();
-  const at::Tensor seen = losses({.output = output, .target = at::zeros_like(output)}).per_sample;
+  const at::Tensor seen = losses({.output = output, .target = at::zeros_like(output)}, {}).per_sample;
   EXPECT_TRUE(at::equal(at::isfinite(seen).to(at::kLong), at::tensor({1, 0, 1}, at::kLong)));
 }
 
