@@ -20,6 +20,7 @@ enum class Stream : uint64_t {
   kValidationTimestep = 7,  // (0, sample, quarter): uniform in that quarter of 0 … T-1
   kCaption = 8,             // (seed, step, slot): the text that is made of a caption
   kMicroBatchOrder = 9,     // (seed, epoch, 0): order of an epoch's micro-batches, where sizes differ
+  kFlip = 10,               // (seed, step, slot): whether a sample is the mirror image, by chance
 };
 
 // SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") folded over the four

@@ -75,6 +75,13 @@ std::string Dataset::buckets_in_words() const {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
+std::vector<CaptionRules> Dataset::caption_rules(const CaptionRules& of_run) const {
+  std::vector<CaptionRules> rules;
+  rules.reserve(subsets().size());
+  for (const CacheSubset& subset : subsets()) rules.push_back(subset.captions.over(of_run));
+  return rules;
+}
+
 bool Dataset::has_several_captions() const {
   return std::any_of(other_captions_.begin(), other_captions_.end(),
                      [](const std::vector<int64_t>& captions) { return !captions.empty(); });
@@ -93,9 +100,10 @@ int64_t Dataset::latent_bytes() const {
 }
 
 Sample Dataset::sample(int64_t index) const {
-  if (index < 0 || index >= sample_count())
+  const int64_t count = picture_count() * (manifest_.settings.flip ? 2 : 1);
+  if (index < 0 || index >= count)
     throw Error(ExitCode::kInternal, {.what = "there is no such sample",
-                                      .expected = fmt::format("0 … {}", sample_count() - 1),
+                                      .expected = fmt::format("0 … {}", count - 1),
                                       .seen = fmt::format("{}", index)});
   const bool is_mirrored = index >= picture_count();
   const int64_t picture = index % picture_count();

@@ -15,14 +15,14 @@ namespace sdlora::data {
 struct Sample {
   at::Tensor latent_mean;     // [4, h, w] f32, not multiplied by the scaling factor
   at::Tensor latent_std;      // [4, h, w] f32
-  at::Tensor text_embedding;  // [77, C] f32
+  at::Tensor text_embedding;  // [L, C] f32
   at::Tensor mask;     // [h, w] f32, 0 … 1: how far each cell counts; undefined in a cache without masks
   std::string source;  // path below its folder; with "reg:" in front of a regularisation picture's, and
                        // " (mirrored)" behind a mirror image's
 };
 
 // With --flip the mirror images are samples of their own: of N pictures, sample N + i is the mirror image of
-// sample i.
+// sample i. With a data-set file's flip_aug they are not counted as samples, but found under those numbers.
 class Dataset {
  public:
   // Reads everything: 128 KiB per picture of 512 × 512 (twice that with --flip), 231 KiB per caption. Every
@@ -35,12 +35,14 @@ class Dataset {
 
   int64_t picture_count() const { return static_cast<int64_t>(source_.size()); }
 
-  bool has_flip() const { return manifest_.settings.flip; }
+  // Whether mirror images are samples.
+  bool has_flip() const { return manifest_.settings.flip && !manifest_.settings.flips_by_chance(); }
 
   // Of every picture, or with aspect buckets the size whose area none exceeds.
   const PictureSize& picture_size() const { return manifest_.settings.picture_size; }
 
-  bool has_buckets() const { return manifest_.settings.buckets.has_value(); }
+  // Whether pictures are of several sizes.
+  bool has_buckets() const { return manifest_.settings.has_several_sizes(); }
 
   // "640x384 12, 512x512 3": pictures of each size.
   std::string buckets_in_words() const;
@@ -52,10 +54,17 @@ class Dataset {
   int64_t repeats_of(int64_t index) const { return repeats_[static_cast<size_t>(index % picture_count())]; }
 
   // Whether sample `index` is a regularisation picture's.
-  bool is_reg(int64_t index) const {
-    return manifest_.subsets[static_cast<size_t>(subset_[static_cast<size_t>(index % picture_count())])]
-        .is_reg;
+  bool is_reg(int64_t index) const { return subsets()[subset_of(index)].is_reg; }
+
+  const std::vector<CacheSubset>& subsets() const { return manifest_.settings.subsets; }
+
+  // Of sample `index`: a place in subsets().
+  size_t subset_of(int64_t index) const {
+    return static_cast<size_t>(subset_[static_cast<size_t>(index % picture_count())]);
   }
+
+  // By subset: the run's rules, with those of its own in their place.
+  std::vector<CaptionRules> caption_rules(const CaptionRules& of_run) const;
 
   // Pictures, without mirror images.
   int64_t reg_count() const;
@@ -72,6 +81,9 @@ class Dataset {
   const std::string& text_encoder_sha256() const { return manifest_.settings.text_encoder_sha256; }
 
   const std::string& tokenizer_sha256() const { return manifest_.settings.tokenizer_sha256; }
+
+  // How captions were read.
+  const model::ClipReading& reading() const { return manifest_.settings.reading; }
 
   // What the text encoder computed in.
   model::MixedPrecision mixed_precision() const { return manifest_.settings.mixed_precision; }
@@ -91,7 +103,7 @@ class Dataset {
 
   bool has_several_captions() const;
 
-  // [77, C] f32, of captions()[place]
+  // [L, C] f32, of captions()[place]
   at::Tensor embedding_of(size_t place) const { return text_.embedding[static_cast<int64_t>(place)]; }
 
   // The different captions; the first is the empty one.

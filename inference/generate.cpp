@@ -54,7 +54,7 @@ class Run {
 
   void encode_inputs() {
     starts_.resize(requests_.size());
-    PromptEncoder encoder(model_, device_, edits());
+    PromptEncoder encoder(model_, options_.reading, device_, edits());
     std::map<fs::path, at::Tensor> init_latents;
     for (size_t i = 0; i < requests_.size(); ++i) {
       const PictureRequest& request = requests_[i];

@@ -1,6 +1,7 @@
 #include "inference/generate_options.h"
 
 #include "common/error.h"
+#include "model/clip/clip_reading_options.h"
 #include "model/samplers/sampler_request.h"
 
 namespace sdlora::inference {
@@ -86,6 +87,7 @@ void declare_options(CLI::App& app, GenerateOptions& options) {
   model.add("lora-scale", options.lora_scale, Scope::kResult,
             "how much a --lora counts that has no scale of its own");
   options.schedule.declare(model);
+  model::declare_reading(model, options.reading);
   declare_pictures(set.group("Pictures"), options);
   declare_sampling(set.group("Sampling"), options);
   declare_computing(set.group("Computing"), options);

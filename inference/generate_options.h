@@ -10,6 +10,7 @@
 #include "common/device_kind.h"
 #include "common/options.h"
 #include "data/images/picture_size.h"
+#include "model/clip/clip_text_reader.h"
 #include "model/kernels/cpu_kernels.h"
 #include "model/loading/mixed_precision.h"
 #include "model/noise/noise_wish.h"
@@ -22,6 +23,7 @@ struct GenerateOptions {
   std::vector<std::string> lora;  // FILE or FILE:SCALE, applied in this order
   double lora_scale = 1;          // of those without a scale of their own
   model::NoiseWish schedule;
+  model::ClipReading reading;
   std::optional<std::string> prompt;
   std::string negative_prompt;
   std::filesystem::path prompt_file;  // in place of `prompt`; empty: none

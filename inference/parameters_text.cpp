@@ -21,6 +21,7 @@ std::string parameters_text(const GenerateOptions& options, const PictureRequest
   text += fmt::format("Steps: {}, Sampler: {}, CFG scale: {}, Seed: {}, Size: {}", options.steps,
                       sampler_text(options), options.guidance_scale, request.seed,
                       data::to_text(options.picture_size));
+  if (options.reading.clip_skip != 1) text += fmt::format(", Clip skip: {}", options.reading.clip_skip);
   if (!request.init_image.empty()) text += fmt::format(", Denoising strength: {}", options.strength);
   size_t count = 0;
   for (const AdapterRequest& adapter : adapter_requests(options.lora, options.lora_scale)) {

@@ -36,7 +36,7 @@ PreviewPainter::PreviewPainter(const model::ModelSource& model, const PreviewSet
       latent_shape_(ModelConfigs(model).latent_shape(settings.picture_size)),
       sampler_(make_preview_sampler(model, settings)),
       vae_(model.load_vae(model::compute_mode_on(device, at::kFloat))) {
-  PromptEncoder encoder(model, device);
+  PromptEncoder encoder(model, settings.reading, device);
   for (const std::string& prompt : prompts) text_embeddings_.push_back(encoder.encode(prompt));
   empty_text_embedding_ = encoder.encode("");
 }

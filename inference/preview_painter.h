@@ -14,8 +14,9 @@
 namespace sdlora::inference {
 
 struct PreviewSettings {
-  model::NoiseWish schedule;  // of the run
-  int64_t step_count = 20;    // of DPM-Solver++(2M)
+  model::NoiseWish schedule;   // of the run
+  model::ClipReading reading;  // likewise
+  int64_t step_count = 20;     // of DPM-Solver++(2M)
   double guidance_scale = 7.5;
   uint64_t seed = 0;  // of every picture: the one that `generate --seed` draws from the same adapter
   data::PictureSize picture_size = data::square(512);

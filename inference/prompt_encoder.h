@@ -11,17 +11,16 @@ namespace sdlora::inference {
 class PromptEncoder {
  public:
   // In fp32, with `edits` of the weights where there are any.
-  PromptEncoder(const model::ModelSource& model, at::Device device,
+  PromptEncoder(const model::ModelSource& model, const model::ClipReading& reading, at::Device device,
                 const model::WeightEdits* edits = nullptr);
 
-  // [L, C] f32 on the CPU, the last hidden state. A prompt longer than CLIP's window is cut, with a warning
+  // [L, C] f32 on the CPU. A prompt longer than what is read is cut, with a warning
   // that names the words lost; each prompt is encoded once.
   const at::Tensor& encode(const std::string& prompt);
 
  private:
-  model::ClipTokenizer tokenizer_;
-  model::ClipTextEncoder text_encoder_;
-  at::Device device_;
+  model::ClipTextReader reader_;
+  int64_t token_room_;
   std::map<std::string, at::Tensor> encoded_;
 };
 

@@ -49,6 +49,11 @@ ClipTextEncoder ModelSource::load_text_encoder(const ComputeMode& mode, const We
   return load<ClipTextEncoder, ClipTextConfig>(ModelPart::kTextEncoder, mode, edits);
 }
 
+ClipTextReader ModelSource::load_text_reader(const ClipReading& reading, at::Device device,
+                                             at::ScalarType dtype, const WeightEdits* edits) const {
+  return {load_tokenizer(), load_text_encoder({.device = device, .dtype = dtype}, edits), reading, device};
+}
+
 ClipTokenizer ModelSource::load_tokenizer() const {
   if (!has(ModelPart::kTextEncoder)) return ClipTokenizer(model_->tokenizer(), model_->path());
   const ClipTextConfig encoder = ClipTextConfig::read(config_of(ModelPart::kTextEncoder));

@@ -6,8 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "model/clip/clip_text_encoder.h"
-#include "model/clip/clip_tokenizer.h"
+#include "model/clip/clip_text_reader.h"
 #include "model/containers/container.h"
 #include "model/loading/compute_mode.h"
 #include "model/loading/model_part.h"
@@ -40,6 +39,9 @@ class ModelSource {
   UNet load_unet(const ComputeMode& mode, const WeightEdits* edits = nullptr) const;
   Vae load_vae(const ComputeMode& mode) const;
   ClipTextEncoder load_text_encoder(const ComputeMode& mode, const WeightEdits* edits = nullptr) const;
+  // Both in one, computing in fp32 or bf16.
+  ClipTextReader load_text_reader(const ClipReading& reading, at::Device device, at::ScalarType dtype,
+                                  const WeightEdits* edits = nullptr) const;
   ClipTokenizer load_tokenizer() const;  // within the room of the text encoder, where the model has one
   NoiseSchedule load_noise_schedule(const NoiseWish& wish = {}) const;
 

@@ -239,10 +239,11 @@ void Trainer::show_captions(int64_t count) {
   const int64_t shown = std::min(count, (config_.schedule.max_steps - step_) * batch_size);
   if (world_.rank() != 0 || shown <= 0) return;
   const model::ClipTokenizer tokenizer = loaded_->model_source.load_tokenizer();
+  const int64_t room = model::token_room(tokenizer, loaded_->dataset.reading());
   for (int64_t place = 0; place < shown; ++place) {
     const int64_t steps_done = step_ + place / batch_size, slot = place % batch_size;
     const DrawnText drawn = loaded_->batches.draw_text(steps_done, slot);
-    const std::string lost = data::words_lost(tokenizer, drawn.text);
+    const std::string lost = data::words_lost(tokenizer, room, drawn.text);
     std::cout << fmt::format("step {}, {}: \"{}\"{}\n", steps_done + 1,
                              loaded_->dataset.sample(drawn.sample_index).source,
                              shown_line(drawn.text, data::kLongestCaptionBytes),

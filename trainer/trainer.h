@@ -27,6 +27,9 @@ class Trainer {
   // Before run(): pictures to draw while it trains. Without them there are none.
   void show_previews(Previews previews) { previews_.emplace(std::move(previews)); }
 
+  // How texts are read: as the captions of the data were.
+  const model::ClipReading& reading() const { return loaded_->dataset.reading(); }
+
   // (rank 0 logs) The run in words: model, data, LoRA, batch arithmetic, precision, devices, hosts, memory.
   void show_startup_table() const;
 

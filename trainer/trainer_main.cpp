@@ -23,12 +23,14 @@ namespace process = sdlora::process;
 namespace {
 
 // Previews come from inference/, which trainer/ does not know.
-trainer::Previews make_previews(const trainer::TrainConfig& config, at::Device device) {
+trainer::Previews make_previews(const trainer::TrainConfig& config, const trainer::Trainer& run,
+                                at::Device device) {
   const std::vector<std::string> prompts = trainer::read_preview_prompts(config.previews.prompts);
   const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
       config.places.model_source(),
       sdlora::inference::PreviewSettings{
           .schedule = config.noise.schedule,
+          .reading = run.reading(),
           .step_count = config.previews.step_count,
           .guidance_scale = config.previews.guidance_scale,
           .seed = config.previews.seed,
@@ -71,7 +73,7 @@ int main(int argc, char** argv) {
       trainer::open_run_directory(config, world);
     }
     trainer::Trainer run(config, world, device, watchdog);
-    if (config.previews.every > 0) run.show_previews(make_previews(config, device));
+    if (config.previews.every > 0) run.show_previews(make_previews(config, run, device));
     run.show_startup_table();
     if (config.process.is_dry_run) return run.show_captions(config.captions.shown_count);
     trainer::write_resolved_config(config, world);

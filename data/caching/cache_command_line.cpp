@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "data/caching/picture_subset.h"
 #include "data/shards/cache_precision.h"
+#include "model/clip/clip_reading_options.h"
 #include "monitoring/memory/host_memory.h"
 
 namespace sdlora::data {
@@ -27,6 +28,8 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("reg-images", options.reg_images, Scope::kRank,
             "folder with regularisation pictures, of what the model is to keep of the class; an epoch has as "
             "many of them as of the others");
+  group.add("dataset-config", options.dataset_config, Scope::kRank,
+            "in place of --images and --reg-images: a data-set file of kohya's, .toml or .json");
   group.add("output", options.output, Scope::kRank,
             "cache directory to make or to bring up to date [required]");
   group.add(
@@ -58,6 +61,7 @@ void declare_pictures(OptionGroup group, CacheOptions& options) {
   group.add("training-caption", options.captions.for_the_rest, Scope::kResult,
             "for images with neither text file nor a line in a caption list nor words in their folder's name "
             "(--folder-repeats); not of --reg-images");
+  model::declare_reading(group, options.reading);
   group.add("shard-size", options.shard_size, Scope::kResult, "images per shard");
   group.add("flip", options.flip, Scope::kResult, "latents of the mirrored images as well");
 }
@@ -70,6 +74,22 @@ void declare_care(OptionGroup group, CacheOptions& options) {
       "strict", options.is_strict, Scope::kRun,
       "end with 65 where a file is skipped, a picture of the last run is gone, a line of a caption list "
       "has no picture, or a caption is empty");
+}
+
+void check_source(const CacheOptions& options) {
+  const bool has_images = !options.images.empty(), has_config = !options.dataset_config.empty();
+  if (has_images == has_config || (has_config && !options.reg_images.empty()))
+    throw Error(ExitCode::kUsage, {.what = "where the pictures are is not clear",
+                                   .expected = "--images (with --reg-images, maybe), or --dataset-config",
+                                   .seen = has_config ? "both" : "neither",
+                                   .advice = "see cache_latents --help"});
+  if (has_config && options.flip)
+    throw Error(ExitCode::kUsage,
+                {.what = "--flip does not go with --dataset-config",
+                 .expected = "flip_aug = true in the file: a sample is the picture or its mirror "
+                             "image, by chance",
+                 .seen = "--flip",
+                 .advice = "leave it out"});
 }
 
 }  // namespace
@@ -108,7 +128,7 @@ void check_options(const CacheCommand& command) {
                                      .advice = "see cache_latents --help"});
   };
   require("--model", command.options.model);
-  require("--images", command.options.images);
+  check_source(command.options);
   require("--output", command.options.output);
   check_subsets(command.options);
   if (!command.options.has_buckets && command.options.buckets != BucketRules())

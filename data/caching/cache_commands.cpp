@@ -8,6 +8,7 @@
 #include "data/caching/mask_summary.h"
 #include "data/shards/cache_files.h"
 #include "data/shards/cache_precision.h"
+#include "data/shards/cache_reading.h"
 #include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
@@ -21,21 +22,33 @@ int64_t total_bytes(const Manifest& manifest) {
   return bytes;
 }
 
-// Counted in the shards.
-std::string reg_in_words(const std::filesystem::path& cache_directory, const Manifest& manifest) {
-  int64_t count = 0, repeated_count = 0;
+// A line for each subset, counted in the shards.
+std::string subsets_text(const std::filesystem::path& cache_directory, const Manifest& manifest) {
+  struct Count {
+    int64_t pictures = 0, an_epoch = 0;
+  };
+
+  const std::vector<CacheSubset>& subsets = manifest.settings.subsets;
+  std::vector<Count> counts(subsets.size());
   for (const ManifestFile& file : manifest.shards) {
     const ShardFile shard(cache_directory / file.name);
-    const std::vector<int64_t> subset = shard.read_subset();
-    std::vector<int64_t> repeats = shard.read_repeats();
+    std::vector<int64_t> subset = shard.read_subset(), repeats = shard.read_repeats();
+    subset.resize(static_cast<size_t>(shard.picture_count()), 0);
     repeats.resize(subset.size(), 1);
     for (size_t row = 0; row < subset.size(); ++row) {
-      const bool is_reg = manifest.subsets.at(static_cast<size_t>(subset[row])).is_reg;
-      count += is_reg ? 1 : 0;
-      repeated_count += is_reg ? repeats[row] : 0;
+      Count& count = counts.at(static_cast<size_t>(subset[row]));
+      ++count.pictures;
+      count.an_epoch += repeats[row];
     }
   }
-  return fmt::format("{} of the pictures, {} an epoch", count, repeated_count);
+  std::string text;
+  for (size_t subset = 0; subset < subsets.size(); ++subset)
+    text +=
+        fmt::format("{:<20}{}: {} pictures, {} an epoch{}{}\n", subset == 0 ? "subsets" : "",
+                    subsets[subset].name.empty() ? "--images" : subsets[subset].name, counts[subset].pictures,
+                    counts[subset].an_epoch, subsets[subset].is_reg ? ", regularisation" : "",
+                    subsets[subset].captions == CaptionOverrides() ? "" : ", rules of its own for captions");
+  return text;
 }
 
 }  // namespace
@@ -71,6 +84,7 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   line("VAE", "SHA-256 " + settings.vae_sha256);
   line("text encoder", "SHA-256 " + settings.text_encoder_sha256);
   line("tokenizer", "SHA-256 " + settings.tokenizer_sha256);
+  line("captions read", in_words(settings.reading));
   line("mixed precision", word_of(settings.mixed_precision));
   line("format version", fmt::format("{}", manifest.format_version()));
   line("skipped images",
@@ -78,8 +92,8 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   if (settings.mask != MaskKind::kNone)
     line("masks", fmt::format("{}; {}", sdlora::word_of(settings.mask, mask_kind_words()),
                               mask_summary(cache_directory, manifest)));
-  if (manifest.subsets.size() > 1) line("regularisation", reg_in_words(cache_directory, manifest));
-  if (settings.buckets) text += bucket_table(cache_directory, manifest);
+  if (settings.subsets.size() > 1) text += subsets_text(cache_directory, manifest);
+  if (settings.has_several_sizes()) text += bucket_table(cache_directory, manifest);
   return text;
 }
 

@@ -29,7 +29,6 @@ using model::ModelPart;
 
 using RepeatedFolders = std::map<std::string, RepeatedFolder>;  // by name
 
-constexpr int64_t kLargestImageSize = 4096;
 constexpr int64_t kLargestShardSize = 4096;
 
 void check_range(const char* option, int64_t value, int64_t largest) {
@@ -40,29 +39,39 @@ void check_range(const char* option, int64_t value, int64_t largest) {
 }
 
 // Hashes that an older version recorded in another way stay as they are in `previous`.
-CacheSettings settings_for(const CacheOptions& options, const model::ModelSource& model,
-                           const CacheSettings& previous) {
+CacheSettings settings_for(const CacheOptions& options, const std::vector<PictureSubset>& subsets,
+                           const model::ModelSource& model, const CacheSettings& previous) {
   check_range("--img-size", options.image_size, kLargestImageSize);
   check_range("--shard-size", options.shard_size, kLargestShardSize);
+  const PictureSubset& largest = *std::max_element(subsets.begin(), subsets.end(),
+                                                   [](const PictureSubset& one, const PictureSubset& other) {
+                                                     return one.size.area() < other.size.area();
+                                                   });
   CacheSettings settings{
-      .picture_size = square(options.image_size),
-      .buckets = options.has_buckets ? std::optional(options.buckets) : std::nullopt,
-      .mask = options.mask,
+      .picture_size = largest.size,
+      .buckets = largest.buckets,
+      .mask = common_mask_kind(subsets),
       .flip = options.flip,
       .shard_size = options.shard_size,
       .vae_sha256 = model.hash_like(ModelPart::kVae, previous.vae_sha256),
       .text_encoder_sha256 = model.hash_like(ModelPart::kTextEncoder, previous.text_encoder_sha256)};
   const auto vae = model::VaeConfig::read(model.config_of(ModelPart::kVae));
-  if (!latent_size(settings.picture_size, vae.downscale()))
-    throw Error(ExitCode::kUsage, {.what = "--img-size does not fit the model",
-                                   .expected = fmt::format("a multiple of {}", vae.downscale()),
-                                   .seen = fmt::format("{}", options.image_size)});
-  if (settings.buckets && settings.buckets->step % vae.downscale() != 0)
-    throw Error(ExitCode::kUsage, {.what = "--bucket-step does not fit the model",
-                                   .expected = fmt::format("a multiple of {}", vae.downscale()),
-                                   .seen = fmt::format("{}", settings.buckets->step)});
+  for (const PictureSubset& subset : subsets) {
+    if (!latent_size(subset.size, vae.downscale()))
+      throw Error(ExitCode::kUsage, {.what = "--img-size (resolution) does not fit the model",
+                                     .expected = fmt::format("a multiple of {}", vae.downscale()),
+                                     .seen = in_words(subset.size)});
+    if (subset.buckets && subset.buckets->step % vae.downscale() != 0)
+      throw Error(ExitCode::kUsage, {.what = "--bucket-step (bucket_reso_steps) does not fit the model",
+                                     .expected = fmt::format("a multiple of {}", vae.downscale()),
+                                     .seen = fmt::format("{}", subset.buckets->step)});
+    settings.flip = settings.flip || subset.entry.is_flipped_by_chance;
+  }
+  settings.subsets.clear();
+  for (const PictureSubset& subset : subsets) settings.subsets.push_back(subset.entry);
   settings.vae_scaling_factor = vae.scaling_factor;
   settings.mixed_precision = options.mixed_precision;
+  settings.reading = options.reading;
   settings.tokenizer_sha256 = model.hash_like(ModelPart::kTokenizer, previous.tokenizer_sha256);
   return settings;
 }
@@ -77,8 +86,8 @@ CacheSettings settings_for(const CacheOptions& options, const model::ModelSource
 }
 
 // kohya's, by their names; none where they are not all so named.
-RepeatedFolders folders_by(const CacheOptions& options, const std::vector<std::string>& sources) {
-  if (options.folder_repeats == FolderRepeats::kOff) return {};
+RepeatedFolders folders_by(const PictureSubset& subset, const std::vector<std::string>& sources) {
+  if (subset.repeats) return {};
   auto folders = repeated_folders(sources);
   if (const auto other = first_named_otherwise(sources))
     log::warning(
@@ -97,16 +106,20 @@ RepeatedFolders folders_by(const CacheOptions& options, const std::vector<std::s
 std::vector<PlannedSample> usable_samples(const CacheSettings& settings, const PictureSubset& subset,
                                           ScannedPictures& scanned) {
   std::optional<AspectBuckets> buckets;
-  if (settings.buckets) buckets.emplace(settings.picture_size, *settings.buckets);
+  if (subset.buckets) buckets.emplace(subset.size, *subset.buckets);
   std::vector<PlannedSample> samples;
   for (size_t image = 0; image < scanned.inspected.size(); ++image) {
     const std::string& source = scanned.found.sources[image];
     const InspectedImage& inspected = scanned.inspected[image];
     std::string reason = inspected.unusable_reason;
     PlannedSample sample{.source = subset.name_of(source), .source_sha256 = inspected.sha256};
-    sample.mask_sha256 = scanned.mask_sha256[image];
+    sample.mask_name = scanned.masks[image].name;
+    sample.mask_sha256 = scanned.masks[image].sha256;
+    if (settings.mask == MaskKind::kFile && subset.mask == MaskKind::kAlpha) sample.mask_sha256 = kOfItsAlpha;
     try {
       if (buckets && reason.empty()) sample.fit = buckets->fit(inspected.size);
+      if (!buckets && settings.has_several_sizes() && reason.empty())
+        sample.fit = fit_to_cover(inspected.size, subset.size);
     } catch (const UnusableImage& too_small) {
       reason = too_small.what();
     }
@@ -131,18 +144,14 @@ const RepeatedFolder* folder_of(const std::string& source, const RepeatedFolders
   return folders.empty() ? nullptr : &folders.at(first_folder_of(source).value());
 }
 
-// Gives the samples their captions, which come into `table`. Adds to `empty_captions`.
-void find_captions_of(std::vector<PlannedSample>& samples, const CacheOptions& options,
+// Gives the samples of a subset their captions, which come into `table`. Adds to `empty_captions`.
+void find_captions_of(std::vector<PlannedSample>& samples, const CacheOptions& options, int64_t number,
                       const PictureSubset& subset, const RepeatedFolders& folders, CaptionTable& table,
                       std::vector<std::string>& empty_captions) {
   std::vector<std::string> sources;
-  sources.reserve(samples.size());
-  for (const PlannedSample& sample : samples) sources.push_back(subset.source_of(sample.source));
-  CaptionPlaces places = options.captions;
-  if (subset.entry.is_reg) {
-    places.for_the_rest.reset();
-    places.last_way = "or folders named as 1_WORDS";
-  }
+  for (const PlannedSample& sample : samples)
+    if (sample.subset == number) sources.push_back(subset.source_of(sample.source));
+  CaptionPlaces places = subset.captions;
   if (!folders.empty() && places.for_the_rest)
     log::warning(
         "--training-caption is not used: the folders' names are the captions of pictures without one "
@@ -152,10 +161,12 @@ void find_captions_of(std::vector<PlannedSample>& samples, const CacheOptions& o
     return folder == nullptr ? std::nullopt : std::optional(folder->words);
   };
   const ImageCaptions found = find_captions(subset.folder, sources, places, table, leave_when_asked(options));
-  for (size_t image = 0; image < samples.size(); ++image) {
-    const std::vector<int64_t>& rows = found.rows_of_image[image];
-    samples[image].caption_index = rows.front();
-    samples[image].other_captions.assign(rows.begin() + 1, rows.end());
+  auto rows = found.rows_of_image.begin();
+  for (PlannedSample& sample : samples) {
+    if (sample.subset != number) continue;
+    sample.caption_index = rows->front();
+    sample.other_captions.assign(rows->begin() + 1, rows->end());
+    ++rows;
   }
   for (const std::string& source : found.emptied_images) empty_captions.push_back(subset.name_of(source));
 }
@@ -172,79 +183,101 @@ void require_masks(const CacheSettings& settings, const std::vector<PlannedSampl
                .advice = "make masks, or leave --mask file out"});
 }
 
-// Gives the regularisation pictures the repeats that balance them, and takes out those that are not needed.
-void balance(std::vector<PlannedSample>& reg, const std::vector<PlannedSample>& training) {
-  int64_t training_count = 0;
-  for (const PlannedSample& sample : training) training_count += sample.repeats;
+// Of one data set: gives the regularisation pictures the repeats that balance them, and takes out those that
+// are not needed.
+void balance(std::vector<PlannedSample>& samples, const std::vector<PictureSubset>& subsets,
+             int64_t dataset) {
+  const auto is_reg = [&](const PlannedSample& sample) {
+    const PictureSubset& subset = subsets[static_cast<size_t>(sample.subset)];
+    return subset.dataset == dataset && subset.entry.is_reg;
+  };
+  int64_t training_count = 0, used_count = 0, unused_count = 0;
   std::vector<int64_t> own_repeats;
-  own_repeats.reserve(reg.size());
-  for (const PlannedSample& sample : reg) own_repeats.push_back(sample.repeats);
+  for (const PlannedSample& sample : samples) {
+    if (is_reg(sample))
+      own_repeats.push_back(sample.repeats);
+    else if (subsets[static_cast<size_t>(sample.subset)].dataset == dataset)
+      training_count += sample.repeats;
+  }
+  if (own_repeats.empty()) return;
   const std::vector<int64_t> repeats = balanced_repeats(own_repeats, training_count);
   if (repeats.front() > kMostRepeats)
     throw Error(ExitCode::kBadData,
                 {.what = "there are too few regularisation pictures",
                  .expected = fmt::format("so many that none is repeated more than {} times", kMostRepeats),
-                 .seen = fmt::format("{} beside {} an epoch to be learnt", reg.size(), training_count),
-                 .advice = "put more into --reg-images"});
-  std::vector<PlannedSample> used;
-  int64_t used_count = 0;
-  for (size_t picture = 0; picture < reg.size(); ++picture) {
-    reg[picture].repeats = repeats[picture];
-    used_count += repeats[picture];
-    if (repeats[picture] > 0) used.push_back(reg[picture]);
+                 .seen = fmt::format("{} beside {} an epoch to be learnt", repeats.size(), training_count),
+                 .advice = "put more into --reg-images (is_reg)"});
+  std::string first_unused;
+  size_t place = 0;
+  for (PlannedSample& sample : samples) {
+    if (!is_reg(sample)) continue;
+    sample.repeats = repeats[place++];
+    used_count += sample.repeats;
+    if (sample.repeats > 0) continue;
+    ++unused_count;
+    if (first_unused.empty()) first_unused = sample.source;
   }
-  log::info(fmt::format("{} regularisation pictures, {} an epoch beside {} to be learnt{}", used.size(),
-                        used_count, training_count,
-                        used.size() == reg.size()
-                            ? ""
-                            : fmt::format("; {} more are not needed and not cached, from {} on",
-                                          reg.size() - used.size(), reg[used.size()].source)));
-  reg = std::move(used);
+  std::erase_if(samples, [](const PlannedSample& sample) { return sample.repeats == 0; });
+  log::info(fmt::format("{} regularisation pictures, {} an epoch beside {} to be learnt{}",
+                        static_cast<int64_t>(repeats.size()) - unused_count, used_count, training_count,
+                        unused_count == 0 ? ""
+                                          : fmt::format("; {} more are not needed and not cached, from {} on",
+                                                        unused_count, first_unused)));
 }
 
 }  // namespace
 
-CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional<CacheSettings>& previous,
-                                comm::Communicator& world) {
-  const std::vector<PictureSubset> subsets = subsets_of(options);
+CacheInputs gather_cache_inputs(const CacheOptions& options, const std::vector<PictureSubset>& subsets,
+                                const std::optional<CacheSettings>& previous, comm::Communicator& world) {
   std::vector<ScannedPictures> scanned;  // by subset
-  for (const PictureSubset& subset : subsets) scanned.push_back(scan_pictures(options, subset.folder, world));
+  for (const PictureSubset& subset : subsets) scanned.push_back(scan_pictures(options, subset, world));
   CacheInputs inputs;
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
+    if (const int64_t batch_size = subsets.front().batch_size; batch_size != 0)
+      log::info(
+          fmt::format("batch_size = {0} of the data-set file is the trainer's: give it --batch-size {0}, or "
+                      "{0} times the number of ranks, which is what kohya's is with several",
+                      batch_size));
     const model::ModelSource model(options.model, options.vae);
     log::info(fmt::format("{}: {}", options.model.string(), model.description()));
-    const CacheSettings settings = settings_for(options, model, previous.value_or(CacheSettings()));
+    const CacheSettings settings = settings_for(options, subsets, model, previous.value_or(CacheSettings()));
     std::vector<PlannedSample> samples;
-    std::vector<SkippedImage> skipped;
-    CaptionTable table;
+    std::vector<RepeatedFolders> folders;  // by subset
     for (size_t subset = 0; subset < subsets.size(); ++subset) {
-      FoundImages& found = scanned[subset].found;
-      const auto folders = folders_by(options, found.sources);
+      const FoundImages& found = scanned[subset].found;
+      folders.push_back(folders_by(subsets[subset], found.sources));
       std::vector<PlannedSample> own = usable_samples(settings, subsets[subset], scanned[subset]);
       if (own.empty()) fail_without_images(subsets[subset].folder, found);
       for (PlannedSample& sample : own) {
         sample.subset = static_cast<int64_t>(subset);
-        if (const RepeatedFolder* folder = folder_of(subsets[subset].source_of(sample.source), folders))
+        sample.repeats = subsets[subset].repeats.value_or(1);
+        if (const RepeatedFolder* folder =
+                folder_of(subsets[subset].source_of(sample.source), folders[subset]))
           sample.repeats = folder->repeats;
       }
-      if (subsets[subset].entry.is_reg) balance(own, samples);
-      find_captions_of(own, options, subsets[subset], folders, table, inputs.empty_captions);
       samples.insert(samples.end(), own.begin(), own.end());
-      for (const SkippedImage& image : found.skipped)
-        skipped.push_back({subsets[subset].name_of(image.source), image.reason});
-      for (const std::string& line : lines_without_picture(subsets[subset].folder, found))
+    }
+    for (int64_t dataset = 0; dataset <= subsets.back().dataset; ++dataset)
+      balance(samples, subsets, dataset);
+    CaptionTable table;
+    for (size_t subset = 0; subset < subsets.size(); ++subset) {
+      find_captions_of(samples, options, static_cast<int64_t>(subset), subsets[subset], folders[subset],
+                       table, inputs.empty_captions);
+      for (const SkippedImage& image : scanned[subset].found.skipped)
+        inputs.plan.skipped.push_back({subsets[subset].name_of(image.source), image.reason});
+      for (const std::string& line : lines_without_picture(subsets[subset].folder, scanned[subset].found))
         inputs.lines_without_picture.push_back(subsets[subset].name_of(line));
     }
     require_masks(settings, samples);
-    if (!settings.buckets) log::info(crop_summary(sizes_of_usable(scanned), settings.picture_size));
+    if (!settings.has_several_sizes())
+      log::info(crop_summary(sizes_of_usable(scanned), settings.picture_size));
     const model::ClipTokenizer tokenizer = model.load_tokenizer();
     if (!tokenizer.doubt().empty()) log::warning(tokenizer.doubt());
-    warn_of_long_captions(tokenizer, table.captions());
+    warn_of_long_captions(tokenizer, token_room(tokenizer, options.reading), table.captions());
+    std::vector<SkippedImage> skipped = std::move(inputs.plan.skipped);
     inputs.plan = make_cache_plan(settings, samples, table.captions());
-    inputs.plan.subsets.clear();
-    for (const PictureSubset& subset : subsets) inputs.plan.subsets.push_back(subset.entry);
-    inputs.plan.skipped = skipped;
+    inputs.plan.skipped = std::move(skipped);
   });
   return inputs;
 }

@@ -7,6 +7,7 @@
 #include "comm/communicator.h"
 #include "data/caching/cache_options.h"
 #include "data/caching/cache_plan.h"
+#include "data/caching/picture_subset.h"
 
 namespace sdlora::data {
 
@@ -19,7 +20,7 @@ struct CacheInputs {
 // (all ranks) Ranks share the reading and hashing of the images; rank 0 does the rest, and alone gets the
 // plan. Throws Error(kUsage) for options that do not fit the model, Error(kBadData) when no image is left or
 // captions are missing.
-CacheInputs gather_cache_inputs(const CacheOptions& options, const std::optional<CacheSettings>& previous,
-                                comm::Communicator& world);
+CacheInputs gather_cache_inputs(const CacheOptions& options, const std::vector<PictureSubset>& subsets,
+                                const std::optional<CacheSettings>& previous, comm::Communicator& world);
 
 }  // namespace sdlora::data

@@ -77,7 +77,7 @@ CachePlan decide_what_to_rebuild(CacheInputs inputs, OutputDirectory* output, co
     shrinkage = find_shrinkage(is_another ? PreviousCache() : previous, inputs);
     warn_of_shrinkage(shrinkage, plan.skipped, options.is_strict);
     // The text encoder is used last: what is wrong with it is known before the long work on pictures.
-    if (!plan.is_text_kept) (void)caption_encoder_for(options);
+    if (!plan.is_text_kept) (void)text_reader_for(options);
     if (!is_all_kept(plan)) output->begin_rebuild(plan, is_another);
     for (const auto& [name, file] : output->record().files)
       if (finished_name(name) != kTextFileName) plan.reusable_shards.push_back(name);
@@ -88,12 +88,13 @@ CachePlan decide_what_to_rebuild(CacheInputs inputs, OutputDirectory* output, co
 }
 
 // (all ranks)
-void build_shards(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
-                  ImageLoader& loader, const CacheProgress& progress, OutputDirectory* output,
-                  CacheReport& report) {
+void build_shards(const CacheOptions& options, const std::vector<PictureSubset>& subsets,
+                  const CachePlan& plan, comm::Communicator& world, ImageLoader& loader,
+                  const CacheProgress& progress, OutputDirectory* output, CacheReport& report) {
   std::unique_ptr<ShardBuilder> builder;
-  comm::fail_together(
-      world, [&] { builder = std::make_unique<ShardBuilder>(options, plan, world, loader, output); });
+  comm::fail_together(world, [&] {
+    builder = std::make_unique<ShardBuilder>(options, subsets, plan, world, loader, output);
+  });
   ProgressCount count(plan, world, progress);
   for (const PlannedShard& shard : plan.shards) {
     if (shard.is_kept) continue;
@@ -108,7 +109,7 @@ void build_shards(const CacheOptions& options, const CachePlan& plan, comm::Comm
                                        const std::vector<SkippedImage>& skipped) {
   throw Error(ExitCode::kBadData, {.what = "not one image could be cached",
                                    .seen = indented_list_of(skipped),
-                                   .where = options.images.string()});
+                                   .where = options.source().string()});
 }
 
 // Of a finished shard: what the manifest says of it besides its bytes.
@@ -123,11 +124,8 @@ ManifestFile with_contents(ManifestFile file, const std::filesystem::path& cache
 
 Manifest manifest_of(const CacheOptions& options, const CachePlan& plan, const CacheRecord& record,
                      const std::vector<SkippedImage>& skipped) {
-  Manifest manifest{.settings = plan.settings,
-                    .shards = {},
-                    .text = record.files.at(kTextFileName),
-                    .skipped = skipped,
-                    .subsets = plan.subsets};
+  Manifest manifest{
+      .settings = plan.settings, .shards = {}, .text = record.files.at(kTextFileName), .skipped = skipped};
   for (const PlannedShard& shard : plan.shards)
     if (const auto file = record.files.find(shard.file_name); file != record.files.end())
       manifest.shards.push_back(with_contents(file->second, options.output));
@@ -151,13 +149,15 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
 
   // 2. What must be there, and what is there already
   CacheReport report;
-  CacheInputs inputs = gather_cache_inputs(options, output ? output->record().settings : std::nullopt, world);
+  const std::vector<PictureSubset> subsets = subsets_of(options);
+  CacheInputs inputs =
+      gather_cache_inputs(options, subsets, output ? output->record().settings : std::nullopt, world);
   const CachePlan plan =
       decide_what_to_rebuild(std::move(inputs), output.get(), options, world, report.shrinkage);
   report.skipped = plan.skipped;
 
   // 3. Make the rest
-  if (!is_all_kept(plan)) build_shards(options, plan, world, loader, progress, output.get(), report);
+  if (!is_all_kept(plan)) build_shards(options, subsets, plan, world, loader, progress, output.get(), report);
   if (!plan.is_text_kept) build_text_file(options, plan, world, output.get());
 
   // 4. The manifest, last
@@ -169,7 +169,7 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
     report.has_changed = output->finish(manifest);
     report.picture_count = manifest.picture_count();
     report.shard_count = static_cast<int64_t>(manifest.shards.size());
-    if (plan.settings.buckets) report.bucket_table = bucket_table(options.output, manifest);
+    if (plan.settings.has_several_sizes()) report.bucket_table = bucket_table(options.output, manifest);
     if (plan.settings.mask != MaskKind::kNone) report.mask_summary = mask_summary(options.output, manifest);
   });
   report.caption_count = static_cast<int64_t>(plan.captions.size());

@@ -16,8 +16,9 @@ namespace {
 using Json = nlohmann::json;
 
 // source, SHA-256, caption; then, where there is something to say, the repeats and the six numbers of the
-// fit; and an object with what else there is.
-Json samples_json(const std::vector<PlannedSample>& samples) {
+// fit; and an object with what else there is. `with_names`: of masks' files, on which no byte of a shard
+// depends.
+Json samples_json(const std::vector<PlannedSample>& samples, bool with_names) {
   Json list = Json::array();
   for (const PlannedSample& sample : samples) {
     Json entry = {sample.source, sample.source_sha256, sample.caption_index};
@@ -30,6 +31,7 @@ Json samples_json(const std::vector<PlannedSample>& samples) {
     Json more = Json::object();
     if (sample.subset != 0) more["subset"] = sample.subset;
     if (!sample.mask_sha256.empty()) more["mask_sha256"] = sample.mask_sha256;
+    if (!sample.mask_name.empty() && with_names) more["mask_name"] = sample.mask_name;
     if (!sample.other_captions.empty()) more["other_captions"] = sample.other_captions;
     if (!more.empty()) entry.push_back(std::move(more));
     list.push_back(std::move(entry));
@@ -43,6 +45,7 @@ PlannedSample sample_from(Json entry) {
   if (const Json more = entry.back(); more.is_object()) {
     sample.subset = more.value("subset", int64_t{0});
     sample.mask_sha256 = more.value("mask_sha256", "");
+    sample.mask_name = more.value("mask_name", "");
     sample.other_captions = more.value("other_captions", std::vector<int64_t>());
     entry.erase(entry.size() - 1);
   }
@@ -56,11 +59,11 @@ PlannedSample sample_from(Json entry) {
 
 std::string hash_of(const PlannedShard& shard, const CacheSettings& settings) {
   Json inputs = {{"format_version", kPlainFormatVersion},
-                 {"image_size", square_side(settings.picture_size)},
                  {"flip", settings.flip},
                  {"vae_scaling_factor", settings.vae_scaling_factor},
                  {"vae_sha256", settings.vae_sha256},
-                 {"samples", samples_json(shard.samples)}};
+                 {"samples", samples_json(shard.samples, /*with_names=*/false)}};
+  add_picture_size(inputs, settings.picture_size);
   add_precision(inputs, settings.mixed_precision);
   add_mask_kind(inputs, settings.mask);
   return checkpoint::sha256_of(inputs.dump());
@@ -94,8 +97,7 @@ int64_t CachePlan::format_version() const {
   const bool are_plain = std::all_of(shards.begin(), shards.end(), [&](const PlannedShard& shard) {
     return std::all_of(shard.samples.begin(), shard.samples.end(), is_plain);
   });
-  return are_plain && !settings.buckets && settings.mask == MaskKind::kNone ? kPlainFormatVersion
-                                                                            : kFormatVersion;
+  return are_plain && settings.are_plain() ? kPlainFormatVersion : kFormatVersion;
 }
 
 CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<PlannedSample>& samples,
@@ -112,6 +114,7 @@ CachePlan make_cache_plan(const CacheSettings& settings, const std::vector<Plann
                       {"tokenizer_sha256", settings.tokenizer_sha256},
                       {"captions", captions}};
   add_precision(text_inputs, settings.mixed_precision);
+  add_reading(text_inputs, settings.reading);
   plan.text_inputs_sha256 = checkpoint::sha256_of(text_inputs.dump());
   return plan;
 }
@@ -124,11 +127,10 @@ std::string to_json_text(const CachePlan& plan) {
                {"reusable_shards", plan.reusable_shards},
                {"shards", Json::array()},
                {"skipped", Json::array()}};
-  add_subsets(json, plan.subsets);
   for (const PlannedShard& shard : plan.shards)
     json["shards"].push_back({{"file_name", shard.file_name},
                               {"inputs_sha256", shard.inputs_sha256},
-                              {"samples", samples_json(shard.samples)},
+                              {"samples", samples_json(shard.samples, /*with_names=*/true)},
                               {"is_kept", shard.is_kept}});
   for (const SkippedImage& image : plan.skipped) json["skipped"].push_back({image.source, image.reason});
   return json.dump();
@@ -140,8 +142,7 @@ CachePlan parse_cache_plan(const std::string& json_text) {
                  .captions = json.at("captions"),
                  .text_inputs_sha256 = json.at("text_inputs_sha256"),
                  .is_text_kept = json.at("is_text_kept"),
-                 .reusable_shards = json.at("reusable_shards"),
-                 .subsets = subsets_in(json)};
+                 .reusable_shards = json.at("reusable_shards")};
   for (const Json& shard_json : json.at("shards")) {
     PlannedShard shard{.file_name = shard_json.at("file_name"),
                        .inputs_sha256 = shard_json.at("inputs_sha256"),

@@ -13,6 +13,8 @@
 
 namespace sdlora::data {
 
+inline constexpr const char* kOfItsAlpha = "alpha";  // in place of a file's hash
+
 struct PlannedSample {
   std::string source;
   std::string source_sha256;
@@ -20,8 +22,10 @@ struct PlannedSample {
   std::optional<PictureFit> fit = std::nullopt;  // to its bucket; nothing without buckets
   int64_t repeats = 1;                           // in an epoch
   int64_t subset = 0;                            // subsets_of()'s (picture_subset.h)
-  std::string mask_sha256 = {};                  // of its mask's file; empty: it has none
-  std::vector<int64_t> other_captions = {};      // where it has several, those after the first
+  std::string mask_sha256 =
+      {};  // of its mask's file, or kOfItsAlpha in a cache with masks by files; else empty
+  std::string mask_name = {};  // of that file (PictureSubset::masks_root()); empty: there is none
+  std::vector<int64_t> other_captions = {};  // where it has several, those after the first
 
   // What it is resized and cropped by.
   PictureFit fit_or_square(const CacheSettings& settings) const {
@@ -43,7 +47,6 @@ struct CachePlan {
   std::string text_inputs_sha256 = {};
   bool is_text_kept = false;
   std::vector<std::string> reusable_shards = {};  // files with latents that may be wanted again
-  std::vector<CacheSubset> subsets = {CacheSubset()};
   std::vector<SkippedImage> skipped = {};  // refused without decoding, or left out of a shard that is kept
 
   // Of these the pictures that do not decode are left out when their shard is made.

@@ -10,7 +10,7 @@ namespace sdlora::data {
 void EmbeddingTable::take_from(const TextContent& other) {
   if (other.text_encoder_sha256 != plan_.settings.text_encoder_sha256 ||
       other.tokenizer_sha256 != plan_.settings.tokenizer_sha256 ||
-      other.mixed_precision != plan_.settings.mixed_precision)
+      other.mixed_precision != plan_.settings.mixed_precision || other.reading != plan_.settings.reading)
     return;
   std::unordered_map<std::string, int64_t> row_of;
   for (size_t row = 0; row < other.caption.size(); ++row)
@@ -39,6 +39,7 @@ TextContent EmbeddingTable::content() const {
                       .tokenizer_sha256 = plan_.settings.tokenizer_sha256,
                       .inputs_sha256 = plan_.text_inputs_sha256,
                       .mixed_precision = plan_.settings.mixed_precision,
+                      .reading = plan_.settings.reading,
                       .embedding = {},
                       .caption = {}};
   if (is_known_.empty() || !is_known_[0]) return content;

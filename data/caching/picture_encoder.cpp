@@ -6,7 +6,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include "data/caching/picture_subset.h"
 #include "data/caching/stop_request.h"
 #include "data/caching/worker_threads.h"
 
@@ -26,9 +25,10 @@ at::Tensor mask_of_cells(const std::string& mask, const PictureSize& size, int64
 
 }  // namespace
 
-PictureEncoder::PictureEncoder(const CacheOptions& options, const CachePlan& plan, ImageLoader& loader,
-                               int64_t decoder_count)
+PictureEncoder::PictureEncoder(const CacheOptions& options, const std::vector<PictureSubset>& subsets,
+                               const CachePlan& plan, ImageLoader& loader, int64_t decoder_count)
     : options_(options),
+      subsets_(subsets),
       plan_(plan),
       loader_(loader),
       decoder_count_(decoder_count),
@@ -70,9 +70,12 @@ std::vector<EncodedPicture> PictureEncoder::encode(const std::vector<PlannedSamp
 }
 
 void PictureEncoder::request(const PlannedSample& sample) {
-  const bool has_no_file = plan_.settings.mask == MaskKind::kFile && sample.mask_sha256.empty();
-  loader_.request(file_of(options_, sample), sample.fit_or_square(plan_.settings),
-                  has_no_file ? MaskKind::kNone : plan_.settings.mask);
+  const PictureSubset& subset = subsets_[static_cast<size_t>(sample.subset)];
+  const std::filesystem::path mask_file =
+      sample.mask_name.empty() ? std::filesystem::path() : subset.masks_root() / sample.mask_name;
+  const bool has_mask = subset.mask == MaskKind::kAlpha || !mask_file.empty();
+  loader_.request(subset.file_of(sample.source), sample.fit_or_square(plan_.settings),
+                  has_mask ? subset.mask : MaskKind::kNone, mask_file);
 }
 
 EncodedPicture PictureEncoder::encode_one(const PlannedSample& sample, const LoadedImage& image) {

@@ -8,6 +8,7 @@
 #include "data/caching/cache_options.h"
 #include "data/caching/cache_plan.h"
 #include "data/caching/latent_encoder.h"
+#include "data/caching/picture_subset.h"
 #include "data/caching/previous_latents.h"
 #include "data/images/image_loader.h"
 
@@ -27,9 +28,10 @@ using PictureDone = std::function<void(bool is_reused)>;
 
 class PictureEncoder {
  public:
-  // Keeps references to options, plan and loader. `decoder_count`: images that are decoded at a time.
-  PictureEncoder(const CacheOptions& options, const CachePlan& plan, ImageLoader& loader,
-                 int64_t decoder_count);
+  // Keeps references to options, subsets, plan and loader. `decoder_count`: images that are decoded at a
+  // time.
+  PictureEncoder(const CacheOptions& options, const std::vector<PictureSubset>& subsets,
+                 const CachePlan& plan, ImageLoader& loader, int64_t decoder_count);
 
   // In the order of `samples`. `picture_done` is called after each, by one thread at a time. When a stop is
   // requested, what has not begun is left out.
@@ -43,6 +45,7 @@ class PictureEncoder {
   EncodedPicture encode_one(const PlannedSample& sample, const LoadedImage& image);
 
   const CacheOptions& options_;
+  const std::vector<PictureSubset>& subsets_;
   const CachePlan& plan_;
   ImageLoader& loader_;
   int64_t decoder_count_;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
+#include <optional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -11,15 +11,14 @@
 #include "comm/fail_together.h"
 #include "common/log.h"
 #include "common/text_list.h"
+#include "data/caching/mask_names.h"
 #include "data/caching/picture_view.h"
 #include "data/caching/stop_request.h"
 #include "data/images/image_bytes.h"
-#include "data/images/picture_mask.h"
 
 namespace sdlora::data {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using ScanClock = std::chrono::steady_clock;
 
@@ -39,12 +38,12 @@ std::vector<SkippedImage> images_in(const Json& json) {
 }
 
 // (all ranks) Rank 0's search.
-FoundImages broadcast_found_images(const CacheOptions& options, const fs::path& folder,
+FoundImages broadcast_found_images(const CacheOptions& options, const PictureSubset& subset,
                                    comm::Communicator& world) {
   std::string text;
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
-    const FoundImages found = find_images(folder, leave_when_asked(options));
+    const FoundImages found = find_images(subset.folder, subset.looks_below, leave_when_asked(options));
     text = Json{{"sources", found.sources},
                 {"skipped", to_json(found.skipped)},
                 {"passed_over", to_json(found.passed_over)},
@@ -59,51 +58,46 @@ FoundImages broadcast_found_images(const CacheOptions& options, const fs::path& 
           .caption_lists = json.at("caption_lists")};
 }
 
-// Empty where there is no such file. Throws UnusableImage.
-std::string sha256_of_mask_beside(const fs::path& picture) {
-  const fs::path mask = mask_file_of(picture);
-  std::error_code error;
-  if (fs::symlink_status(mask, error).type() == fs::file_type::not_found) return "";
-  return checkpoint::sha256_of(read_mask_file(mask));
-}
-
-// A picture, and its mask's hash.
-Json inspect(const CacheOptions& options, const fs::path& picture) {
-  InspectedImage inspected = inspect_image(picture);
+// A picture, and its mask.
+Json inspect(const PictureSubset& subset, const MaskNames& masks, const std::string& source) {
+  InspectedImage inspected = inspect_image(subset.folder / source);
+  const std::string mask = masks.mask_of(source);
   std::string mask_sha256;
   try {
-    if (options.mask == MaskKind::kFile) mask_sha256 = sha256_of_mask_beside(picture);
+    if (!mask.empty()) mask_sha256 = checkpoint::sha256_of(read_mask_file(subset.masks_root() / mask));
   } catch (const UnusableImage& reason) {
     if (inspected.unusable_reason.empty()) inspected.unusable_reason = reason.what();
   }
   return {inspected.sha256,     inspected.unusable_reason, inspected.other_kind,
-          inspected.size.width, inspected.size.height,     mask_sha256};
+          inspected.size.width, inspected.size.height,     mask,
+          mask_sha256};
 }
 
 // Every size-th of the pictures from `first` to before `end`; none when asked to stop.
-Json inspect_own(const CacheOptions& options, const fs::path& folder, const std::vector<std::string>& sources,
-                 size_t first, size_t end, const comm::Communicator& world) {
+Json inspect_own(const CacheOptions& options, const PictureSubset& subset, const MaskNames& masks,
+                 const std::vector<std::string>& sources, size_t first, size_t end,
+                 const comm::Communicator& world) {
   Json own = Json::array();
   for (size_t image = first + static_cast<size_t>(world.rank()); image < end;
        image += static_cast<size_t>(world.size())) {
     if (is_stop_requested(options)) return nullptr;
-    own.push_back(inspect(options, folder / sources[image]));
+    own.push_back(inspect(subset, masks, sources[image]));
   }
   return own;
 }
 
 // (all ranks) What all saw, by image.
-void gather_inspections(const CacheOptions& options, const fs::path& folder, ScannedPictures& scanned,
-                        comm::Communicator& world) {
+void gather_inspections(const CacheOptions& options, const PictureSubset& subset, const MaskNames& masks,
+                        ScannedPictures& scanned, comm::Communicator& world) {
   const std::vector<std::string>& sources = scanned.found.sources;
   const auto rank_count = static_cast<size_t>(world.size());
   scanned.inspected.resize(sources.size());
-  scanned.mask_sha256.resize(sources.size());
+  scanned.masks.resize(sources.size());
   ScanClock::time_point said_at = ScanClock::now();
   for (size_t first = 0; first < sources.size(); first += rank_count * kInspectedPerRound) {
     const size_t end = std::min(sources.size(), first + rank_count * kInspectedPerRound);
     const std::vector<std::string> texts =
-        world.gather(inspect_own(options, folder, sources, first, end, world).dump());
+        world.gather(inspect_own(options, subset, masks, sources, first, end, world).dump());
     for (size_t other = 0; other < rank_count; ++other) {
       const Json list = Json::parse(texts[other]);
       if (list.is_null()) throw stopped_by_a_signal();
@@ -111,7 +105,7 @@ void gather_inspections(const CacheOptions& options, const fs::path& folder, Sca
         const size_t image = first + other + entry * rank_count;
         scanned.inspected[image] = {list[entry].at(0), list[entry].at(1), list[entry].at(2),
                                     PictureSize{list[entry].at(3), list[entry].at(4)}};
-        scanned.mask_sha256[image] = list[entry].at(5);
+        scanned.masks[image] = {list[entry].at(5), list[entry].at(6)};
       }
     }
     if (world.rank() == 0 && ScanClock::now() - said_at > kBetweenLines) {
@@ -136,42 +130,38 @@ void tell_of_names(const ScannedPictures& scanned) {
 }
 
 // Which pictures have none, and which masks are no picture's.
-void tell_of_masks(const fs::path& folder, const ScannedPictures& scanned) {
-  std::vector<std::string> without;
-  std::set<std::string> used;
-  for (size_t image = 0; image < scanned.mask_sha256.size(); ++image) {
-    used.insert(mask_file_of(scanned.found.sources[image]).generic_string());
-    if (scanned.mask_sha256[image].empty()) without.push_back(scanned.found.sources[image]);
-  }
-  std::vector<std::string> lost;
-  for (const SkippedImage& image : scanned.found.passed_over)
-    if (is_mask_file(image.source) && !used.contains(image.source)) lost.push_back(image.source);
-  if (!lost.empty())
-    log::warning(
-        fmt::format("{} masks in {} are no picture's:{}", lost.size(), folder.string(), indented_list(lost)));
+void tell_of_masks(const PictureSubset& subset, const MaskNames& masks, const ScannedPictures& scanned) {
+  std::vector<std::string> without, passed_over;
+  for (size_t image = 0; image < scanned.masks.size(); ++image)
+    if (scanned.masks[image].name.empty()) without.push_back(scanned.found.sources[image]);
+  for (const SkippedImage& image : scanned.found.passed_over) passed_over.push_back(image.source);
+  if (const auto lost = masks.nobodys(scanned.found.sources, passed_over); !lost.empty())
+    log::warning(fmt::format("{} masks in {} are no picture's:{}", lost.size(), subset.masks_root().string(),
+                             indented_list(lost)));
   if (!without.empty())
-    log::info(fmt::format("{} of {} pictures in {} have no mask (NAME-masklabel.png): all of them counts:{}",
-                          without.size(), scanned.found.sources.size(), folder.string(),
-                          indented_list(without)));
+    log::info(fmt::format("{} of {} pictures in {} have no mask: all of them counts:{}", without.size(),
+                          scanned.found.sources.size(), subset.folder.string(), indented_list(without)));
 }
 
 }  // namespace
 
-ScannedPictures scan_pictures(const CacheOptions& options, const fs::path& folder,
+ScannedPictures scan_pictures(const CacheOptions& options, const PictureSubset& subset,
                               comm::Communicator& world) {
   ScannedPictures scanned;
-  scanned.found = broadcast_found_images(options, folder, world);
-  require_same_listing(folder, scanned.found.sources, world);
-  gather_inspections(options, folder, scanned, world);
+  scanned.found = broadcast_found_images(options, subset, world);
+  require_same_listing(subset.folder, scanned.found.sources, world);
+  std::optional<MaskNames> masks;
+  comm::fail_together(world, [&] { masks.emplace(subset); });
+  gather_inspections(options, subset, *masks, scanned, world);
   std::vector<UnreadPicture> unread;
   for (size_t image = 0; image < scanned.inspected.size(); ++image)
     if (const std::string& reason = scanned.inspected[image].unusable_reason; is_unreadable(reason))
       unread.push_back({scanned.found.sources[image],
                         static_cast<int>(image % static_cast<size_t>(world.size())), reason});
-  require_same_view(folder, unread, world);
+  require_same_view(subset.folder, unread, world);
   if (world.rank() == 0) {
     tell_of_names(scanned);
-    if (options.mask == MaskKind::kFile) tell_of_masks(folder, scanned);
+    if (subset.mask == MaskKind::kFile) tell_of_masks(subset, *masks, scanned);
   }
   return scanned;
 }

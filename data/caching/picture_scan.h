@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "data/caching/cache_options.h"
+#include "data/caching/picture_subset.h"
 #include "data/images/image_file.h"
 #include "data/images/image_folder.h"
 
@@ -14,14 +14,20 @@ namespace sdlora::data {
 struct ScannedPictures {
   FoundImages found;
   std::vector<InspectedImage> inspected;  // by found.sources
-  // Likewise, of the mask's file beside it; empty where there is none, and where masks are not by files.
-  std::vector<std::string> mask_sha256;
+
+  // A mask's file, of which there is none where the name is empty.
+  struct Mask {
+    std::string name;  // below PictureSubset::masks_root()
+    std::string sha256;
+  };
+
+  std::vector<Mask> masks;  // by found.sources
 };
 
-// (all ranks) Of one folder. Ranks share the reading and hashing; all get all. Throws on every rank
+// (all ranks) Of one subset. Ranks share the reading and hashing; all get all. Throws on every rank
 // Error(kUsage) when there is no such folder, Error(kMismatch) when the ranks do not see the same pictures,
 // Error(kStopped) soon after one is asked to stop.
-ScannedPictures scan_pictures(const CacheOptions& options, const std::filesystem::path& folder,
+ScannedPictures scan_pictures(const CacheOptions& options, const PictureSubset& subset,
                               comm::Communicator& world);
 
 }  // namespace sdlora::data

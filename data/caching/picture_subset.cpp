@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/error.h"
+#include "data/caching/dataset_config.h"
 
 namespace sdlora::data {
 namespace {
@@ -15,16 +16,50 @@ bool lies_in(const fs::path& inner, const fs::path& outer) {
   return std::mismatch(above.begin(), above.end(), below.begin(), below.end()).first == above.end();
 }
 
+// What the command line says of pictures.
+PictureSubset plain_subset(const CacheOptions& options) {
+  PictureSubset subset{.entry = {}, .folder = options.images};
+  subset.size = square(options.image_size);
+  if (options.has_buckets) subset.buckets = options.buckets;
+  subset.captions = options.captions;
+  subset.mask = options.mask;
+  if (options.folder_repeats == FolderRepeats::kOff) subset.repeats = 1;
+  return subset;
+}
+
 }  // namespace
 
+MaskKind common_mask_kind(const std::vector<PictureSubset>& subsets) {
+  const bool are_alike = std::all_of(subsets.begin(), subsets.end(), [&](const PictureSubset& subset) {
+    return subset.mask == subsets.front().mask;
+  });
+  return are_alike ? subsets.front().mask : MaskKind::kFile;
+}
+
 std::vector<PictureSubset> subsets_of(const CacheOptions& options) {
-  std::vector<PictureSubset> subsets = {{.entry = {}, .folder = options.images}};
-  if (!options.reg_images.empty())
-    subsets.push_back({.entry = {.name = "reg", .is_reg = true}, .folder = options.reg_images});
+  const PictureSubset plain = plain_subset(options);
+  if (!options.dataset_config.empty()) {
+    std::vector<PictureSubset> subsets = read_dataset_config(options.dataset_config, plain);
+    const auto differs = [&](const PictureSubset& one) {
+      return one.size != subsets.front().size ||
+             one.buckets.has_value() != subsets.front().buckets.has_value() || !one.size.is_square();
+    };
+    if (std::any_of(subsets.begin(), subsets.end(), differs))
+      for (PictureSubset& subset : subsets) subset.entry.size = subset.size;
+    return subsets;
+  }
+  std::vector<PictureSubset> subsets = {plain};
+  if (options.reg_images.empty()) return subsets;
+  PictureSubset& reg = subsets.emplace_back(plain);
+  reg.entry = {.name = "reg", .is_reg = true};
+  reg.folder = options.reg_images;
+  reg.captions.for_the_rest.reset();
+  reg.captions.last_way = "or folders named as 1_WORDS";
   return subsets;
 }
 
 void check_subsets(const CacheOptions& options) {
+  (void)subsets_of(options);
   if (options.reg_images.empty()) return;
   if (!lies_in(options.reg_images, options.images) && !lies_in(options.images, options.reg_images)) return;
   throw Error(ExitCode::kUsage,
@@ -32,10 +67,6 @@ void check_subsets(const CacheOptions& options) {
                .expected = "--images and --reg-images, neither within the other",
                .seen = options.images.string() + " and " + options.reg_images.string(),
                .advice = "put them beside each other, as kohya's img and reg"});
-}
-
-fs::path file_of(const CacheOptions& options, const PlannedSample& sample) {
-  return subsets_of(options)[static_cast<size_t>(sample.subset)].file_of(sample.source);
 }
 
 }  // namespace sdlora::data

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "data/images/image_bytes.h"
 #include "data/shards/cache_precision.h"
@@ -42,13 +43,24 @@ std::string words_of(const std::optional<BucketRules>& buckets) {
   return buckets ? in_words(*buckets) : "off";
 }
 
+// "768x768, 512x512"; empty where all are alike.
+std::string sizes_of(const CacheSettings& settings) {
+  std::vector<std::string> sizes;
+  for (const CacheSubset& subset : settings.subsets)
+    if (subset.size) sizes.push_back(to_text(*subset.size));
+  return sizes.empty() ? "one" : fmt::format("{}", fmt::join(sizes, ", "));
+}
+
 void compare_settings(const CacheSettings& before, const CacheSettings& now, Differences& differences) {
   differences.compare("--img-size", in_words(before.picture_size), in_words(now.picture_size));
   differences.compare("--aspect-buckets", words_of(before.buckets), words_of(now.buckets));
   differences.compare("--mask", sdlora::word_of(before.mask, mask_kind_words()),
                       sdlora::word_of(now.mask, mask_kind_words()));
+  differences.compare("resolutions of --dataset-config", sizes_of(before), sizes_of(now));
   differences.compare("--flip", on_or_off(before.flip), on_or_off(now.flip));
   differences.compare("--mixed-precision", word_of(before.mixed_precision), word_of(now.mixed_precision));
+  differences.compare("--clip-skip", before.reading.clip_skip, now.reading.clip_skip);
+  differences.compare("--max-token-length", before.reading.max_token_length, now.reading.max_token_length);
   differences.compare("--shard-size", before.shard_size, now.shard_size);
   differences.compare("VAE of --model", short_hash(before.vae_sha256), short_hash(now.vae_sha256));
   differences.compare("its scaling factor", before.vae_scaling_factor, now.vae_scaling_factor);
@@ -60,6 +72,7 @@ void compare_settings(const CacheSettings& before, const CacheSettings& now, Dif
 
 // Whether the pictures of a shard came to their sizes as they would now.
 bool fits_as(const CacheSettings& now, const ShardFile& shard) {
+  if (now.has_several_sizes() && !now.buckets) return true;  // by each subset's own rules, which are not kept
   if (!now.buckets) return false;
   const AspectBuckets buckets(now.picture_size, *now.buckets);
   const std::vector<PictureFit> fits = shard.read_fit();
@@ -93,6 +106,7 @@ void compare_text(const TextContent& text, const CacheSettings& now, Differences
   before.text_encoder_sha256 = text.text_encoder_sha256;
   before.tokenizer_sha256 = text.tokenizer_sha256;
   before.mixed_precision = text.mixed_precision;
+  before.reading = text.reading;
   compare_settings(before, now, differences);
 }
 

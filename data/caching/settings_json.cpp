@@ -5,6 +5,7 @@
 #include "data/shards/cache_buckets.h"
 #include "data/shards/cache_masks.h"
 #include "data/shards/cache_precision.h"
+#include "data/shards/cache_reading.h"
 
 namespace sdlora::data {
 
@@ -20,6 +21,8 @@ nlohmann::json to_json(const CacheSettings& settings) {
   add_precision(json, settings.mixed_precision);
   add_buckets(json, settings.buckets);
   add_mask_kind(json, settings.mask);
+  add_reading(json, settings.reading);
+  add_subsets(json, settings.subsets);
   return json;
 }
 
@@ -33,7 +36,9 @@ CacheSettings settings_from(const nlohmann::json& json) {
           .vae_sha256 = json.at("vae_sha256"),
           .text_encoder_sha256 = json.at("text_encoder_sha256"),
           .tokenizer_sha256 = json.at("tokenizer_sha256"),
-          .mixed_precision = precision_in(json)};
+          .reading = reading_in(json),
+          .mixed_precision = precision_in(json),
+          .subsets = subsets_in(json)};
 }
 
 }  // namespace sdlora::data

@@ -12,7 +12,6 @@
 #include "common/cpu_cores.h"
 #include "common/error.h"
 #include "common/utf8.h"
-#include "data/caching/picture_subset.h"
 #include "data/caching/picture_view.h"
 #include "data/caching/stop_request.h"
 #include "data/images/image_file.h"
@@ -82,13 +81,15 @@ void clear_if_all(const std::type_identity_t<Value>& value, std::vector<Value>& 
 
 }  // namespace
 
-ShardBuilder::ShardBuilder(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
-                           ImageLoader& loader, OutputDirectory* output)
+ShardBuilder::ShardBuilder(const CacheOptions& options, const std::vector<PictureSubset>& subsets,
+                           const CachePlan& plan, comm::Communicator& world, ImageLoader& loader,
+                           OutputDirectory* output)
     : options_(options),
+      subsets_(subsets),
       plan_(plan),
       world_(world),
       output_(output),
-      encoder_(options, plan, loader, decoder_count(world)) {}
+      encoder_(options, subsets, plan, loader, decoder_count(world)) {}
 
 ShardResult ShardBuilder::build(const PlannedShard& shard, const PictureDone& picture_done) {
   const size_t own_per_round =
@@ -131,28 +132,28 @@ ShardResult ShardBuilder::build(const PlannedShard& shard, const PictureDone& pi
 // (all ranks, and all throw alike) Of the pictures from number `first` on.
 void ShardBuilder::check_round(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded,
                                size_t first) {
-  const std::vector<PictureSubset> subsets = subsets_of(options_);
-  std::vector<std::vector<UnreadPicture>> unread(subsets.size());
+  std::vector<std::vector<UnreadPicture>> unread(subsets_.size());
   for (size_t place = first; place < encoded.size(); ++place) {
     const PlannedSample& sample = shard.samples[place];
     if (!encoded[place].change.empty())
-      throw Error(ExitCode::kBadData, {.what = "an image changed while it was being cached",
-                                       .expected = "the same file to the end",
-                                       .seen = encoded[place].change,
-                                       .where = file_of(options_, sample).string(),
-                                       .advice = "run cache_latents again when nobody writes there; what is "
-                                                 "encoded is kept"});
+      throw Error(ExitCode::kBadData,
+                  {.what = "an image changed while it was being cached",
+                   .expected = "the same file to the end",
+                   .seen = encoded[place].change,
+                   .where = subsets_[static_cast<size_t>(sample.subset)].file_of(sample.source).string(),
+                   .advice = "run cache_latents again when nobody writes there; what is "
+                             "encoded is kept"});
     if (is_unreadable(encoded[place].unusable_reason))
       unread[static_cast<size_t>(sample.subset)].push_back(
-          {subsets[static_cast<size_t>(sample.subset)].source_of(sample.source),
+          {subsets_[static_cast<size_t>(sample.subset)].source_of(sample.source),
            static_cast<int>((place - first) % static_cast<size_t>(world_.size())),
            encoded[place].unusable_reason});
   }
   const auto begin = encoded.begin() + static_cast<ptrdiff_t>(first);
   if (std::any_of(begin, encoded.end(), std::mem_fn(&EncodedPicture::is_left_out)))
     throw stopped_by_a_signal();
-  for (size_t subset = 0; subset < subsets.size(); ++subset)
-    require_same_view(subsets[subset].folder, unread[subset], world_);
+  for (size_t subset = 0; subset < subsets_.size(); ++subset)
+    require_same_view(subsets_[subset].folder, unread[subset], world_);
   for (size_t place = first; place < encoded.size(); ++place)
     count_unread(encoded[place], shard.samples[place]);
 }
@@ -166,7 +167,7 @@ void ShardBuilder::count_unread(const EncodedPicture& picture, const PlannedSamp
       ExitCode::kIo,
       {.what = fmt::format("{} pictures in a row cannot be read any more", unread_in_a_row_),
        .seen = picture.unusable_reason,
-       .where = file_of(options_, sample).string(),
+       .where = subsets_[static_cast<size_t>(sample.subset)].file_of(sample.source).string(),
        .advice = "check the disk or mount of the pictures, and run cache_latents again; what is encoded "
                  "is kept"});
 }

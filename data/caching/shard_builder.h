@@ -18,8 +18,8 @@ struct ShardResult {
 class ShardBuilder {
  public:
   // Keeps references to all of them. `output` is rank 0's, null on the others.
-  ShardBuilder(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
-               ImageLoader& loader, OutputDirectory* output);
+  ShardBuilder(const CacheOptions& options, const std::vector<PictureSubset>& subsets, const CachePlan& plan,
+               comm::Communicator& world, ImageLoader& loader, OutputDirectory* output);
 
   // (all ranks) The ranks share the pictures, round by round; `picture_done` is called on every rank for each
   // of its own. What is encoded is saved now and then, so that a killed run has lost little. A picture that
@@ -40,6 +40,7 @@ class ShardBuilder {
   ShardContent content_of(const PlannedShard& shard, const std::vector<EncodedPicture>& encoded) const;
 
   const CacheOptions& options_;
+  const std::vector<PictureSubset>& subsets_;
   const CachePlan& plan_;
   comm::Communicator& world_;
   OutputDirectory* output_;

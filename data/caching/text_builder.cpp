@@ -72,9 +72,9 @@ class TextBuilder {
   }
 
   void encode(const std::vector<size_t>& missing) {
-    std::unique_ptr<CaptionEncoder> encoder;
-    comm::fail_together(world_,
-                        [&] { encoder = std::make_unique<CaptionEncoder>(caption_encoder_for(options_)); });
+    std::unique_ptr<model::ClipTextReader> encoder;
+    comm::fail_together(
+        world_, [&] { encoder = std::make_unique<model::ClipTextReader>(text_reader_for(options_)); });
     const size_t round_size = static_cast<size_t>(world_.size()) * kCaptionsPerRankAndRound;
     for (size_t first = 0; first < missing.size(); first += round_size) {
       const size_t end = std::min(missing.size(), first + round_size);
@@ -87,7 +87,7 @@ class TextBuilder {
   }
 
   // Whether all ranks have encoded all of theirs; else one was asked to stop.
-  bool encode_round(const std::vector<size_t>& rows, const CaptionEncoder& encoder) {
+  bool encode_round(const std::vector<size_t>& rows, const model::ClipTextReader& encoder) {
     const auto rank = static_cast<size_t>(world_.rank());
     const auto rank_count = static_cast<size_t>(world_.size());
     std::vector<at::Tensor> own;
@@ -96,7 +96,7 @@ class TextBuilder {
       std::atomic<size_t> next = 0;
       run_on_threads(options_.device.is_cuda() ? 1 : options_.encoder_threads, [&] {
         for (size_t place = next++; place < own.size() && !is_stop_requested(options_); place = next++)
-          own[place] = encoder.encode(plan_.captions[rows[rank + place * rank_count]]);
+          own[place] = encoder.read(plan_.captions[rows[rank + place * rank_count]]);
       });
     });
     const std::vector<std::string> messages = world_.gather(packed(own));
@@ -145,8 +145,9 @@ class TextBuilder {
 
 }  // namespace
 
-CaptionEncoder caption_encoder_for(const CacheOptions& options) {
-  return {model::ModelSource(options.model), options.device, dtype_of(options.mixed_precision)};
+model::ClipTextReader text_reader_for(const CacheOptions& options) {
+  return model::ModelSource(options.model)
+      .load_text_reader(options.reading, options.device, dtype_of(options.mixed_precision));
 }
 
 void build_text_file(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,

@@ -5,12 +5,12 @@
 #include "data/caching/cache_options.h"
 #include "data/caching/cache_plan.h"
 #include "data/caching/output_directory.h"
-#include "data/captions/caption_encoder.h"
+#include "model/model_source.h"
 
 namespace sdlora::data {
 
 // The model's text encoder, which is loaded by this.
-CaptionEncoder caption_encoder_for(const CacheOptions& options);
+model::ClipTextReader text_reader_for(const CacheOptions& options);
 
 // (all ranks) The ranks share the captions, one per forward; rank 0, which alone has `output`, writes the
 // file. Embeddings that an earlier run made with the same text encoder and tokenizer are taken from what it

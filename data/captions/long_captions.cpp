@@ -11,10 +11,6 @@ namespace {
 constexpr size_t kCaptionsNamed = 5;
 constexpr size_t kBytesShown = 120;
 
-int64_t room_for_tokens(const model::ClipTokenizer& tokenizer) {
-  return tokenizer.max_length() - 2;
-}
-
 // Cuts between characters.
 std::string shortened(std::string text) {
   if (text.size() <= kBytesShown) return text;
@@ -25,8 +21,9 @@ std::string shortened(std::string text) {
 
 }  // namespace
 
-std::string words_lost(const model::ClipTokenizer& tokenizer, const std::string& caption) {
-  if (tokenizer.count_tokens(caption) <= room_for_tokens(tokenizer)) return "";
+std::string words_lost(const model::ClipTokenizer& tokenizer, int64_t token_room,
+                       const std::string& caption) {
+  if (tokenizer.count_tokens(caption) <= token_room) return "";
   std::vector<size_t> word_ends;
   for (size_t byte = 1; byte <= caption.size(); ++byte)
     if ((byte == caption.size() || caption[byte] == ' ') && caption[byte - 1] != ' ')
@@ -35,28 +32,28 @@ std::string words_lost(const model::ClipTokenizer& tokenizer, const std::string&
   size_t too_many = word_ends.size();
   while (too_many - fitting > 1) {
     const size_t middle = (fitting + too_many) / 2;
-    const bool fits =
-        tokenizer.count_tokens(caption.substr(0, word_ends[middle - 1])) <= room_for_tokens(tokenizer);
+    const bool fits = tokenizer.count_tokens(caption.substr(0, word_ends[middle - 1])) <= token_room;
     (fits ? fitting : too_many) = middle;
   }
   const std::string lost = fitting == 0 ? caption : caption.substr(word_ends[fitting - 1]);
   return lost.substr(std::min(lost.size(), lost.find_first_not_of(' ')));
 }
 
-void warn_of_long_captions(const model::ClipTokenizer& tokenizer, const std::vector<std::string>& captions) {
+void warn_of_long_captions(const model::ClipTokenizer& tokenizer, int64_t token_room,
+                           const std::vector<std::string>& captions) {
   size_t long_count = 0;
   std::vector<std::string> lines;
   for (const std::string& caption : captions) {
-    if (tokenizer.count_tokens(caption) <= room_for_tokens(tokenizer)) continue;
+    if (tokenizer.count_tokens(caption) <= token_room) continue;
     ++long_count;
     if (lines.size() < kCaptionsNamed)
-      lines.push_back(
-          fmt::format("\"{}\" loses \"{}\"", shortened(caption), shortened(words_lost(tokenizer, caption))));
+      lines.push_back(fmt::format("\"{}\" loses \"{}\"", shortened(caption),
+                                  shortened(words_lost(tokenizer, token_room, caption))));
   }
   if (long_count == 0) return;
   log::warning(fmt::format(
-      "{} of {} captions are longer than {} tokens and are cut:{}{}", long_count, captions.size(),
-      room_for_tokens(tokenizer), indented_list(lines),
+      "{} of {} captions are longer than {} tokens and are cut:{}{}", long_count, captions.size(), token_room,
+      indented_list(lines),
       long_count > lines.size() ? fmt::format("\n    … and {} more", long_count - lines.size()) : ""));
 }
 

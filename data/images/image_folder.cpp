@@ -47,8 +47,8 @@ bool goes_by_an_image_name(const fs::path& folder) {
 
 class FolderSearch {
  public:
-  FolderSearch(const fs::path& root, const std::function<void()>& between_files)
-      : root_(root), between_files_(between_files) {}
+  FolderSearch(const fs::path& root, bool looks_below, const std::function<void()>& between_files)
+      : root_(root), looks_below_(looks_below), between_files_(between_files) {}
 
   void search(const fs::path& folder) {
     std::error_code error;
@@ -79,6 +79,8 @@ class FolderSearch {
     if (type == fs::file_type::directory) {
       if (goes_by_an_image_name(path))
         skip(path, "a folder, not a file");
+      else if (!looks_below_)
+        pass_over(path, "a folder in an image_dir, of which only the pictures themselves are taken");
       else if (is_previews_of_a_run(path))
         pass_over(path, "the previews of a run of the trainer");
       else
@@ -131,6 +133,7 @@ class FolderSearch {
   }
 
   fs::path root_;
+  bool looks_below_;
   const std::function<void()>& between_files_;
   std::set<std::string> visited_;
   FoundImages found_;
@@ -138,14 +141,15 @@ class FolderSearch {
 
 }  // namespace
 
-FoundImages find_images(const fs::path& folder, const std::function<void()>& between_files) {
+FoundImages find_images(const fs::path& folder, bool looks_below,
+                        const std::function<void()>& between_files) {
   std::error_code error;
   if (!fs::is_directory(folder, error))
     throw Error(ExitCode::kUsage, {.what = "the image folder does not exist",
                                    .expected = fmt::format("a folder with {} files", kReadKinds),
                                    .where = folder.string(),
-                                   .advice = "check --images"});
-  FolderSearch search(folder, between_files);
+                                   .advice = "check --images, --reg-images, or image_dir"});
+  FolderSearch search(folder, looks_below, between_files);
   search.search(folder);
   return search.take();
 }

@@ -40,10 +40,16 @@ struct Wanted {
   MaskKind mask;
 };
 
-// A request is one datagram: what is wanted, then the path; the pipe for the result travels with it.
+// A request is one datagram: what is wanted, then the paths of picture and mask with a NUL between; the pipe
+// for the result travels with it.
 struct Request {
   Wanted wanted;
-  std::string file;
+  std::string files;
+
+  std::filesystem::path picture() const { return files.substr(0, files.find('\0')); }
+
+  std::filesystem::path mask() const { return files.substr(files.find('\0') + 1); }
+
   int result_pipe = -1;
 };
 
@@ -54,7 +60,7 @@ union DescriptorMessage {
 
 bool send_request(int socket, const Request& request) {
   iovec parts[2] = {{const_cast<Wanted*>(&request.wanted), sizeof(Wanted)},
-                    {const_cast<char*>(request.file.data()), request.file.size()}};
+                    {const_cast<char*>(request.files.data()), request.files.size()}};
   DescriptorMessage control{};
   msghdr message{};
   message.msg_iov = parts;
@@ -87,7 +93,7 @@ bool receive_request(int socket, Request& request) {
   if (byte_count < static_cast<ssize_t>(sizeof(Wanted)) || header == nullptr) return false;
   std::memcpy(&request.wanted, text.data(), sizeof(Wanted));
   std::memcpy(&request.result_pipe, CMSG_DATA(header), sizeof(int));
-  request.file = text.substr(sizeof(Wanted), static_cast<size_t>(byte_count) - sizeof(Wanted));
+  request.files = text.substr(sizeof(Wanted), static_cast<size_t>(byte_count) - sizeof(Wanted));
   return true;
 }
 
@@ -130,11 +136,10 @@ std::vector<uint8_t> mask_of(const std::string& bytes, const PictureFit& fit) {
   std::string sha256 = kNoSha256, mask_sha256 = kNoSha256;
   std::string result;
   try {
-    const std::string bytes = read_image_file(request.file);
+    const std::string bytes = read_image_file(request.picture());
     sha256 = checkpoint::sha256_of(bytes);
     const MaskKind kind = request.wanted.mask;
-    const std::string mask_bytes =
-        kind == MaskKind::kFile ? read_mask_file(mask_file_of(request.file)) : std::string();
+    const std::string mask_bytes = kind == MaskKind::kFile ? read_mask_file(request.mask()) : std::string();
     if (kind == MaskKind::kFile) mask_sha256 = checkpoint::sha256_of(mask_bytes);
     CroppedPicture picture = crop_picture(bytes, request.wanted.fit, kind == MaskKind::kAlpha);
     if (kind == MaskKind::kFile) picture.alpha = mask_of(mask_bytes, picture.fit);
@@ -198,7 +203,8 @@ ImageLoader::~ImageLoader() {
   if (spawner_ > 0) ::waitpid(spawner_, nullptr, 0);
 }
 
-void ImageLoader::request(const std::filesystem::path& file, const PictureFit& fit, MaskKind mask) {
+void ImageLoader::request(const std::filesystem::path& file, const PictureFit& fit, MaskKind mask,
+                          const std::filesystem::path& mask_file) {
   int ends[2] = {-1, -1};
   const auto fail = [&](const std::string& seen) {
     throw Error(ExitCode::kInternal,
@@ -206,7 +212,8 @@ void ImageLoader::request(const std::filesystem::path& file, const PictureFit& f
   };
   if (!failure_.empty()) fail(failure_);
   if (::pipe2(ends, O_CLOEXEC) != 0) fail(system_error_text());
-  const bool is_sent = send_request(request_socket_, {{fit, mask}, file.string(), ends[1]});
+  const std::string files = file.string() + '\0' + mask_file.string();
+  const bool is_sent = send_request(request_socket_, {{fit, mask}, files, ends[1]});
   const std::string reason = is_sent ? "" : system_error_text();
   ::close(ends[1]);
   results_.push_back({ends[0], fit.size});

@@ -36,9 +36,9 @@ class ImageLoader {
   ImageLoader& operator=(const ImageLoader&) = delete;
 
   // Starts loading. Each request is a process at work or waiting to be read: keep only as many as there are
-  // cores. `fit` as planned (decode_cropped). Of a mask by file there must be the file. Throws
-  // Error(kInternal).
-  void request(const std::filesystem::path& file, const PictureFit& fit, MaskKind mask = MaskKind::kNone);
+  // cores. `fit` as planned (decode_cropped). `mask_file`: of a mask by a file. Throws Error(kInternal).
+  void request(const std::filesystem::path& file, const PictureFit& fit, MaskKind mask = MaskKind::kNone,
+               const std::filesystem::path& mask_file = {});
 
   void request(const std::filesystem::path& file, const PictureSize& size) {
     request(file, unplanned_fit(size));

@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/text_list.h"
 #include "data/shards/cache_precision.h"
+#include "data/shards/cache_reading.h"
 #include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
@@ -50,12 +51,12 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
   require_equal(file, "the image size",
                 in_words(is_of_format_2 ? entry.picture_size : manifest.settings.picture_size),
                 in_words(shard.header.picture_size));
-  if (!manifest.settings.buckets)
+  if (!manifest.settings.has_several_sizes())
     require_equal(file, "the image size", in_words(manifest.settings.picture_size),
                   in_words(shard.header.picture_size));
   require_equal(file, "the number of repeats", entry.repeats,
                 std::accumulate(shard.repeats.begin(), shard.repeats.end(), int64_t{0}));
-  require_equal(file, "cropping to buckets", manifest.settings.buckets.has_value(), !shard.fit.empty());
+  require_equal(file, "cropping to buckets", manifest.settings.has_several_sizes(), !shard.fit.empty());
   require_equal(file, "masks", manifest.settings.mask != MaskKind::kNone, shard.masks.defined());
   require_equal(file, "masks by files", manifest.settings.mask == MaskKind::kFile,
                 !shard.mask_sha256.empty());
@@ -68,7 +69,7 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
   require_places(file, "caption_index", shard.caption_index, manifest.text.row_count);
   for (const std::vector<int64_t>& captions : shard.other_captions)
     require_places(file, "other_captions", captions, manifest.text.row_count);
-  require_places(file, "subset", shard.subset, static_cast<int64_t>(manifest.subsets.size()));
+  require_places(file, "subset", shard.subset, static_cast<int64_t>(manifest.settings.subsets.size()));
   return shard;
 }
 
@@ -80,6 +81,7 @@ TextContent load_text(const fs::path& cache_directory, const Manifest& manifest)
                 static_cast<int64_t>(text.caption.size()));
   require_equal(file, "the text encoder", manifest.settings.text_encoder_sha256, text.text_encoder_sha256);
   require_equal(file, "the tokenizer", manifest.settings.tokenizer_sha256, text.tokenizer_sha256);
+  require_equal(file, "how captions were read", in_words(manifest.settings.reading), in_words(text.reading));
   require_equal(file, "the type that the text encoder computed in",
                 word_of(manifest.settings.mixed_precision), word_of(text.mixed_precision));
   return text;

@@ -1,6 +1,7 @@
 #include "data/shards/manifest.h"
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -85,11 +86,14 @@ ManifestFile file_from(const OrderedJson& json, const char* row_name) {
 Manifest manifest_from(const OrderedJson& json) {
   Manifest manifest;
   CacheSettings& settings = manifest.settings;
-  const int64_t side = whole_number(json.at("image_size"));
-  settings.picture_size = checked_size(side, side, json);
+  const bool is_square = !json.contains("image_width");
+  settings.picture_size =
+      checked_size(whole_number(json.at(is_square ? "image_size" : "image_width")),
+                   whole_number(json.at(is_square ? "image_size" : "image_height")), json);
   settings.buckets = buckets_in(json);
   settings.mask = mask_kind_in(json);
-  manifest.subsets = subsets_in(json);
+  settings.reading = reading_in(json);
+  settings.subsets = subsets_in(json);
   settings.flip = json.at("flip").get<bool>();
   settings.shard_size = whole_number(json.at("shard_size"));
   settings.vae_scaling_factor = json.at("vae_scaling_factor").get<double>();
@@ -112,6 +116,20 @@ Manifest manifest_from(const OrderedJson& json) {
 
 }  // namespace
 
+bool CacheSettings::has_several_sizes() const {
+  return buckets || std::any_of(subsets.begin(), subsets.end(),
+                                [](const CacheSubset& subset) { return subset.size.has_value(); });
+}
+
+bool CacheSettings::flips_by_chance() const {
+  return std::any_of(subsets.begin(), subsets.end(), std::mem_fn(&CacheSubset::is_flipped_by_chance));
+}
+
+bool CacheSettings::are_plain() const {
+  return !buckets && mask == MaskKind::kNone && reading == model::ClipReading() &&
+         subsets == std::vector{CacheSubset()};
+}
+
 int64_t Manifest::picture_count() const {
   int64_t count = 0;
   for (const ManifestFile& shard : shards) count += shard.row_count;
@@ -125,8 +143,7 @@ int64_t Manifest::repeated_count() const {
 }
 
 int64_t Manifest::format_version() const {
-  const bool is_plain = !settings.buckets && settings.mask == MaskKind::kNone && subsets.size() == 1 &&
-                        std::none_of(shards.begin(), shards.end(), is_of_format_2);
+  const bool is_plain = settings.are_plain() && std::none_of(shards.begin(), shards.end(), is_of_format_2);
   return is_plain ? kPlainFormatVersion : kFormatVersion;
 }
 
@@ -134,18 +151,19 @@ std::string to_json_text(const Manifest& manifest) {
   const CacheSettings& settings = manifest.settings;
   OrderedJson json = {{"format", "sdlora latent cache"},
                       {"format_version", manifest.format_version()},
-                      {"sample_count", manifest.picture_count()},
-                      {"image_size", square_side(settings.picture_size)},
-                      {"flip", settings.flip},
-                      {"shard_size", settings.shard_size},
-                      {"vae_scaling_factor", settings.vae_scaling_factor},
-                      {"vae_sha256", settings.vae_sha256},
-                      {"text_encoder_sha256", settings.text_encoder_sha256},
-                      {"tokenizer_sha256", settings.tokenizer_sha256}};
+                      {"sample_count", manifest.picture_count()}};
+  add_picture_size(json, settings.picture_size);
+  json["flip"] = settings.flip;
+  json["shard_size"] = settings.shard_size;
+  json["vae_scaling_factor"] = settings.vae_scaling_factor;
+  json["vae_sha256"] = settings.vae_sha256;
+  json["text_encoder_sha256"] = settings.text_encoder_sha256;
+  json["tokenizer_sha256"] = settings.tokenizer_sha256;
   add_precision(json, settings.mixed_precision);
   add_buckets(json, settings.buckets);
   add_mask_kind(json, settings.mask);
-  add_subsets(json, manifest.subsets);
+  add_reading(json, settings.reading);
+  add_subsets(json, settings.subsets);
   json["shards"] = OrderedJson::array();
   for (const ManifestFile& shard : manifest.shards) json["shards"].push_back(to_json(shard, "samples"));
   json["text"] = to_json(manifest.text, "captions");

@@ -10,6 +10,7 @@
 #include "data/images/image_folder.h"
 #include "data/shards/cache_buckets.h"
 #include "data/shards/cache_masks.h"
+#include "data/shards/cache_reading.h"
 #include "data/shards/cache_subset.h"
 #include "data/shards/shard_format.h"
 
@@ -26,7 +27,19 @@ struct CacheSettings {
   std::string vae_sha256;
   std::string text_encoder_sha256;
   std::string tokenizer_sha256;
+  model::ClipReading reading;
   model::MixedPrecision mixed_precision = model::MixedPrecision::kNo;  // of VAE and text encoder
+  std::vector<CacheSubset> subsets = {CacheSubset()};                  // by PlannedSample::subset
+
+  // Whether pictures are of several sizes, or of one that is no square: then it is noted down of each how it
+  // came to its own.
+  bool has_several_sizes() const;
+
+  // Whether a sample is chosen between its picture and the mirror image, so that these are no samples.
+  bool flips_by_chance() const;
+
+  // Whether a program of before format 2 would understand them.
+  bool are_plain() const;
 
   bool operator==(const CacheSettings&) const = default;
 };
@@ -47,7 +60,6 @@ struct Manifest {
   std::vector<ManifestFile> shards;  // in the order of the pictures
   ManifestFile text;
   std::vector<SkippedImage> skipped;
-  std::vector<CacheSubset> subsets = {CacheSubset()};  // PlannedSample::subset's
 
   int64_t picture_count() const;  // pictures; their mirror images are not counted
 

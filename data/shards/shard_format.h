@@ -23,17 +23,18 @@
 //     resized_width, resized_height      [N] i64, pixels, before the crop to image_width × image_height
 //     crop_left, crop_top                [N] i64, pixels, where that begins
 //   text.h5
-//     embedding  [M, 77, C] f32, row 0 of the empty caption
+//     embedding  [M, L, C] f32, row 0 of the empty caption; L is 77, or 152 or 227 (max_token_length)
 //     caption    [M] string
 //     attributes: format_version (i64), text_encoder_sha256, tokenizer_sha256, inputs_sha256 (string);
-//     mixed_precision (string), where the text encoder did not compute in fp32
+//     mixed_precision (string), where the text encoder did not compute in fp32; in format 2 clip_skip,
+//     max_token_length (i64), where they are not 1 and 75
 //
 // Strings are UTF-8 of fixed length, padded with NUL; the length is that of the longest in the file. Latents
 // and embeddings are stored one chunk per row, the other columns as one chunk, everything with Fletcher32 and
 // uncompressed. No times, names of hosts or ranks: the bytes depend on the content alone.
 //
-// A shard is of format 2 where it has a column of format 2, a manifest where it has such a shard or settings
-// of buckets. All else is of format 1, which every program reads.
+// A shard is of format 2 where it has a column of format 2, text.h5 where it has such an attribute, a
+// manifest where it has such a file or such settings. All else is of format 1, which every program reads.
 #pragma once
 
 #include <array>
@@ -44,6 +45,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "data/images/picture_fit.h"
+#include "model/clip/clip_text_reader.h"
 #include "model/loading/mixed_precision.h"
 
 namespace sdlora::data {
@@ -55,6 +57,17 @@ inline constexpr const char* kTextFileName = "text.h5";
 
 // What format 1 keeps of a size: the side of a square. Throws Error(kInternal) for any other size.
 int64_t square_side(const PictureSize& size);
+
+// "image_size" of a square, else "image_width" and "image_height".
+template <typename Json>
+void add_picture_size(Json& json, const PictureSize& size) {
+  if (size.is_square()) {
+    json["image_size"] = size.width;
+  } else {
+    json["image_width"] = size.width;
+    json["image_height"] = size.height;
+  }
+}
 
 // "shard-00007.h5"
 std::string shard_file_name(int64_t shard_index);
@@ -106,8 +119,13 @@ struct TextContent {
   std::string tokenizer_sha256;
   std::string inputs_sha256;
   model::MixedPrecision mixed_precision = model::MixedPrecision::kNo;  // of the text encoder
-  at::Tensor embedding;                                                // [M, 77, C] f32
+  model::ClipReading reading = {};
+  at::Tensor embedding;  // [M, L, C] f32
   std::vector<std::string> caption;
+
+  int64_t format_version() const {
+    return reading == model::ClipReading() ? kPlainFormatVersion : kFormatVersion;
+  }
 };
 
 }  // namespace sdlora::data

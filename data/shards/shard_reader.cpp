@@ -11,6 +11,7 @@
 #include "data/images/folder_repeats.h"
 #include "data/images/image_header.h"
 #include "data/shards/cache_precision.h"
+#include "data/shards/cache_reading.h"
 
 namespace sdlora::data {
 namespace {
@@ -33,7 +34,7 @@ void check_finite(const at::Tensor& values, const Hdf5Place& place) {
 }
 
 Hdf5Columns open_text_file(const std::filesystem::path& file) {
-  return {file, {"embedding", "caption"}, {}, kPlainFormatVersion};
+  return {file, {"embedding", "caption"}, {}, kFormatVersion};
 }
 
 TextContent text_without_embeddings(const Hdf5Columns& columns) {
@@ -43,6 +44,10 @@ TextContent text_without_embeddings(const Hdf5Columns& columns) {
   content.tokenizer_sha256 = read_string_attribute(columns.file_id(), "tokenizer_sha256", columns.place());
   content.inputs_sha256 = read_string_attribute(columns.file_id(), "inputs_sha256", columns.place());
   content.mixed_precision = read_precision_attribute(columns.file_id(), columns.place());
+  content.reading = read_reading_attributes(columns.file_id(), columns.place());
+  if (content.format_version() != columns.format_version())
+    columns.place().fail(fmt::format("format version {}", content.format_version()),
+                         fmt::format("format version {}", columns.format_version()));
   const int64_t row_count = columns.shape("embedding", kEmbeddingRank)[0];
   content.caption = columns.read_strings("caption");
   check_length(content.caption, row_count, columns.place().in("caption"));

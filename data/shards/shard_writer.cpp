@@ -11,6 +11,7 @@
 #include "common/atomic_file.h"
 #include "common/posix_file.h"
 #include "data/shards/cache_precision.h"
+#include "data/shards/cache_reading.h"
 #include "data/shards/shard_reader.h"
 
 namespace sdlora::data {
@@ -189,11 +190,12 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
 void write_text_file(const std::filesystem::path& file, const TextContent& content) {
   const Hdf5Place place{ExitCode::kIo, file.string()};
   const auto fill = [&](hid_t id) {
-    write_integer_attribute(id, "format_version", kPlainFormatVersion, place);
+    write_integer_attribute(id, "format_version", content.format_version(), place);
     write_string_attribute(id, "text_encoder_sha256", content.text_encoder_sha256, place);
     write_string_attribute(id, "tokenizer_sha256", content.tokenizer_sha256, place);
     write_string_attribute(id, "inputs_sha256", content.inputs_sha256, place);
     write_precision_attribute(id, content.mixed_precision, place);
+    write_reading_attributes(id, content.reading, place);
     write_rows(id, "embedding", content.embedding, place);
     write_strings(id, "caption", content.caption, place);
   };

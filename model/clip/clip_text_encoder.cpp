@@ -39,9 +39,10 @@ at::Tensor ClipTextEncoder::attend(const Layer& layer, const at::Tensor& hidden)
       /*is_causal=*/true));
 }
 
-at::Tensor ClipTextEncoder::encode(const at::Tensor& ids) const {
+at::Tensor ClipTextEncoder::encode(const at::Tensor& ids, int64_t layers_left_out) const {
   at::Tensor hidden = at::embedding(token_embedding_, ids) + position_embedding_.slice(0, 0, ids.size(1));
-  for (const Layer& layer : layers_) {
+  for (size_t i = 0; i + static_cast<size_t>(layers_left_out) < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
     hidden = hidden + attend(layer, layer.norm1.forward(hidden));
     const at::Tensor expanded = layer.fc1.forward(layer.norm2.forward(hidden));
     hidden =

@@ -14,8 +14,9 @@ class ClipTextEncoder {
  public:
   ClipTextEncoder(const ClipTextConfig& config, const WeightSource& weights);
 
-  // ids [B, L] i64 → last hidden state after the final layer norm [B, L, hidden]
-  at::Tensor encode(const at::Tensor& ids) const;
+  // ids [B, L] i64 → last hidden state after the final layer norm [B, L, hidden]. `layers_left_out`: of the
+  // last layers, before that norm.
+  at::Tensor encode(const at::Tensor& ids, int64_t layers_left_out = 0) const;
 
   const ClipTextConfig& config() const { return config_; }
 

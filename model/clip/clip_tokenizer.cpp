@@ -70,15 +70,16 @@ class ClipTokenizer::Implementation {
     return token_ids;
   }
 
-  std::vector<int64_t> encode(std::string_view text) const {
-    const auto length = static_cast<size_t>(max_length_);
-    std::vector<int64_t> token_ids = tokens(text, length - 2);
-    token_ids.resize(std::min(token_ids.size(), length - 2));
+  std::vector<int64_t> encode(std::string_view text, size_t token_room) const {
+    std::vector<int64_t> token_ids = tokens(text, token_room);
+    token_ids.resize(std::min(token_ids.size(), token_room));
     token_ids.insert(token_ids.begin(), start_id_);
     token_ids.push_back(end_id_);
-    token_ids.resize(length, padding_id_);
+    token_ids.resize(token_room + 2, padding_id_);
     return token_ids;
   }
+
+  bool pads_with_end() const { return padding_id_ == end_id_; }
 
   int64_t max_length() const { return max_length_; }
 
@@ -130,8 +131,12 @@ ClipTokenizer::ClipTokenizer(const ClipTokenizerFiles& files, const std::filesys
 ClipTokenizer::~ClipTokenizer() = default;
 ClipTokenizer::ClipTokenizer(ClipTokenizer&&) noexcept = default;
 
-std::vector<int64_t> ClipTokenizer::encode(std::string_view text) const {
-  return implementation_->encode(text);
+std::vector<int64_t> ClipTokenizer::encode(std::string_view text, int64_t token_room) const {
+  return implementation_->encode(text, static_cast<size_t>(token_room));
+}
+
+bool ClipTokenizer::pads_with_end() const {
+  return implementation_->pads_with_end();
 }
 
 int64_t ClipTokenizer::count_tokens(std::string_view text) const {

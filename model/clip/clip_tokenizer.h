@@ -40,13 +40,19 @@ class ClipTokenizer {
   // call from many threads. A megabyte takes a fraction of a second. Throws Error(kBadData) for more than 256
   // MiB, and for a token that the text encoder has no embedding of (a word of a textual inversion whose row
   // is missing).
-  std::vector<int64_t> encode(std::string_view text) const;
+  std::vector<int64_t> encode(std::string_view text) const { return encode(text, max_length() - 2); }
+
+  // The same with room for `token_room` tokens between start and end, whatever max_length() says.
+  std::vector<int64_t> encode(std::string_view text, int64_t token_room) const;
 
   // How many tokens `text` has, without start, end and cut: more than max_length() - 2 means words are lost.
   // Throws as encode().
   int64_t count_tokens(std::string_view text) const;
 
   int64_t max_length() const;  // 77 unless tokenizer_config.json says another length
+
+  // Whether what follows the end marker are more of them.
+  bool pads_with_end() const;
 
   const std::string& doubt() const;  // a warning about the files, for the user; empty: none
 

@@ -53,7 +53,7 @@ TEST(Dataset, GivesMasksAlsoOfMirrorImagesAndTellsRegularisationPictures) {
   const TemporaryFolder folder;
   Manifest manifest = write_example_cache(folder.path(), /*flip=*/true);
   manifest.settings.mask = MaskKind::kFile;
-  manifest.subsets = {{}, {.name = "reg", .is_reg = true}};
+  manifest.settings.subsets = {{}, {.name = "reg", .is_reg = true}};
   for (size_t index = 0; index < 2; ++index) {
     ShardContent shard = index == 0 ? example_shard(0, 3, true) : example_shard(3, 2, true);
     shard.masks = at::rand({shard.picture_count(), 8, 8});
@@ -77,10 +77,10 @@ TEST(Dataset, GivesMasksAlsoOfMirrorImagesAndTellsRegularisationPictures) {
   EXPECT_THAT(dataset.captions_of(3), testing::ElementsAre(0));
   EXPECT_THAT(dataset.captions_of(9), testing::ElementsAre(1, 0, 2)) << "a mirror image's are its picture's";
 
-  manifest.subsets.pop_back();
+  manifest.settings.subsets.pop_back();
   write_manifest(folder.path(), manifest);
   EXPECT_THAT(refusal(folder.path()), HasSubstr("subset is out of range"));
-  manifest.subsets.push_back({.name = "reg", .is_reg = true});
+  manifest.settings.subsets.push_back({.name = "reg", .is_reg = true});
   manifest.settings.mask = MaskKind::kAlpha;
   write_manifest(folder.path(), manifest);
   EXPECT_THAT(refusal(folder.path()), HasSubstr("masks by files differs"));

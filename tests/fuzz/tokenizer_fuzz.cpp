@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto ids = tokenizer.encode(rest);
     if (static_cast<int64_t>(ids.size()) != tokenizer.max_length()) std::abort();
     if (tokenizer.count_tokens(rest) < 0) std::abort();
-    (void)data::words_lost(tokenizer, std::string(rest));
+    (void)data::words_lost(tokenizer, 75, std::string(rest));
   });
   return 0;
 }

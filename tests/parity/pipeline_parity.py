@@ -22,6 +22,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 import make_model  # noqa: E402
 import reference_model  # noqa: E402
+from chunked_texts import embedding_of  # noqa: E402
 from generate_program import Generate  # noqa: E402
 
 from diffusers import (  # noqa: E402
@@ -51,6 +52,8 @@ SMALL_CASES = [
     {"sampler": "dpmpp_2m", "guidance": 1.0},
     {"sampler": "dpmpp_2m", "guidance": 7.5, "negative": NEGATIVE, "width": 80, "height": 128},
     {"sampler": "dpmpp_2m", "prompt": LONG_PROMPT},
+    {"sampler": "dpmpp_2m", "clip_skip": 2, "negative": NEGATIVE},
+    {"sampler": "dpmpp_2m", "prompt": LONG_PROMPT, "max_token_length": 150, "negative": NEGATIVE},
     {"sampler": "dpmpp_2m", "prompt": "", "steps": 7, "width": 136, "height": 72},
     {"sampler": "ddim", "guidance": 3.0, "negative": NEGATIVE, "steps": 50},
     {"sampler": "dpmpp_2m", "lora": True},
@@ -115,6 +118,12 @@ class Reference:
         pipeline.unet = unet
         options = {"prompt": case["prompt"], "num_inference_steps": case["steps"], "guidance_scale": case["guidance"],
                    "negative_prompt": case["negative"], "num_images_per_prompt": case["count"], "output_type": "latent"}  # fmt: skip
+        if "clip_skip" in case:
+            options["clip_skip"] = case["clip_skip"] - 1  # there 1 is the layer before the last
+        if "max_token_length" in case:
+            for name in ("prompt", "negative_prompt"):
+                text = options.pop(name)
+                options[f"{name}_embeds"] = embedding_of(text, self.parts["tokenizer"], self.parts["text_encoder"], case["max_token_length"])[None]
         if noise is None:
             options["generator"] = [torch.Generator().manual_seed(case["seed"] + i) for i in range(case["count"])]
         if "strength" not in case:
@@ -192,6 +201,7 @@ class Parity:
             options["seed"] = case["seed"]
         if case.get("karras"):
             options["karras_sigmas"] = True
+        options |= {name: case[name] for name in ("clip_skip", "max_token_length") if name in case}
         if case.get("lora"):
             options |= {"lora": self.adapter, "lora_scale": LORA_SCALE}
         if "strength" in case:

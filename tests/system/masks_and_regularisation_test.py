@@ -161,7 +161,7 @@ class MasksAndRegularisation(unittest.TestCase):
         self.assertEqual(json.loads((cache / "manifest.json").read_text())["sample_count"], 8)
         with h5py.File(cache / "text.h5") as file:
             self.assertNotIn(b"y z", list(file["caption"][:]))
-        self.assertRegex(programs.run("cache_latents", "info", cache).output, r"regularisation +3 of the pictures, 6 an epoch")
+        self.assertRegex(programs.run("cache_latents", "info", cache).output, r"reg: 3 pictures, 6 an epoch, regularisation")
 
     def test_masks_are_cropped_like_their_pictures_and_averaged_to_the_cells_of_the_latents(self):
         worst = 0

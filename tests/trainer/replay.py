@@ -20,7 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
-from seeds import NOISE, POSTERIOR_NOISE, TIMESTEP, generator, sample_at
+from seeds import FLIP, NOISE, POSTERIOR_NOISE, TIMESTEP, generator, sample_at
 
 TOLERANCE = 1e-4
 
@@ -60,11 +60,17 @@ class Cache:
     def __init__(self, directory):
         directory = pathlib.Path(directory)
         shards = [h5py.File(file) for file in sorted(directory.glob("shard-*.h5"))]
-        self.mean = [mean for shard in shards for mean in shard["latent_mean"][:]]  # of several sizes, maybe
-        self.std = [std for shard in shards for std in shard["latent_std"][:]]
+        self.count = sum(len(shard["source"]) for shard in shards)
+        planes = ["", "_flip"] if "latent_mean_flip" in shards[0] else [""]  # of picture i that of its mirror image is i + count
+        self.mean = [mean for plane in planes for shard in shards for mean in shard[f"latent_mean{plane}"][:]]  # of several sizes, maybe
+        self.std = [std for plane in planes for shard in shards for std in shard[f"latent_std{plane}"][:]]
+        listed = json.loads((directory / "manifest.json").read_text()).get("subsets", [{}])
+        self.is_reg = [subset.get("is_reg", False) for subset in listed]
+        self.is_flipped_by_chance = [subset.get("is_flipped_by_chance", False) for subset in listed]
         repeats = [count for shard in shards for count in (shard["repeats"][:] if "repeats" in shard else [1] * len(shard["source"]))]
         of_size = {}  # the cache has them by size
-        for sample, (mean, count) in enumerate(zip(self.mean, repeats)):
+        mirrored = any(self.is_flipped_by_chance) or len(planes) == 1  # then these are no samples of their own
+        for sample, (mean, count) in enumerate(zip(self.mean[:self.count] if mirrored else self.mean, repeats * len(planes))):
             of_size.setdefault(mean.shape, []).extend([sample] * int(count))
         self.groups = list(of_size.values())
         self.masks = [mask for shard in shards for mask in (shard["mask"][:] if "mask" in shard else [None] * len(shard["source"]))]
@@ -81,6 +87,9 @@ def check_draws(config, cache, scaling_factor, trace, text, step, slot):
     """The trace's inputs are what the documented seeds give."""
     seed, batch_size = int(config.get("seed", 0)), int(config["batch-size"])
     index, _ = sample_at(seed, step * batch_size + slot, cache.groups, int(config["micro-batch-size"]))
+    picture = index % cache.count
+    if cache.is_flipped_by_chance[cache.subset[picture]]:
+        index += cache.count * torch.randint(2, (1,), generator=generator(seed, step, slot, FLIP)).item()
     assert trace["sample_index"].item() == index, (step, slot, trace["sample_index"], index)
     mean, std = torch.from_numpy(cache.mean[index]), torch.from_numpy(cache.std[index])
     posterior = torch.randn(mean.shape, generator=generator(seed, step, slot, POSTERIOR_NOISE))
@@ -92,11 +101,12 @@ def check_draws(config, cache, scaling_factor, trace, text, step, slot):
     assert torch.equal(trace["timestep"], torch.randint(1000, (1,), generator=generator(seed, step, slot, TIMESTEP))[0])
     torch.testing.assert_close(trace["latents"], (mean + std * posterior) * scaling_factor, rtol=1e-6, atol=1e-6)
     if config.get("masked-loss") in (True, "true"):
-        mask = torch.from_numpy(cache.masks[index]).clamp_min(float(config.get("unmasked-weight", 0)))
+        mask = torch.from_numpy(cache.masks[picture]).clamp_min(float(config.get("unmasked-weight", 0)))
+        mask = mask.flip(1) if index != picture else mask
         assert torch.equal(trace["mask"][0], mask), (step, slot)
     if "loss_weight" in trace:
-        assert trace["loss_weight"].item() == numpy.float32(float(config["prior-loss-weight"]) if cache.subset[index] else 1), (step, slot)
-    for caption in cache.captions[index]:
+        assert trace["loss_weight"].item() == numpy.float32(float(config["prior-loss-weight"]) if cache.is_reg[cache.subset[picture]] else 1), (step, slot)
+    for caption in cache.captions[picture]:
         if text == cache.texts[caption]:  # else changing_captions_test.py compares it with transformers
             assert torch.equal(trace["encoder_hidden_states"], torch.from_numpy(cache.embedding[caption]))
 

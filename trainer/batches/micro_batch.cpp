@@ -1,5 +1,7 @@
 #include "trainer/batches/micro_batch.h"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -52,8 +54,11 @@ MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, const std::vector
       draws_(std::move(draws)),
       device_(device),
       embeddings_(embeddings),
+      rules_(dataset.caption_rules(draws_.captions)),
       weighs_samples_(draws_.prior_loss_weight != 1 && dataset.reg_count() > 0) {
-  TORCH_INTERNAL_ASSERT(embeddings_ != nullptr || !draws_.captions.make_new_texts());
+  TORCH_INTERNAL_ASSERT(
+      embeddings_ != nullptr ||
+      std::none_of(rules_.begin(), rules_.end(), std::mem_fn(&data::CaptionRules::make_new_texts)));
 }
 
 std::string MicroBatchMaker::sizes_never_trained(int64_t steps) const {
@@ -73,9 +78,11 @@ void MicroBatchMaker::draw_ahead(int64_t steps_done, int64_t first_slot, int64_t
 }
 
 DrawnText MicroBatchMaker::draw_text(int64_t steps_done, int64_t slot) {
-  const auto [index, epoch] = sample_order_.at(steps_done * draws_.batch_size + slot);
+  const auto [picture, epoch] = sample_order_.at(steps_done * draws_.batch_size + slot);
+  const int64_t index = mirrored_by_chance(picture, steps_done, slot);
+  const data::CaptionRules& rules = rules_[dataset_.subset_of(index)];
   const std::vector<size_t> captions = dataset_.captions_of(index);
-  if (captions.size() == 1 && draws_.captions.leave_captions_alone())
+  if (captions.size() == 1 && rules.leave_captions_alone())
     return {index, captions[0], dataset_.captions()[captions[0]]};
   at::Generator generator = generator_for(seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done),
                                                   static_cast<uint64_t>(slot), Stream::kCaption));
@@ -85,7 +92,16 @@ DrawnText MicroBatchMaker::draw_text(int64_t steps_done, int64_t slot) {
   const size_t chosen =
       count == 1 ? 0 : static_cast<size_t>(at::randint(count, {1}, generator, at::kLong).item<int64_t>());
   const std::string& caption = dataset_.captions()[captions[chosen]];
-  return {index, captions[chosen], data::draw_caption(caption, draws_.captions, moment, generator)};
+  return {index, captions[chosen], data::draw_caption(caption, rules, moment, generator)};
+}
+
+// kohya's flip_aug: the picture or its mirror image, one as often as the other.
+int64_t MicroBatchMaker::mirrored_by_chance(int64_t picture, int64_t steps_done, int64_t slot) const {
+  if (!dataset_.subsets()[dataset_.subset_of(picture)].is_flipped_by_chance) return picture;
+  const at::Generator generator = generator_for(seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done),
+                                                        static_cast<uint64_t>(slot), Stream::kFlip));
+  const bool is_mirrored = at::randint(2, {1}, generator, at::kLong).item<int64_t>() == 1;
+  return picture + (is_mirrored ? dataset_.picture_count() : 0);
 }
 
 at::Tensor MicroBatchMaker::embedding_of(const DrawnText& drawn) {

@@ -76,6 +76,7 @@ class MicroBatchMaker {
 
  private:
   at::Tensor embedding_of(const DrawnText& drawn);
+  int64_t mirrored_by_chance(int64_t picture, int64_t steps_done, int64_t slot) const;
   MicroBatch draw(int64_t steps_done, int64_t first_slot, int64_t count);
 
   const data::Dataset& dataset_;
@@ -83,6 +84,7 @@ class MicroBatchMaker {
   DrawSettings draws_;
   at::Device device_;
   TextEmbeddings* embeddings_;
+  std::vector<data::CaptionRules> rules_;  // by subset
   bool weighs_samples_;
   std::map<std::array<int64_t, 3>, MicroBatch> ahead_;  // by steps done, first slot, count
 };

@@ -2,7 +2,7 @@
 
 namespace sdlora::trainer {
 
-TextEmbeddings::TextEmbeddings(data::CaptionEncoder encoder, size_t most_remembered)
+TextEmbeddings::TextEmbeddings(model::ClipTextReader encoder, size_t most_remembered)
     : encoder_(std::move(encoder)), most_remembered_(most_remembered) {}
 
 at::Tensor TextEmbeddings::of(const std::string& text) {
@@ -10,7 +10,7 @@ at::Tensor TextEmbeddings::of(const std::string& text) {
     entries_.splice(entries_.begin(), entries_, known->second);
     return known->second->second;
   }
-  entries_.emplace_front(text, encoder_.encode(text));
+  entries_.emplace_front(text, encoder_.read(text));
   by_text_[text] = entries_.begin();
   ++encoded_count_;
   if (entries_.size() > most_remembered_) {

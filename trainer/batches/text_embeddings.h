@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "data/captions/caption_encoder.h"
+#include "model/clip/clip_text_reader.h"
 
 namespace sdlora::trainer {
 
@@ -16,7 +16,7 @@ class TextEmbeddings {
   static constexpr size_t kMostRemembered = 1024;  // 231 MiB of SD 1.5's
 
   // `most_remembered`: at least one.
-  explicit TextEmbeddings(data::CaptionEncoder encoder, size_t most_remembered = kMostRemembered);
+  explicit TextEmbeddings(model::ClipTextReader encoder, size_t most_remembered = kMostRemembered);
   TextEmbeddings(const TextEmbeddings&) = delete;
   TextEmbeddings& operator=(const TextEmbeddings&) = delete;
 
@@ -28,7 +28,7 @@ class TextEmbeddings {
  private:
   using Entry = std::pair<std::string, at::Tensor>;
 
-  data::CaptionEncoder encoder_;
+  model::ClipTextReader encoder_;
   size_t most_remembered_;
   size_t encoded_count_ = 0;  // ever
   std::list<Entry> entries_;  // the one asked for last first

@@ -1,5 +1,8 @@
 #include "trainer/run/loaded_run.h"
 
+#include <algorithm>
+#include <functional>
+
 #include <fmt/format.h>
 
 #include "common/error.h"
@@ -93,9 +96,11 @@ model::ComputeMode compute_mode_of(const TrainConfig& config, const data::Datase
 // Computes as the cache's embeddings were computed.
 std::unique_ptr<TextEmbeddings> load_text_embeddings(const TrainConfig& config, const data::Dataset& dataset,
                                                      const model::ModelSource& model, at::Device device) {
-  if (!config.captions.rules.make_new_texts()) return nullptr;
+  const std::vector<data::CaptionRules> rules = dataset.caption_rules(config.captions.rules);
+  if (std::none_of(rules.begin(), rules.end(), std::mem_fn(&data::CaptionRules::make_new_texts)))
+    return nullptr;
   return std::make_unique<TextEmbeddings>(
-      data::CaptionEncoder(model, device, dtype_of(dataset.mixed_precision())));
+      model.load_text_reader(dataset.reading(), device, dtype_of(dataset.mixed_precision())));
 }
 
 void check_part(const model::ModelSource& model, model::ModelPart part, const std::string& cached_hash,

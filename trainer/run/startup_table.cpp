@@ -109,11 +109,23 @@ std::string loss_in_words(const LossOptions& loss, const data::Dataset& dataset)
 
 std::string captions_in_words(const data::CaptionRules& rules, const data::Dataset& dataset) {
   const char* several = dataset.has_several_captions() ? ", of some pictures one of several each time" : "";
-  if (rules.leave_captions_alone()) return fmt::format("as they are cached{}", several);
-  return fmt::format("{}{}",
-                     rules.make_new_texts() ? "made anew for each sample, and encoded by each rank"
-                                            : "as they are cached, or empty",
-                     several);
+  const std::vector<data::CaptionRules> by_subset = dataset.caption_rules(rules);
+  const auto is_any = [&](bool (data::CaptionRules::*is_so)() const) {
+    return std::any_of(by_subset.begin(), by_subset.end(), std::mem_fn(is_so));
+  };
+  const bool are_any_changed =
+      std::any_of(by_subset.begin(), by_subset.end(),
+                  [](const data::CaptionRules& its) { return !its.leave_captions_alone(); });
+  std::string text = "as they are cached";
+  if (is_any(&data::CaptionRules::make_new_texts))
+    text = "made anew for each sample, and encoded by each rank";
+  else if (are_any_changed)
+    text += ", or empty";
+  text += several;
+  for (size_t subset = 0; subset < by_subset.size(); ++subset)
+    if (by_subset[subset] != rules)
+      text += fmt::format("\n{}: by rules of its own (the data-set file's)", dataset.subsets()[subset].name);
+  return text;
 }
 
 std::string own_threads() {

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
+#include "model/model_source.h"
 #include "tests/data/example_cache.h"
 #include "tests/support/temporary_folder.h"
 
@@ -46,7 +47,8 @@ TEST_F(MicroBatches, HoldTheSameSamplesAndNoiseHoweverTheBatchIsCut) {
 
 TEST_F(MicroBatches, MakeATextByTheAddressOfItsSlotAlone) {
   const data::Dataset dataset(folder_.path());
-  TextEmbeddings embeddings({model::ModelSource(std::getenv("SDLORA_TINY_MODEL")), at::kCPU, at::kFloat});
+  TextEmbeddings embeddings(
+      model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_text_reader({}, at::kCPU, at::kFloat));
   DrawSettings draws = draws_;
   draws.captions = {.prefix = "a", .suffix = ", b, c, d", .keep_tokens = 1, .shuffle = true};
   MicroBatchMaker maker(dataset, {0, 1, 2, 3, 4}, draws, at::kCPU, &embeddings);

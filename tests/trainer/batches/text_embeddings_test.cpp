@@ -5,11 +5,13 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "model/model_source.h"
+
 namespace sdlora::trainer {
 namespace {
 
-data::CaptionEncoder tiny_encoder() {
-  return {model::ModelSource(std::getenv("SDLORA_TINY_MODEL")), at::kCPU, at::kFloat};
+model::ClipTextReader tiny_encoder() {
+  return model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_text_reader({}, at::kCPU, at::kFloat);
 }
 
 TEST(TextEmbeddings, EncodeATextOnceWhileItIsRemembered) {

@@ -1,0 +1,57 @@
+#include "data/caching/mask_names.h"
+
+#include <set>
+
+#include "common/error.h"
+#include "data/images/image_kind.h"
+#include "data/images/picture_mask.h"
+
+namespace sdlora::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+}  // namespace
+
+MaskNames::MaskNames(const PictureSubset& subset) : subset_(subset) {
+  if (subset.mask != MaskKind::kFile || subset.mask_folder.empty()) return;
+  std::error_code error;
+  for (fs::directory_iterator entry(subset.mask_folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const fs::path name = entry->path().filename();
+    if (kind_by_name(name) && !name.string().starts_with('.'))
+      in_folder_[name.stem().string()] = name.string();
+  }
+  if (error)
+    throw Error(ExitCode::kUsage, {.what = "the folder of masks cannot be listed",
+                                   .expected = "conditioning_data_dir: masks named as their pictures",
+                                   .seen = error.message(),
+                                   .where = subset.mask_folder.string()});
+}
+
+std::string MaskNames::mask_of(const std::string& source) const {
+  if (subset_.mask != MaskKind::kFile) return "";
+  if (!subset_.mask_folder.empty()) {
+    const auto found = in_folder_.find(fs::path(source).stem().string());
+    return found == in_folder_.end() ? "" : found->second;
+  }
+  const fs::path name = mask_file_of(source);
+  std::error_code error;
+  const bool is_there = fs::symlink_status(subset_.folder / name, error).type() != fs::file_type::not_found;
+  return is_there ? name.generic_string() : "";
+}
+
+std::vector<std::string> MaskNames::nobodys(const std::vector<std::string>& sources,
+                                            const std::vector<std::string>& passed_over) const {
+  std::set<std::string> used;
+  for (const std::string& source : sources) used.insert(mask_of(source));
+  std::vector<std::string> lost;
+  for (const auto& [stem, name] : in_folder_)
+    if (!used.contains(name)) lost.push_back(name);
+  if (subset_.mask_folder.empty())
+    for (const std::string& name : passed_over)
+      if (is_mask_file(name) && !used.contains(name)) lost.push_back(name);
+  return lost;
+}
+
+}  // namespace sdlora::data
