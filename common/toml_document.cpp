@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/json_text.h"
 #include "common/toml_plus_plus.h"
@@ -57,10 +56,10 @@ json read_toml(const fs::path& file, const std::string& text) {
 
 }  // namespace
 
-json read_document(const fs::path& file) {
-  const std::string text = without_byte_order_mark(read_text(file));
+json parse_document(const std::string& bytes, const fs::path& file) {
+  const std::string text = without_byte_order_mark(bytes);
   if (file.extension() != ".json") return read_toml(file, text);
-  const json document = parse_json_or_discard<json>(text);
+  json document = parse_json_or_discard<json>(text);
   if (document.is_discarded())
     throw Error(ExitCode::kUsage, {.what = "the file is not JSON", .where = file.string()});
   return document;

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
 namespace sdlora {
 
-// By its extension: ".json", else TOML. Dates become texts. Throws Error(kUsage) naming file and line for
-// what is neither, Error(kIo) for a file that cannot be read.
-nlohmann::json read_document(const std::filesystem::path& file);
+// `text`: of `file`, by its extension ".json", else TOML. Dates become texts. Throws Error(kUsage) naming
+// file and line for what is neither.
+nlohmann::json parse_document(const std::string& text, const std::filesystem::path& file);
 
 }  // namespace sdlora

@@ -46,6 +46,7 @@ Dataset::Dataset(const std::filesystem::path& cache_directory)
       shard_row_.push_back({.shard = index, .row = row});
     caption_index_.insert(caption_index_.end(), shard.caption_index.begin(), shard.caption_index.end());
     source_.insert(source_.end(), shard.source.begin(), shard.source.end());
+    source_sha256_.insert(source_sha256_.end(), shard.source_sha256.begin(), shard.source_sha256.end());
     other_captions_.insert(other_captions_.end(), shard.other_captions.begin(), shard.other_captions.end());
     other_captions_.resize(source_.size());
     repeats_.insert(repeats_.end(), shard.repeats.begin(), shard.repeats.end());
@@ -80,6 +81,18 @@ std::vector<CaptionRules> Dataset::caption_rules(const CaptionRules& of_run) con
   rules.reserve(subsets().size());
   for (const CacheSubset& subset : subsets()) rules.push_back(subset.captions.over(of_run));
   return rules;
+}
+
+bool Dataset::has_several_sizes() const {
+  return std::any_of(sizes_.begin(), sizes_.end(),
+                     [&](const PictureSize& size) { return size != sizes_.front(); });
+}
+
+int64_t Dataset::byte_count() const {
+  int64_t bytes = latent_bytes() + static_cast<int64_t>(text_.embedding.nbytes());
+  for (const at::Tensor& masks : masks_)
+    if (masks.defined()) bytes += static_cast<int64_t>(masks.nbytes());
+  return bytes;
 }
 
 bool Dataset::has_several_captions() const {

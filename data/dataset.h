@@ -25,7 +25,8 @@ struct Sample {
 // sample i. With a data-set file's flip_aug they are not counted as samples, but found under those numbers.
 class Dataset {
  public:
-  // Reads everything: 128 KiB per picture of 512 × 512 (twice that with --flip), 231 KiB per caption. Every
+  // Reads everything: 128 KiB per picture of 512 × 512 (twice that with --flip, 16 KiB more with
+  // a mask), 231 KiB per caption of 75 tokens. Every
   // file is checked (cache_files.h) before its values are used. Throws Error(kBadData) naming the file,
   // Error(kMismatch) when the cache is larger than the memory of this machine or
   // container.
@@ -41,8 +42,7 @@ class Dataset {
   // Of every picture, or with aspect buckets the size whose area none exceeds.
   const PictureSize& picture_size() const { return manifest_.settings.picture_size; }
 
-  // Whether pictures are of several sizes.
-  bool has_buckets() const { return manifest_.settings.has_several_sizes(); }
+  bool has_several_sizes() const;
 
   // "640x384 12, 512x512 3": pictures of each size.
   std::string buckets_in_words() const;
@@ -69,10 +69,16 @@ class Dataset {
   // Pictures, without mirror images.
   int64_t reg_count() const;
 
+  // SHA-256 of the pictures' files, by picture.
+  const std::vector<std::string>& source_sha256() const { return source_sha256_; }
+
   bool has_masks() const { return manifest_.settings.mask != MaskKind::kNone; }
 
   // Of all planes of all pictures.
   int64_t latent_bytes() const;
+
+  // Of all that is in memory: these, the masks and the captions' embeddings.
+  int64_t byte_count() const;
 
   double vae_scaling_factor() const { return manifest_.settings.vae_scaling_factor; }
 
@@ -126,12 +132,13 @@ class Dataset {
   std::vector<at::Tensor> shards_;   // latents, [planes, n, 4, h, w] f32 each
   std::vector<at::Tensor> masks_;    // [n, h, w] f32 each, or undefined
   std::vector<PictureSize> sizes_;   // by shard
-  std::vector<ShardRow> shard_row_;  // by picture, as the next five
+  std::vector<ShardRow> shard_row_;  // by picture, as the next six
   std::vector<int64_t> caption_index_;
   std::vector<std::vector<int64_t>> other_captions_;
   std::vector<int64_t> repeats_;
   std::vector<int64_t> subset_;
   std::vector<std::string> source_;
+  std::vector<std::string> source_sha256_;
   TextContent text_;
 };
 

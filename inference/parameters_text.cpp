@@ -22,6 +22,8 @@ std::string parameters_text(const GenerateOptions& options, const PictureRequest
                       sampler_text(options), options.guidance_scale, request.seed,
                       data::to_text(options.picture_size));
   if (options.reading.clip_skip != 1) text += fmt::format(", Clip skip: {}", options.reading.clip_skip);
+  if (options.reading.max_token_length != model::ClipReading().max_token_length)
+    text += fmt::format(", Max token length: {}", options.reading.max_token_length);
   if (!request.init_image.empty()) text += fmt::format(", Denoising strength: {}", options.strength);
   size_t count = 0;
   for (const AdapterRequest& adapter : adapter_requests(options.lora, options.lora_scale)) {

@@ -53,7 +53,7 @@ void check_cuda_graph(const TrainConfig& config, at::Device device) {
 }
 
 void check_one_size_for_graph(const TrainConfig& config, const data::Dataset& dataset) {
-  if (config.compute.records_cuda_graph && dataset.has_buckets())
+  if (config.compute.records_cuda_graph && dataset.has_several_sizes())
     throw Error(ExitCode::kMismatch, {.what = "--cuda-graph needs pictures of one size",
                                       .expected = "a cache made without --aspect-buckets",
                                       .seen = dataset.buckets_in_words(),

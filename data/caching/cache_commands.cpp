@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "common/error.h"
 #include "common/text_list.h"
 #include "data/caching/bucket_table.h"
 #include "data/caching/mask_summary.h"
@@ -36,7 +37,13 @@ std::string subsets_text(const std::filesystem::path& cache_directory, const Man
     subset.resize(static_cast<size_t>(shard.picture_count()), 0);
     repeats.resize(subset.size(), 1);
     for (size_t row = 0; row < subset.size(); ++row) {
-      Count& count = counts.at(static_cast<size_t>(subset[row]));
+      if (subset[row] < 0 || subset[row] >= static_cast<int64_t>(subsets.size()))
+        throw Error(ExitCode::kBadData, {.what = "a subset is out of range",
+                                         .expected = fmt::format("0 … {}", subsets.size() - 1),
+                                         .seen = fmt::format("{}", subset[row]),
+                                         .where = (cache_directory / file.name).string() + ", subset",
+                                         .advice = "run cache_latents verify"});
+      Count& count = counts[static_cast<size_t>(subset[row])];
       ++count.pictures;
       count.an_epoch += repeats[row];
     }

@@ -171,6 +171,13 @@ void find_captions_of(std::vector<PlannedSample>& samples, const CacheOptions& o
   for (const std::string& source : found.emptied_images) empty_captions.push_back(subset.name_of(source));
 }
 
+// That a data-set file asks for; 0: none does.
+int64_t batch_size_of(const std::vector<PictureSubset>& subsets) {
+  int64_t batch_size = 0;
+  for (const PictureSubset& subset : subsets) batch_size = std::max(batch_size, subset.batch_size);
+  return batch_size;
+}
+
 // Masks by files are asked for where there are some.
 void require_masks(const CacheSettings& settings, const std::vector<PlannedSample>& samples) {
   const bool is_any = std::any_of(samples.begin(), samples.end(),
@@ -185,8 +192,8 @@ void require_masks(const CacheSettings& settings, const std::vector<PlannedSampl
 
 // Of one data set: gives the regularisation pictures the repeats that balance them, and takes out those that
 // are not needed.
-void balance(std::vector<PlannedSample>& samples, const std::vector<PictureSubset>& subsets,
-             int64_t dataset) {
+void balance(std::vector<PlannedSample>& samples, const std::vector<PictureSubset>& subsets, int64_t dataset,
+             std::vector<std::string>& not_needed) {
   const auto is_reg = [&](const PlannedSample& sample) {
     const PictureSubset& subset = subsets[static_cast<size_t>(sample.subset)];
     return subset.dataset == dataset && subset.entry.is_reg;
@@ -200,8 +207,12 @@ void balance(std::vector<PlannedSample>& samples, const std::vector<PictureSubse
       training_count += sample.repeats;
   }
   if (own_repeats.empty()) return;
+  if (training_count == 0)
+    throw Error(ExitCode::kUsage, {.what = "a data set has regularisation pictures alone",
+                                   .expected = "pictures to be learnt beside them",
+                                   .seen = fmt::format("{} with is_reg", own_repeats.size())});
   const std::vector<int64_t> repeats = balanced_repeats(own_repeats, training_count);
-  if (repeats.front() > kMostRepeats)
+  if (*std::max_element(repeats.begin(), repeats.end()) > kMostRepeats)
     throw Error(ExitCode::kBadData,
                 {.what = "there are too few regularisation pictures",
                  .expected = fmt::format("so many that none is repeated more than {} times", kMostRepeats),
@@ -216,6 +227,7 @@ void balance(std::vector<PlannedSample>& samples, const std::vector<PictureSubse
     if (sample.repeats > 0) continue;
     ++unused_count;
     if (first_unused.empty()) first_unused = sample.source;
+    not_needed.push_back(sample.source);
   }
   std::erase_if(samples, [](const PlannedSample& sample) { return sample.repeats == 0; });
   log::info(fmt::format("{} regularisation pictures, {} an epoch beside {} to be learnt{}",
@@ -230,11 +242,12 @@ void balance(std::vector<PlannedSample>& samples, const std::vector<PictureSubse
 CacheInputs gather_cache_inputs(const CacheOptions& options, const std::vector<PictureSubset>& subsets,
                                 const std::optional<CacheSettings>& previous, comm::Communicator& world) {
   std::vector<ScannedPictures> scanned;  // by subset
+  scanned.reserve(subsets.size());
   for (const PictureSubset& subset : subsets) scanned.push_back(scan_pictures(options, subset, world));
   CacheInputs inputs;
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
-    if (const int64_t batch_size = subsets.front().batch_size; batch_size != 0)
+    if (const int64_t batch_size = batch_size_of(subsets); batch_size != 0)
       log::info(
           fmt::format("batch_size = {0} of the data-set file is the trainer's: give it --batch-size {0}, or "
                       "{0} times the number of ranks, which is what kohya's is with several",
@@ -259,7 +272,7 @@ CacheInputs gather_cache_inputs(const CacheOptions& options, const std::vector<P
       samples.insert(samples.end(), own.begin(), own.end());
     }
     for (int64_t dataset = 0; dataset <= subsets.back().dataset; ++dataset)
-      balance(samples, subsets, dataset);
+      balance(samples, subsets, dataset, inputs.not_needed);
     CaptionTable table;
     for (size_t subset = 0; subset < subsets.size(); ++subset) {
       find_captions_of(samples, options, static_cast<int64_t>(subset), subsets[subset], folders[subset],

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "comm/fail_together.h"
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/text_list.h"
 #include "data/caching/bucket_table.h"
@@ -105,6 +106,18 @@ void build_shards(const CacheOptions& options, const std::vector<PictureSubset>&
   }
 }
 
+// (all ranks) All read the same data-set file, rank 0's.
+std::vector<PictureSubset> broadcast_subsets(const CacheOptions& options, comm::Communicator& world) {
+  std::string text;
+  comm::fail_together(world, [&] {
+    if (world.rank() == 0 && !options.dataset_config.empty()) text = read_text(options.dataset_config);
+  });
+  world.broadcast(text, 0);
+  std::vector<PictureSubset> subsets;
+  comm::fail_together(world, [&] { subsets = subsets_of(options, text); });
+  return subsets;
+}
+
 [[noreturn]] void fail_without_samples(const CacheOptions& options,
                                        const std::vector<SkippedImage>& skipped) {
   throw Error(ExitCode::kBadData, {.what = "not one image could be cached",
@@ -149,7 +162,7 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
 
   // 2. What must be there, and what is there already
   CacheReport report;
-  const std::vector<PictureSubset> subsets = subsets_of(options);
+  const std::vector<PictureSubset> subsets = broadcast_subsets(options, world);
   CacheInputs inputs =
       gather_cache_inputs(options, subsets, output ? output->record().settings : std::nullopt, world);
   const CachePlan plan =

@@ -101,6 +101,11 @@ const char* words_for(Type type) {
   return "";
 }
 
+// An int64_t's.
+bool is_whole(const Json& value) {
+  return value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX);
+}
+
 bool is_of(Type type, const Json& value) {
   const auto is_list_of_two = [&value] {
     return value.is_array() && value.size() == 2 && value[0].is_number() && value[1].is_number();
@@ -109,14 +114,13 @@ bool is_of(Type type, const Json& value) {
     case Type::kBool:
       return value.is_boolean();
     case Type::kInteger:
-      return value.is_number_integer();
+      return is_whole(value);
     case Type::kNumber:
       return value.is_number();
     case Type::kText:
       return value.is_string();
     case Type::kSize:
-      return value.is_number_integer() ||
-             (is_list_of_two() && value[0].is_number_integer() && value[1].is_number_integer());
+      return is_whole(value) || (is_list_of_two() && is_whole(value[0]) && is_whole(value[1]));
     case Type::kRange:
       return is_list_of_two();
     case Type::kTable:
@@ -136,8 +140,8 @@ class ConfigReader {
  public:
   ConfigReader(const fs::path& file, const PictureSubset& otherwise) : file_(file), otherwise_(otherwise) {}
 
-  std::vector<PictureSubset> read() {
-    const Json document = read_document(file_);
+  std::vector<PictureSubset> read(const std::string& text) {
+    const Json document = parse_document(text, file_);
     if (!document.is_object()) fail("", "a table", document.dump());
     for (const auto& [name, value] : document.items())
       if (name != "general" && name != "datasets") fail(name, "[general] and [[datasets]]", "[" + name + "]");
@@ -175,8 +179,8 @@ class ConfigReader {
     if (!table.values.is_object()) fail(table.name, "a table", table.values.dump());
     for (const auto& [name, value] : table.values.items()) {
       if (besides.contains(name)) continue;
-      const auto key =
-          std::find_if(kKeys.begin(), kKeys.end(), [&](const Key& one) { return one.name == name; });
+      const auto key = std::find_if(kKeys.begin(), kKeys.end(),
+                                    [&known = name](const Key& one) { return one.name == known; });
       const std::string where = fmt::format("{}, {}", table.name, name);
       if (key == kKeys.end())
         fail(where, "a key of kohya's data-set files for SD 1.5", name, "check its spelling");
@@ -280,9 +284,10 @@ class ConfigReader {
   void add_dataset(const Table& dataset, size_t number) {
     const int64_t batch_size =
         find(&dataset, "batch_size") == nullptr ? 0 : whole_in(dataset, "batch_size", 1, 1'000'000, 1);
-    if (batch_size != 0 && !subsets_.empty() && subsets_[0].batch_size != batch_size)
-      fail(dataset.name + ", batch_size", "the same in all data sets", fmt::format("{}", batch_size),
-           "a run has one batch size");
+    for (const PictureSubset& other : subsets_)
+      if (batch_size != 0 && other.batch_size != 0 && other.batch_size != batch_size)
+        fail(dataset.name + ", batch_size", fmt::format("{}, as in another data set", other.batch_size),
+             fmt::format("{}", batch_size), "a run has one batch size");
     std::set<std::string> folders;
     size_t place = 0;
     for (const Json& values : list_in(dataset.values, "subsets", dataset.name)) {
@@ -305,6 +310,7 @@ class ConfigReader {
     subset.folder = *folder;
     subset.looks_below = false;
     subset.entry.is_reg = value_of<bool>(table, "is_reg").value_or(false);
+    if (subset.entry.is_reg) subset.captions.for_the_rest.reset();  // --training-caption is not for these
     subset.size = size_in(table);
     subset.buckets = buckets_in(table, subset.size);
     subset.repeats = whole_in(table, "num_repeats", 1, kMostRepeats, 1);
@@ -316,7 +322,8 @@ class ConfigReader {
       subset.captions.for_the_rest = *words;
     subset.captions.last_way = "or class_tokens in the data-set file";
     const auto mask_folder = value_of<std::string>(table, "conditioning_data_dir");
-    const bool is_alpha = value_of<bool>(table, "alpha_mask").value_or(subset.mask == MaskKind::kAlpha);
+    const bool is_alpha =
+        value_of<bool>(table, "alpha_mask").value_or(subset.mask == MaskKind::kAlpha && !mask_folder);
     if (mask_folder && is_alpha) fail(table.name, "one of alpha_mask and conditioning_data_dir", "both");
     if (is_alpha) subset.mask = MaskKind::kAlpha;
     if (!is_alpha && subset.mask == MaskKind::kAlpha) subset.mask = MaskKind::kNone;
@@ -353,8 +360,9 @@ class ConfigReader {
 
 }  // namespace
 
-std::vector<PictureSubset> read_dataset_config(const fs::path& file, const PictureSubset& otherwise) {
-  return ConfigReader(file, otherwise).read();
+std::vector<PictureSubset> parse_dataset_config(const std::string& text, const fs::path& file,
+                                                const PictureSubset& otherwise) {
+  return ConfigReader(file, otherwise).read(text);
 }
 
 }  // namespace sdlora::data

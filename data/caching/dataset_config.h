@@ -9,11 +9,11 @@
 
 namespace sdlora::data {
 
-// The subsets in the file's order, each with its data set's number. `otherwise`: of what the file does not
-// say. A key that is not obeyed here is refused by its name, with the reason, unless its value changes
-// nothing. Throws Error(kUsage) naming file, table and key: unknown, in another place than kohya has it, of
-// another type, out of range, or refused.
-std::vector<PictureSubset> read_dataset_config(const std::filesystem::path& file,
-                                               const PictureSubset& otherwise);
+// `text`: the file's. The subsets in its order, each with its data set's number. `otherwise`: of what the
+// file does not say. A key that is not obeyed here is refused by its name, with the reason, unless its value
+// changes nothing. Throws Error(kUsage) naming file, table and key: unknown, in another place than kohya has
+// it, of another type, out of range, or refused.
+std::vector<PictureSubset> parse_dataset_config(const std::string& text, const std::filesystem::path& file,
+                                                const PictureSubset& otherwise);
 
 }  // namespace sdlora::data

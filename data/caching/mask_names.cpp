@@ -19,8 +19,14 @@ MaskNames::MaskNames(const PictureSubset& subset) : subset_(subset) {
   for (fs::directory_iterator entry(subset.mask_folder, error), end; !error && entry != end;
        entry.increment(error)) {
     const fs::path name = entry->path().filename();
-    if (kind_by_name(name) && !name.string().starts_with('.'))
-      in_folder_[name.stem().string()] = name.string();
+    if (!kind_by_name(name) || name.string().starts_with('.')) continue;
+    const auto [other, is_first] = in_folder_.try_emplace(name.stem().string(), name.string());
+    if (!is_first)
+      throw Error(ExitCode::kBadData, {.what = "a picture has two masks",
+                                       .expected = "one file of a name, whatever its extension",
+                                       .seen = other->second + " and " + name.string(),
+                                       .where = subset.mask_folder.string(),
+                                       .advice = "take one away"});
   }
   if (error)
     throw Error(ExitCode::kUsage, {.what = "the folder of masks cannot be listed",

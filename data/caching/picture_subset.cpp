@@ -36,13 +36,13 @@ MaskKind common_mask_kind(const std::vector<PictureSubset>& subsets) {
   return are_alike ? subsets.front().mask : MaskKind::kFile;
 }
 
-std::vector<PictureSubset> subsets_of(const CacheOptions& options) {
+std::vector<PictureSubset> subsets_of(const CacheOptions& options, const std::string& dataset_config) {
   const PictureSubset plain = plain_subset(options);
   if (!options.dataset_config.empty()) {
-    std::vector<PictureSubset> subsets = read_dataset_config(options.dataset_config, plain);
+    std::vector<PictureSubset> subsets = parse_dataset_config(dataset_config, options.dataset_config, plain);
     const auto differs = [&](const PictureSubset& one) {
-      return one.size != subsets.front().size ||
-             one.buckets.has_value() != subsets.front().buckets.has_value() || !one.size.is_square();
+      return one.size != subsets.front().size || one.buckets != subsets.front().buckets ||
+             !one.size.is_square();
     };
     if (std::any_of(subsets.begin(), subsets.end(), differs))
       for (PictureSubset& subset : subsets) subset.entry.size = subset.size;
@@ -59,7 +59,11 @@ std::vector<PictureSubset> subsets_of(const CacheOptions& options) {
 }
 
 void check_subsets(const CacheOptions& options) {
-  (void)subsets_of(options);
+  std::error_code error;
+  if (!options.dataset_config.empty() && !fs::exists(options.dataset_config, error))
+    throw Error(ExitCode::kUsage, {.what = "the data-set file does not exist",
+                                   .where = options.dataset_config.string(),
+                                   .advice = "check --dataset-config"});
   if (options.reg_images.empty()) return;
   if (!lies_in(options.reg_images, options.images) && !lies_in(options.images, options.reg_images)) return;
   throw Error(ExitCode::kUsage,

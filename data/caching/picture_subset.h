@@ -39,15 +39,15 @@ struct PictureSubset {
   const std::filesystem::path& masks_root() const { return mask_folder.empty() ? folder : mask_folder; }
 };
 
-// --images, and --reg-images where there are such; or those of --dataset-config, which is read. A place in
-// this list is PlannedSample::subset. Throws Error(kUsage) for a bad file.
-std::vector<PictureSubset> subsets_of(const CacheOptions& options);
+// --images, and --reg-images where there are such; or those of --dataset-config, whose text is
+// `dataset_config`. A place in this list is PlannedSample::subset. Throws Error(kUsage) for a bad file.
+std::vector<PictureSubset> subsets_of(const CacheOptions& options, const std::string& dataset_config = {});
 
 // What all subsets have, or kFile where they differ.
 MaskKind common_mask_kind(const std::vector<PictureSubset>& subsets);
 
-// Throws Error(kUsage) where one of the folders lies in the other: a picture would be of both. And for a bad
-// file.
+// Throws Error(kUsage) where one of the folders lies in the other: a picture would be of both; and where
+// there is no such data-set file.
 void check_subsets(const CacheOptions& options);
 
 }  // namespace sdlora::data

@@ -43,7 +43,7 @@ std::string words_of(const std::optional<BucketRules>& buckets) {
   return buckets ? in_words(*buckets) : "off";
 }
 
-// "768x768, 512x512"; empty where all are alike.
+// "768x768, 512x512"; "one" where all are alike.
 std::string sizes_of(const CacheSettings& settings) {
   std::vector<std::string> sizes;
   for (const CacheSubset& subset : settings.subsets)
@@ -72,7 +72,9 @@ void compare_settings(const CacheSettings& before, const CacheSettings& now, Dif
 
 // Whether the pictures of a shard came to their sizes as they would now.
 bool fits_as(const CacheSettings& now, const ShardFile& shard) {
-  if (now.has_several_sizes() && !now.buckets) return true;  // by each subset's own rules, which are not kept
+  const bool are_of_subsets = std::any_of(now.subsets.begin(), now.subsets.end(),
+                                          [](const CacheSubset& subset) { return subset.size.has_value(); });
+  if (are_of_subsets) return true;  // by rules of their own, which are not kept
   if (!now.buckets) return false;
   const AspectBuckets buckets(now.picture_size, *now.buckets);
   const std::vector<PictureFit> fits = shard.read_fit();

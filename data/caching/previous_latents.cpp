@@ -8,7 +8,7 @@
 namespace sdlora::data {
 namespace {
 
-// Without buckets the crop follows from content and size.
+// Where it is not planned, the crop follows from content and size.
 std::string key_of(const std::string& source_sha256, const PictureFit& fit, const std::string& mask_sha256) {
   return fmt::format("{} {} {} {}", source_sha256, to_text(fit.resized), to_text(fit.size), mask_sha256);
 }

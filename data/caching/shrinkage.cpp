@@ -58,6 +58,7 @@ Shrinkage find_shrinkage(const PreviousCache& previous, const CacheInputs& input
   const std::set<std::string> under_new_names = contents_under_new_names(previous, inputs.plan);
   std::set<std::string> known;
   for (const SkippedImage& image : inputs.plan.skipped) known.insert(image.source);
+  known.insert(inputs.not_needed.begin(), inputs.not_needed.end());
   Shrinkage shrinkage{.lines_without_picture = inputs.lines_without_picture,
                       .empty_captions = inputs.empty_captions};
   const std::set<std::string> empty(inputs.empty_captions.begin(), inputs.empty_captions.end());

@@ -19,6 +19,7 @@ namespace {
 constexpr off_t kMaxFileBytes = off_t{512} << 20;
 const std::string kCannotOpen = "cannot be opened: ";
 const std::string kCannotRead = "cannot be read: ";
+const std::string kOfItsMask = "its mask ";
 
 class OpenFile {
  public:
@@ -66,11 +67,13 @@ std::string read_mask_file(const std::filesystem::path& file) {
   try {
     return read_image_file(file);
   } catch (const UnusableImage& reason) {
-    throw UnusableImage("its mask " + std::string(reason.what()));
+    throw UnusableImage(kOfItsMask + std::string(reason.what()));
   }
 }
 
-bool is_unreadable(const std::string& reason) {
+bool is_unreadable(const std::string& full_reason) {
+  const std::string reason =
+      full_reason.starts_with(kOfItsMask) ? full_reason.substr(kOfItsMask.size()) : full_reason;
   return reason.starts_with(kCannotOpen) || reason.starts_with(kCannotRead);
 }
 

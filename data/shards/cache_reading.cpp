@@ -14,8 +14,13 @@ int64_t attribute_or(hid_t file, const char* name, int64_t otherwise, const Hdf5
 
 model::ClipReading read_reading_attributes(hid_t file, const Hdf5Place& place) {
   const model::ClipReading plain;
-  return {.clip_skip = attribute_or(file, kClipSkipName, plain.clip_skip, place),
-          .max_token_length = attribute_or(file, kMaxTokenLengthName, plain.max_token_length, place)};
+  const model::ClipReading reading = {
+      .clip_skip = attribute_or(file, kClipSkipName, plain.clip_skip, place),
+      .max_token_length = attribute_or(file, kMaxTokenLengthName, plain.max_token_length, place)};
+  if (!reading.is_possible())
+    place.in(kMaxTokenLengthName)
+        .fail("75, 150 or 225 tokens and a clip skip of 1 or more", in_words(reading));
+  return reading;
 }
 
 void write_reading_attributes(hid_t file, const model::ClipReading& reading, const Hdf5Place& place) {

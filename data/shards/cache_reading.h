@@ -22,6 +22,8 @@ model::ClipReading reading_in(const Json& json) {
   if (json.contains(kClipSkipName)) reading.clip_skip = whole_number(json.at(kClipSkipName));
   if (json.contains(kMaxTokenLengthName))
     reading.max_token_length = whole_number(json.at(kMaxTokenLengthName));
+  if (!reading.is_possible())
+    throw Json::other_error::create(501, "captions read in an impossible way", &json);
   return reading;
 }
 

@@ -36,13 +36,19 @@ CacheSubset subset_in(const Json& json) {
   if (json.contains("width"))
     subset.size = {.width = whole_number(json.at("width")), .height = whole_number(json.at("height"))};
   if (!json.contains("captions")) return subset;
+  const Json& captions = json.at("captions");
+  if (!captions.is_object()) throw Json::other_error::create(501, "captions that are no object", &json);
   CaptionOverrides::for_each([&](const char* name, auto own, auto /*rule*/) {
-    const Json& captions = json.at("captions");
     if (!captions.contains(name)) return;
     auto& value = subset.captions.*own;
     using Value = typename std::remove_reference_t<decltype(value)>::value_type;
-    value = captions.at(name).template get<Value>();
+    if constexpr (std::is_same_v<Value, int64_t>)
+      value = whole_number(captions.at(name));
+    else
+      value = captions.at(name).template get<Value>();
   });
+  if (!subset.captions.are_possible())
+    throw Json::other_error::create(501, "impossible rules for captions", &json);
   return subset;
 }
 

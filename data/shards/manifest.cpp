@@ -95,6 +95,8 @@ Manifest manifest_from(const OrderedJson& json) {
   settings.reading = reading_in(json);
   settings.subsets = subsets_in(json);
   settings.flip = json.at("flip").get<bool>();
+  if (settings.flips_by_chance() && !settings.flip)
+    throw OrderedJson::other_error::create(501, "flips by chance without mirror images", &json);
   settings.shard_size = whole_number(json.at("shard_size"));
   settings.vae_scaling_factor = json.at("vae_scaling_factor").get<double>();
   settings.vae_sha256 = json.at("vae_sha256").get<std::string>();

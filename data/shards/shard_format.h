@@ -19,7 +19,7 @@
 //     picture, not of its mirror image; in a cache with masks
 //     mask_sha256                        [N] string, of the mask's file, empty where a picture has none; with
 //     masks by files
-//     original_width, original_height    [N] i64, pixels, upright; with aspect buckets, as all of the rest
+//     original_width, original_height    [N] i64, pixels, upright; where sizes differ, as all of the rest
 //     resized_width, resized_height      [N] i64, pixels, before the crop to image_width × image_height
 //     crop_left, crop_top                [N] i64, pixels, where that begins
 //   text.h5
@@ -98,7 +98,7 @@ struct ShardContent {
   std::vector<int64_t> caption_index;
   std::vector<std::string> source;
   std::vector<std::string> source_sha256;
-  std::vector<PictureFit> fit = {};                       // empty: a cache without buckets
+  std::vector<PictureFit> fit = {};                       // empty: all are squares of one size
   std::vector<int64_t> repeats = {};                      // empty: each once
   std::vector<std::vector<int64_t>> other_captions = {};  // empty: each picture has one caption
   std::vector<int64_t> subset = {};                       // empty: all of the first

@@ -13,6 +13,12 @@ struct ClipReading {
   int64_t clip_skip = 1;          // 1: the last layer's output; 2: that of the layer before it; and so on
   int64_t max_token_length = 75;  // tokens of a text that count: 75, or in chunks 150 or 225
 
+  // Whether there is such a reading, with some text encoder.
+  bool is_possible() const {
+    return clip_skip >= 1 && clip_skip <= 1000 &&
+           (max_token_length == 75 || max_token_length == 150 || max_token_length == 225);
+  }
+
   bool operator==(const ClipReading&) const = default;
 };
 

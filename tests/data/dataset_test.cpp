@@ -91,7 +91,7 @@ TEST(Dataset, HoldsPicturesOfSeveralSizesWithTheirRepeats) {
   write_example_bucket_cache(folder.path());
   const Dataset dataset(folder.path());
   ASSERT_EQ(dataset.picture_count(), 7);
-  EXPECT_TRUE(dataset.has_buckets());
+  EXPECT_TRUE(dataset.has_several_sizes());
   EXPECT_EQ(dataset.buckets_in_words(), "64x64 5, 128x64 2");
   EXPECT_EQ(dataset.size_of(4), square(64));
   EXPECT_EQ(dataset.size_of(5), (PictureSize{.width = 128, .height = 64}));

@@ -118,12 +118,11 @@ class Reference:
         pipeline.unet = unet
         options = {"prompt": case["prompt"], "num_inference_steps": case["steps"], "guidance_scale": case["guidance"],
                    "negative_prompt": case["negative"], "num_images_per_prompt": case["count"], "output_type": "latent"}  # fmt: skip
-        if "clip_skip" in case:
-            options["clip_skip"] = case["clip_skip"] - 1  # there 1 is the layer before the last
-        if "max_token_length" in case:
+        if "clip_skip" in case or "max_token_length" in case:
             for name in ("prompt", "negative_prompt"):
-                text = options.pop(name)
-                options[f"{name}_embeds"] = embedding_of(text, self.parts["tokenizer"], self.parts["text_encoder"], case["max_token_length"])[None]
+                embedding = embedding_of(options.pop(name), self.parts["tokenizer"], self.parts["text_encoder"],
+                                         case.get("max_token_length", 75), case.get("clip_skip", 1))  # fmt: skip
+                options[f"{name}_embeds"] = embedding[None]
         if noise is None:
             options["generator"] = [torch.Generator().manual_seed(case["seed"] + i) for i in range(case["count"])]
         if "strength" not in case:

@@ -43,7 +43,7 @@ ROOMS = {
     "data": {
         "images": set(),
         "captions": {"images"},
-        "shards": {"images"},
+        "shards": {"images", "captions"},
         "": {"images", "captions", "shards"},
         "caching": {"images", "captions", "shards"},
     },

@@ -13,7 +13,7 @@ namespace sdlora::trainer {
 
 class TextEmbeddings {
  public:
-  static constexpr size_t kMostRemembered = 1024;  // 231 MiB of SD 1.5's
+  static constexpr size_t kMostRemembered = 1024;  // 231 MiB of SD 1.5's, of 225 tokens 681
 
   // `most_remembered`: at least one.
   explicit TextEmbeddings(model::ClipTextReader encoder, size_t most_remembered = kMostRemembered);

@@ -24,15 +24,6 @@ std::vector<std::string> doubts_about(const TrainConfig& config) {
     doubts.emplace_back("all captions are dropped: nothing is learnt about words");
   if (captions.tag_dropout == 1)
     doubts.emplace_back("--caption-tag-dropout 1 leaves only the tags that are kept");
-  if (!captions.take_tags_apart() && (captions.keep_tokens > 0 || !captions.keep_tokens_separator.empty()))
-    doubts.emplace_back(
-        "--caption-keep-tokens and --caption-keep-tokens-separator do nothing without --caption-shuffle, "
-        "--caption-tag-dropout or --token-warmup-steps");
-  if (config.validation.every > 0 && captions.make_new_texts())
-    doubts.emplace_back(
-        "validation uses the captions as they are cached: without prefix and suffix, with all tags, marks "
-        "and "
-        "braces");
   if (config.captions.shown_count > 0 && !config.process.is_dry_run)
     doubts.emplace_back("--show-captions does nothing without --dry-run");
   return doubts;

@@ -1,5 +1,8 @@
 #include "trainer/run/data_doubts.h"
 
+#include <algorithm>
+#include <functional>
+
 #include <fmt/format.h>
 
 namespace sdlora::trainer {
@@ -19,6 +22,21 @@ std::vector<std::string> doubts_about_data(const TrainConfig& config, const Load
         "--reg-images)");
   if (loaded.validation_dataset && config.loss.is_masked && !loaded.validation_dataset->has_masks())
     doubts.emplace_back("--validation-data has no masks: all of its pictures counts, unlike in training");
+  const std::vector<data::CaptionRules> rules = loaded.dataset.caption_rules(config.captions.rules);
+  const bool is_any_changed =
+      std::any_of(rules.begin(), rules.end(), std::mem_fn(&data::CaptionRules::make_new_texts));
+  if (config.validation.every > 0 && is_any_changed)
+    doubts.emplace_back(
+        "validation uses the captions as they are cached: without prefix and suffix, with all tags, marks "
+        "and "
+        "braces, and the first of several");
+  const bool is_any_taken_apart =
+      std::any_of(rules.begin(), rules.end(), std::mem_fn(&data::CaptionRules::take_tags_apart));
+  const data::CaptionRules& of_run = config.captions.rules;
+  if (!is_any_taken_apart && (of_run.keep_tokens > 0 || !of_run.keep_tokens_separator.empty()))
+    doubts.emplace_back(
+        "--caption-keep-tokens and --caption-keep-tokens-separator do nothing without --caption-shuffle, "
+        "--caption-tag-dropout or --token-warmup-steps");
   return doubts;
 }
 

@@ -75,6 +75,20 @@ void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet
            .advice = "give the --model that it was cached with, or run cache_latents with this one"});
 }
 
+void check_validation_data(const data::Dataset& validation, const data::Dataset& training,
+                           const model::UNet& unet, const std::filesystem::path& directory) {
+  check_data_fits_model(validation, unet, directory);
+  if (validation.reading() == training.reading()) return;
+  const auto in_words = [](const model::ClipReading& reading) {
+    return fmt::format("--clip-skip {} --max-token-length {}", reading.clip_skip, reading.max_token_length);
+  };
+  throw Error(ExitCode::kUsage, {.what = "the validation data was read otherwise than the training data",
+                                 .expected = in_words(training.reading()),
+                                 .seen = in_words(validation.reading()),
+                                 .where = directory.string(),
+                                 .advice = "run cache_latents for it with the same two"});
+}
+
 data::Sample largest_sample_of(const data::Dataset& dataset) {
   int64_t largest = 0;
   for (int64_t sample = 1; sample < dataset.picture_count(); ++sample)
@@ -135,7 +149,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       mode(compute_mode_of(config, dataset, device)),
       validation_dataset(open_validation_dataset(config)),
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation.split,
-                          are_reg(dataset))),
+                          are_reg(dataset), dataset.source_sha256())),
       model_source(config.places.model_source()),
       unet(model_source.load_unet(mode)),
       schedule(model_source.load_noise_schedule(config.noise.schedule).on(device)),
@@ -162,7 +176,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       trace(config.watching.trace_directory),
       graph(config.compute.records_cuda_graph ? std::make_unique<MicroBatchGraph>(device) : nullptr) {
   check_data_fits_model(dataset, unet, config.places.data);
-  if (validation_dataset) check_data_fits_model(*validation_dataset, unet, config.validation.data);
+  if (validation_dataset) check_validation_data(*validation_dataset, dataset, unet, config.validation.data);
   if (config.validation.every == 0) return;
   const data::Dataset& validation_source = validation_dataset ? *validation_dataset : dataset;
   validation.emplace(validation_source,

@@ -43,9 +43,7 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
     for (const lora::Adapter::Module& module : loaded.adapter.modules())
       merged_bytes += weight_bytes * static_cast<double>(module.in_features * module.out_features);
   const data::Sample sample = loaded.dataset.sample(0);
-  const double data_bytes = static_cast<double>(loaded.dataset.latent_bytes()) +
-                            static_cast<double>(loaded.dataset.sample_count()) *
-                                static_cast<double>(sample.text_embedding.nbytes());
+  const auto data_bytes = static_cast<double>(loaded.dataset.byte_count());
   const std::string text_encoder =
       loaded.text_embeddings
           ? fmt::format(
@@ -81,7 +79,7 @@ std::string model_in_words(const TrainConfig& config, const LoadedRun& loaded, i
 std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
   std::string text =
       fmt::format("{}, {} samples of {}{} pixels", config.places.data.string(), loaded.dataset.sample_count(),
-                  loaded.dataset.has_buckets() ? "many shapes, at most " : "",
+                  loaded.dataset.has_several_sizes() ? "many shapes, at most " : "",
                   data::in_words(loaded.dataset.picture_size()));
   if (const int64_t repeated = loaded.batches.epoch_size();
       repeated != static_cast<int64_t>(loaded.split.training.size()))

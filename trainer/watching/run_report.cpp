@@ -9,7 +9,7 @@ constexpr size_t kShownCaptions = 6;
 
 std::string picture_sizes_in_words(const data::Dataset& dataset) {
   const data::PictureSize& size = dataset.picture_size();
-  if (dataset.has_buckets())
+  if (dataset.has_several_sizes())
     return fmt::format("{}, of at most the area of {}", dataset.buckets_in_words(), in_words(size));
   const std::vector<int64_t> latent = dataset.sample(0).latent_mean.sizes().vec();
   return fmt::format("{} × {} pixels, latents {} × {} × {}", size.width, size.height, latent[0], latent[1],

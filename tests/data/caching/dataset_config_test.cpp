@@ -15,11 +15,10 @@ using testing::HasSubstr;
 class DatasetConfigs : public testing::Test {
  protected:
   std::vector<PictureSubset> read(const std::string& text, const char* name = "set.toml") {
-    write_bytes(folder_ / name, text);
     PictureSubset otherwise;
     otherwise.size = square(512);
     otherwise.captions.for_the_rest = "of the command line";
-    return read_dataset_config(folder_ / name, otherwise);
+    return parse_dataset_config(text, folder_ / name, otherwise);
   }
 
   std::string refusal(const std::string& text) {

@@ -54,5 +54,14 @@ TEST(SampleSplit, NeverHoldsOutRegularisationPictures) {
   EXPECT_EQ(split.training.size(), 180u);
 }
 
+TEST(SampleSplit, HoldsOutAllCopiesOfAPicture) {
+  std::vector<std::string> content;
+  for (int picture = 0; picture < 100; ++picture) content.push_back(std::to_string(picture % 50));
+  const SampleSplit split = split_samples(100, /*has_flip=*/false, 0.2, {}, content);
+  EXPECT_EQ(split.held_out.size(), 20u) << "a fifth of 50, twice";
+  for (const int64_t sample : split.held_out)
+    EXPECT_EQ(std::count(split.held_out.begin(), split.held_out.end(), (sample + 50) % 100), 1) << sample;
+}
+
 }  // namespace
 }  // namespace sdlora::trainer

@@ -38,20 +38,12 @@ TEST(Doubts, AreRaisedByADecayThatLeavesNothing) {
 
 TEST(Doubts, AreRaisedByCaptionSettingsThatDoNothingOrLeaveNothing) {
   TrainConfig config;
-  config.captions.rules.keep_tokens = 1;
-  EXPECT_THAT(doubts_about(config), ElementsAre(HasSubstr("--caption-keep-tokens")));
-  config.captions.rules.shuffle = true;
-  EXPECT_THAT(doubts_about(config), IsEmpty());
   config.captions.rules.dropout = 1;
   EXPECT_THAT(doubts_about(config), ElementsAre(HasSubstr("all captions are dropped")));
   config.captions.rules.dropout = 0.5;
   config.captions.shown_count = 3;
   EXPECT_THAT(doubts_about(config), ElementsAre(HasSubstr("--show-captions")));
   config.process.is_dry_run = true;
-  config.validation.every = 5;
-  EXPECT_THAT(doubts_about(config),
-              ElementsAre(HasSubstr("validation uses the captions as they are cached")));
-  config.validation.every = 0;
   EXPECT_THAT(doubts_about(config), IsEmpty());
 }
 
