@@ -86,7 +86,8 @@ TEST_F(DatasetConfigs, SayForEachSubsetWhatTheNearestTableSays) {
   EXPECT_FALSE(reg.entry.is_flipped_by_chance);
   EXPECT_EQ(reg.entry.captions.shuffle, true);
   EXPECT_EQ(reg.entry.captions.dropout, 0.25);
-  EXPECT_EQ(reg.captions.for_the_rest, "of the command line");
+  EXPECT_EQ(reg.captions.for_the_rest, std::nullopt) << "the common caption is not for these";
+  EXPECT_EQ(small.captions.for_the_rest, "of the command line");
   EXPECT_EQ(reg.dataset, dogs.dataset);
 
   EXPECT_EQ(small.size, (PictureSize{.width = 512, .height = 640}));
