@@ -3,6 +3,7 @@
 #include <set>
 
 #include "common/error.h"
+#include "common/utf8.h"
 #include "data/images/image_kind.h"
 #include "data/images/picture_mask.h"
 
@@ -53,7 +54,7 @@ std::vector<std::string> MaskNames::nobodys(const std::vector<std::string>& sour
   for (const std::string& source : sources) used.insert(mask_of(source));
   std::vector<std::string> lost;
   for (const auto& [stem, name] : in_folder_)
-    if (!used.contains(name)) lost.push_back(name);
+    if (!used.contains(name)) lost.push_back(valid_utf8(name));
   if (subset_.mask_folder.empty())
     for (const std::string& name : passed_over)
       if (is_mask_file(name) && !used.contains(name)) lost.push_back(name);

@@ -58,10 +58,24 @@ FoundImages broadcast_found_images(const CacheOptions& options, const PictureSub
           .caption_lists = json.at("caption_lists")};
 }
 
+// (all ranks) Which file is the mask of which picture, as rank 0 sees it.
+void broadcast_masks(const PictureSubset& subset, std::optional<MaskNames>& masks, ScannedPictures& scanned,
+                     comm::Communicator& world) {
+  std::string text;
+  comm::fail_together(world, [&] {
+    if (world.rank() != 0) return;
+    masks.emplace(subset);
+    Json names = Json::array();
+    for (const std::string& source : scanned.found.sources) names.push_back(masks->mask_of(source));
+    text = names.dump();
+  });
+  world.broadcast(text, 0);
+  for (const Json& name : Json::parse(text)) scanned.masks.push_back({.name = name, .sha256 = {}});
+}
+
 // A picture, and its mask.
-Json inspect(const PictureSubset& subset, const MaskNames& masks, const std::string& source) {
+Json inspect(const PictureSubset& subset, const std::string& source, const std::string& mask) {
   InspectedImage inspected = inspect_image(subset.folder / source);
-  const std::string mask = masks.mask_of(source);
   std::string mask_sha256;
   try {
     if (!mask.empty()) mask_sha256 = checkpoint::sha256_of(read_mask_file(subset.masks_root() / mask));
@@ -69,35 +83,32 @@ Json inspect(const PictureSubset& subset, const MaskNames& masks, const std::str
     if (inspected.unusable_reason.empty()) inspected.unusable_reason = reason.what();
   }
   return {inspected.sha256,     inspected.unusable_reason, inspected.other_kind,
-          inspected.size.width, inspected.size.height,     mask,
-          mask_sha256};
+          inspected.size.width, inspected.size.height,     mask_sha256};
 }
 
 // Every size-th of the pictures from `first` to before `end`; none when asked to stop.
-Json inspect_own(const CacheOptions& options, const PictureSubset& subset, const MaskNames& masks,
-                 const std::vector<std::string>& sources, size_t first, size_t end,
-                 const comm::Communicator& world) {
+Json inspect_own(const CacheOptions& options, const PictureSubset& subset, const ScannedPictures& scanned,
+                 size_t first, size_t end, const comm::Communicator& world) {
   Json own = Json::array();
   for (size_t image = first + static_cast<size_t>(world.rank()); image < end;
        image += static_cast<size_t>(world.size())) {
     if (is_stop_requested(options)) return nullptr;
-    own.push_back(inspect(subset, masks, sources[image]));
+    own.push_back(inspect(subset, scanned.found.sources[image], scanned.masks[image].name));
   }
   return own;
 }
 
 // (all ranks) What all saw, by image.
-void gather_inspections(const CacheOptions& options, const PictureSubset& subset, const MaskNames& masks,
-                        ScannedPictures& scanned, comm::Communicator& world) {
+void gather_inspections(const CacheOptions& options, const PictureSubset& subset, ScannedPictures& scanned,
+                        comm::Communicator& world) {
   const std::vector<std::string>& sources = scanned.found.sources;
   const auto rank_count = static_cast<size_t>(world.size());
   scanned.inspected.resize(sources.size());
-  scanned.masks.resize(sources.size());
   ScanClock::time_point said_at = ScanClock::now();
   for (size_t first = 0; first < sources.size(); first += rank_count * kInspectedPerRound) {
     const size_t end = std::min(sources.size(), first + rank_count * kInspectedPerRound);
     const std::vector<std::string> texts =
-        world.gather(inspect_own(options, subset, masks, sources, first, end, world).dump());
+        world.gather(inspect_own(options, subset, scanned, first, end, world).dump());
     for (size_t other = 0; other < rank_count; ++other) {
       const Json list = Json::parse(texts[other]);
       if (list.is_null()) throw stopped_by_a_signal();
@@ -105,7 +116,7 @@ void gather_inspections(const CacheOptions& options, const PictureSubset& subset
         const size_t image = first + other + entry * rank_count;
         scanned.inspected[image] = {list[entry].at(0), list[entry].at(1), list[entry].at(2),
                                     PictureSize{list[entry].at(3), list[entry].at(4)}};
-        scanned.masks[image] = {list[entry].at(5), list[entry].at(6)};
+        scanned.masks[image].sha256 = list[entry].at(5);
       }
     }
     if (world.rank() == 0 && ScanClock::now() - said_at > kBetweenLines) {
@@ -149,10 +160,10 @@ ScannedPictures scan_pictures(const CacheOptions& options, const PictureSubset& 
                               comm::Communicator& world) {
   ScannedPictures scanned;
   scanned.found = broadcast_found_images(options, subset, world);
-  require_same_listing(subset.folder, scanned.found.sources, world);
-  std::optional<MaskNames> masks;
-  comm::fail_together(world, [&] { masks.emplace(subset); });
-  gather_inspections(options, subset, *masks, scanned, world);
+  require_same_listing(subset.folder, subset.looks_below, scanned.found.sources, world);
+  std::optional<MaskNames> masks;  // rank 0's
+  broadcast_masks(subset, masks, scanned, world);
+  gather_inspections(options, subset, scanned, world);
   std::vector<UnreadPicture> unread;
   for (size_t image = 0; image < scanned.inspected.size(); ++image)
     if (const std::string& reason = scanned.inspected[image].unusable_reason; is_unreadable(reason))

@@ -66,7 +66,7 @@ void require_same_view(const fs::path& images, const std::vector<UnreadPicture>&
   if (!seen.empty()) fail_for_different_views(images, seen);
 }
 
-void require_same_listing(const fs::path& images, const std::vector<std::string>& sources,
+void require_same_listing(const fs::path& images, bool looks_below, const std::vector<std::string>& sources,
                           comm::Communicator& world) {
   if (world.size() == 1) return;
   const std::vector<std::string> folders = world.gather(identity_of(images));
@@ -76,7 +76,7 @@ void require_same_listing(const fs::path& images, const std::vector<std::string>
   Json own = Json::array();
   comm::fail_together(world, [&] {
     if (rank == 0 || !is_first_to_see_it || folders[rank].empty()) return;
-    for (const std::string& source : find_images(images).sources)
+    for (const std::string& source : find_images(images, looks_below).sources)
       if (own.size() < kPicturesSent && !std::binary_search(sources.begin(), sources.end(), source))
         own.push_back(fmt::format("{}: by {}, but not by rank 0", source, words_for(world)));
   });

@@ -22,9 +22,10 @@ struct UnreadPicture {
 void require_same_view(const std::filesystem::path& images, const std::vector<UnreadPicture>& unread,
                        comm::Communicator& world);
 
-// (all ranks) Of the folders that the ranks' hosts have under this name, each is listed once. Throws
-// Error(kMismatch) on all ranks when another than rank 0's holds pictures that are not among `sources`.
-void require_same_listing(const std::filesystem::path& images, const std::vector<std::string>& sources,
-                          comm::Communicator& world);
+// (all ranks) `looks_below` as find_images() has it. Of the folders that the ranks' hosts have under this
+// name, each is listed once. Throws Error(kMismatch) on all ranks when another than rank 0's holds pictures
+// that are not among `sources`.
+void require_same_listing(const std::filesystem::path& images, bool looks_below,
+                          const std::vector<std::string>& sources, comm::Communicator& world);
 
 }  // namespace sdlora::data
