@@ -12,6 +12,8 @@ import unittest
 
 import h5py
 import numpy as np
+import pillow_heif
+import pillow_jxl  # noqa: F401  (registers JPEG XL)
 import torch
 from PIL import Image, ImageDraw
 from safetensors import safe_open
@@ -26,6 +28,7 @@ import runs
 from area_filter import shrunk
 from seeds import CAPTION, generator, sample_at
 
+pillow_heif.register_heif_opener()
 RESOLUTION, LEAST, GREATEST = 128, 64, 256
 STEPS, BATCH, SEED = 10, 12, 5
 PRIOR_WEIGHT, UNMASKED_WEIGHT = 0.35, 0.1
@@ -192,6 +195,11 @@ class MasksAndRegularisation(unittest.TestCase):
         with_alpha.save(images / "a.png")
         with_alpha.save(images / "b.webp", lossless=True)
         with_alpha.save(images / "c.tiff")
+        with_alpha.save(images / "f.avif", quality=100)
+        with_alpha.save(images / "g.jxl", lossless=True)
+        with_alpha.save(images / "h.heic", quality=-1)  # lossless, too
+        in_16_colours = colours.quantize(16)
+        in_16_colours.save(images / "i.gif", transparency=0)
         colours.save(images / "d.jpg")
         grey = colours.convert("L")
         grey.save(images / "e.png", transparency=200)
@@ -199,9 +207,10 @@ class MasksAndRegularisation(unittest.TestCase):
         self.assertEqual(result.exit_code, 0, result.output)
         rows = rows_of(cache)
         expected = cells_of(np.asarray(alpha).astype(np.float64))
-        for source in ("a.png", "b.webp", "c.tiff"):
+        for source in ("a.png", "b.webp", "c.tiff", "f.avif", "g.jxl", "h.heic"):
             np.testing.assert_array_equal(rows[source]["mask"], expected, source)
         self.assertTrue((rows["d.jpg"]["mask"] == 1).all())
+        np.testing.assert_array_equal(rows["i.gif"]["mask"], cells_of(255.0 * (np.asarray(in_16_colours) != 0)))
         np.testing.assert_array_equal(rows["e.png"]["mask"], cells_of(255.0 * (np.asarray(grey) != 200)))
         run, trace = self.directory / "mirrored", self.directory / "mirrored-trace"
         result = programs.run("trainer", *programs.train_options(run, data=cache, max_steps=3, batch_size=10, trace_dir=trace), "--masked-loss")
