@@ -27,6 +27,8 @@ class Trainer {
   // Before run(): pictures to draw while it trains. Without them there are none.
   void show_previews(Previews previews) { previews_.emplace(std::move(previews)); }
 
+  at::Device device() const { return device_; }
+
   // How texts are read: as the captions of the data were.
   const model::ClipReading& reading() const { return loaded_->dataset.reading(); }
 

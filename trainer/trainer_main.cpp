@@ -1,8 +1,7 @@
 // trainer: trains a LoRA adapter for Stable Diffusion 1.5.
 //
 //   trainer --model sd15 --data cache --output runs/ink                       one rank
-//   mpirun -np 2 trainer --model sd15 --data cache --output runs/ink          two ranks, the same bytes
-//   mpirun -np 8 trainer --config run.toml --mixed-precision bf16             options from a file, flags win
+//   mpirun -np 8 trainer --config run.toml --mixed-precision bf16             eight, options from a file
 // Run the same command again after an interruption: it goes on from the newest checkpoint.
 #include "comm/run_program.h"
 #include "common/log.h"
@@ -23,8 +22,7 @@ namespace process = sdlora::process;
 namespace {
 
 // Previews come from inference/, which trainer/ does not know.
-trainer::Previews make_previews(const trainer::TrainConfig& config, const trainer::Trainer& run,
-                                at::Device device) {
+trainer::Previews make_previews(const trainer::TrainConfig& config, const trainer::Trainer& run) {
   const std::vector<std::string> prompts = trainer::read_preview_prompts(config.previews.prompts);
   const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
       config.places.model_source(),
@@ -35,7 +33,7 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, const traine
           .guidance_scale = config.previews.guidance_scale,
           .seed = config.previews.seed,
           .picture_size = config.previews.picture_size(config.places.image_size)},
-      prompts, device);
+      prompts, run.device());
   return {config.places.output / sdlora::monitoring::kPreviewsFolderName, prompts,
           /*marks_per_picture=*/config.previews.step_count + 2, [painter](const trainer::PreviewJob& job) {
             painter->paint(job.unet, job.mode, job.prompt, job.file, job.on_step);
@@ -73,7 +71,7 @@ int main(int argc, char** argv) {
       trainer::open_run_directory(config, world);
     }
     trainer::Trainer run(config, world, device, watchdog);
-    if (config.previews.every > 0) run.show_previews(make_previews(config, run, device));
+    if (config.previews.every > 0) run.show_previews(make_previews(config, run));
     run.show_startup_table();
     if (config.process.is_dry_run) return run.show_captions(config.captions.shown_count);
     trainer::write_resolved_config(config, world);
