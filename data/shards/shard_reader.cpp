@@ -44,10 +44,10 @@ TextContent text_without_embeddings(const Hdf5Columns& columns) {
   content.tokenizer_sha256 = read_string_attribute(columns.file_id(), "tokenizer_sha256", columns.place());
   content.inputs_sha256 = read_string_attribute(columns.file_id(), "inputs_sha256", columns.place());
   content.mixed_precision = read_precision_attribute(columns.file_id(), columns.place());
+  content.reading = read_reading_attributes(columns.file_id(), columns.place());
   if (content.format_version() != columns.format_version())
     columns.place().fail(fmt::format("format version {}", content.format_version()),
                          fmt::format("format version {}", columns.format_version()));
-  content.reading = read_reading_attributes(columns.file_id(), columns.place());
   const int64_t row_count = columns.shape("embedding", kEmbeddingRank)[0];
   const int64_t length = columns.shape("embedding", kEmbeddingRank)[1];
   if (content.reading.max_token_length != model::ClipReading().max_token_length &&
