@@ -127,7 +127,7 @@ class Validation(unittest.TestCase):
                 timestep = torch.randint(250, (1,), generator=replay.generator(0, sample, quarter, TIMESTEP)) + 250 * quarter
                 noisy = schedule.add_noise((mean * scaling_factor)[None], noise[None], timestep)
                 with torch.no_grad():
-                    prediction = unet(noisy, timestep, torch.from_numpy(cache.embedding[cache.caption[sample]])[None]).sample
+                    prediction = unet(noisy, timestep, torch.from_numpy(cache.embedding[cache.captions[sample][0]])[None]).sample
                 losses[quarter].append((prediction[0] - noise).square().mean().item())
         first = runs.records_of(self.reference)[0]
         for quarter in range(4):
