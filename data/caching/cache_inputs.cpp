@@ -56,13 +56,16 @@ CacheSettings settings_for(const CacheOptions& options, const std::vector<Pictur
       .vae_sha256 = model.hash_like(ModelPart::kVae, previous.vae_sha256),
       .text_encoder_sha256 = model.hash_like(ModelPart::kTextEncoder, previous.text_encoder_sha256)};
   const auto vae = model::VaeConfig::read(model.config_of(ModelPart::kVae));
+  const bool is_by_file = !options.dataset_config.empty();
   for (const PictureSubset& subset : subsets) {
     if (!latent_size(subset.size, vae.downscale()))
-      throw Error(ExitCode::kUsage, {.what = "--img-size (resolution) does not fit the model",
-                                     .expected = fmt::format("a multiple of {}", vae.downscale()),
-                                     .seen = in_words(subset.size)});
+      throw Error(ExitCode::kUsage,
+                  {.what = fmt::format("{} does not fit the model", is_by_file ? "resolution" : "--img-size"),
+                   .expected = fmt::format("a multiple of {}", vae.downscale()),
+                   .seen = in_words(subset.size)});
     if (subset.buckets && subset.buckets->step % vae.downscale() != 0)
-      throw Error(ExitCode::kUsage, {.what = "--bucket-step (bucket_reso_steps) does not fit the model",
+      throw Error(ExitCode::kUsage, {.what = fmt::format("{} does not fit the model",
+                                                         is_by_file ? "bucket_reso_steps" : "--bucket-step"),
                                      .expected = fmt::format("a multiple of {}", vae.downscale()),
                                      .seen = fmt::format("{}", subset.buckets->step)});
     settings.flip = settings.flip || subset.entry.is_flipped_by_chance;
