@@ -31,22 +31,13 @@ class TomlConfig : public CLI::Config {
     std::string text{std::istreambuf_iterator<char>(input), {}};
     if (text.starts_with("\xEF\xBB\xBF"))
       text.erase(0, 3);  // byte-order mark, of which toml++ counts no column
-    std::vector<CLI::ConfigItem> read;
-    try {
-      read_table(toml::parse(text), text, read);
-    } catch (const toml::parse_error& failure) {
-      throw Error(ExitCode::kUsage, {.what = "the config file is not TOML",
-                                     .seen = std::string(failure.description()),
-                                     .where = place_of(failure.source()),
-                                     .advice = kAdvice});
-    } catch (const FailedTomlAssertion&) {
-      throw Error(ExitCode::kUsage,
-                  {.what = "the config file is not TOML",
-                   .seen = "a heading or a key that does not begin with a letter, a digit or a quote",
-                   .where = app_.get_config_ptr()->as<std::string>(),
-                   .advice = kAdvice});
-    }
-    return read;
+    const auto read = [&](const toml::table& table) {
+      std::vector<CLI::ConfigItem> entries;
+      read_table(table, text, entries);
+      return entries;
+    };
+    return with_toml(text, "the config file is not TOML", app_.get_config_ptr()->as<std::string>(), kAdvice,
+                     read);
   }
 
   std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }  // to_toml()

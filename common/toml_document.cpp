@@ -39,26 +39,13 @@ json to_json(const toml::node& node) {
   return date.str();
 }
 
-json read_toml(const fs::path& file, const std::string& text) {
-  const auto fail = [&](const std::string& seen, const std::string& where) {
-    throw Error(ExitCode::kUsage, {.what = "the file is not TOML", .seen = seen, .where = where});
-  };
-  try {
-    return to_json(toml::parse(text));
-  } catch (const toml::parse_error& failure) {
-    fail(std::string(failure.description()),
-         fmt::format("{}, line {}", file.string(), failure.source().begin.line));
-  } catch (const FailedTomlAssertion&) {
-    fail("a heading or a key that does not begin with a letter, a digit or a quote", file.string());
-  }
-  return {};
-}
-
 }  // namespace
 
 json parse_document(const std::string& bytes, const fs::path& file) {
   const std::string text = without_byte_order_mark(bytes);
-  if (file.extension() != ".json") return read_toml(file, text);
+  if (file.extension() != ".json")
+    return with_toml(text, "the file is not TOML", file.string(), "",
+                     [](const toml::table& table) { return to_json(table); });
   json document = parse_json_or_discard<json>(text);
   if (document.is_discarded())
     throw Error(ExitCode::kUsage, {.what = "the file is not JSON", .where = file.string()});

@@ -3,6 +3,11 @@
 #pragma once
 
 #include <exception>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "common/error.h"
 
 namespace sdlora {
 
@@ -25,3 +30,25 @@ class FailedTomlAssertion : public std::exception {};
 #undef TOML_UNREACHABLE
 #define TOML_UNREACHABLE __builtin_unreachable()
 #include <toml++/toml.h>
+
+namespace sdlora {
+
+// use(table) of what `text` says. Throws Error(kUsage) for what is no TOML: `what` it should be, `file` and
+// line, and what to do.
+template <typename Use>
+auto with_toml(const std::string& text, const char* what, const std::string& file, const char* advice,
+               const Use& use) {
+  const auto fail = [&](const std::string& seen, const std::string& where) {
+    throw Error(ExitCode::kUsage, {.what = what, .seen = seen, .where = where, .advice = advice});
+  };
+  try {
+    return use(toml::parse(text));
+  } catch (const toml::parse_error& failure) {
+    fail(std::string(failure.description()), fmt::format("{}, line {}", file, failure.source().begin.line));
+  } catch (const FailedTomlAssertion&) {
+    fail("a heading or a key that does not begin with a letter, a digit or a quote", file);
+  }
+  return decltype(use(toml::parse(text)))();
+}
+
+}  // namespace sdlora

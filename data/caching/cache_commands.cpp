@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "common/error.h"
 #include "common/text_list.h"
 #include "data/caching/bucket_table.h"
 #include "data/caching/mask_summary.h"
@@ -34,15 +33,10 @@ std::string subsets_text(const std::filesystem::path& cache_directory, const Man
   for (const ManifestFile& file : manifest.shards) {
     const ShardFile shard(cache_directory / file.name);
     std::vector<int64_t> subset = shard.read_subset(), repeats = shard.read_repeats();
+    require_places(cache_directory / file.name, "subset", subset, static_cast<int64_t>(subsets.size()));
     subset.resize(static_cast<size_t>(shard.picture_count()), 0);
     repeats.resize(subset.size(), 1);
     for (size_t row = 0; row < subset.size(); ++row) {
-      if (subset[row] < 0 || subset[row] >= static_cast<int64_t>(subsets.size()))
-        throw Error(ExitCode::kBadData, {.what = "a subset is out of range",
-                                         .expected = fmt::format("0 … {}", subsets.size() - 1),
-                                         .seen = fmt::format("{}", subset[row]),
-                                         .where = (cache_directory / file.name).string() + ", subset",
-                                         .advice = "run cache_latents verify"});
       Count& count = counts[static_cast<size_t>(subset[row])];
       ++count.pictures;
       count.an_epoch += repeats[row];

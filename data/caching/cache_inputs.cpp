@@ -201,7 +201,7 @@ void balance(std::vector<PlannedSample>& samples, const std::vector<PictureSubse
     const PictureSubset& subset = subsets[static_cast<size_t>(sample.subset)];
     return subset.dataset == dataset && subset.entry.is_reg;
   };
-  int64_t training_count = 0, used_count = 0, unused_count = 0;
+  int64_t training_count = 0, used_count = 0;
   std::vector<int64_t> own_repeats;
   for (const PlannedSample& sample : samples) {
     if (is_reg(sample))
@@ -221,23 +221,21 @@ void balance(std::vector<PlannedSample>& samples, const std::vector<PictureSubse
                  .expected = fmt::format("so many that none is repeated more than {} times", kMostRepeats),
                  .seen = fmt::format("{} beside {} an epoch to be learnt", repeats.size(), training_count),
                  .advice = "put more into --reg-images (is_reg)"});
-  std::string first_unused;
+  std::vector<std::string> unused;
   size_t place = 0;
   for (PlannedSample& sample : samples) {
     if (!is_reg(sample)) continue;
     sample.repeats = repeats[place++];
     used_count += sample.repeats;
-    if (sample.repeats > 0) continue;
-    ++unused_count;
-    if (first_unused.empty()) first_unused = sample.source;
-    not_needed.push_back(sample.source);
+    if (sample.repeats == 0) unused.push_back(sample.source);
   }
   std::erase_if(samples, [](const PlannedSample& sample) { return sample.repeats == 0; });
   log::info(fmt::format("{} regularisation pictures, {} an epoch beside {} to be learnt{}",
-                        static_cast<int64_t>(repeats.size()) - unused_count, used_count, training_count,
-                        unused_count == 0 ? ""
-                                          : fmt::format("; {} more are not needed and not cached, from {} on",
-                                                        unused_count, first_unused)));
+                        repeats.size() - unused.size(), used_count, training_count,
+                        unused.empty() ? ""
+                                       : fmt::format("; {} more are not needed and not cached, from {} on",
+                                                     unused.size(), unused.front())));
+  not_needed.insert(not_needed.end(), unused.begin(), unused.end());
 }
 
 }  // namespace

@@ -214,6 +214,11 @@ class ConfigReader {
     return value;
   }
 
+  std::optional<int64_t> count_in(const Table& table, const char* key) const {
+    if (find(&table, key) == nullptr) return std::nullopt;
+    return whole_in(table, key, 0, kMostCaptionTags, 0);
+  }
+
   std::optional<double> share_in(const Table& table, const char* key) const {
     const std::optional<double> value = value_of<double>(table, key);
     if (value && !(*value >= 0 && *value <= 1))
@@ -265,15 +270,11 @@ class ConfigReader {
     captions.dropout = share_in(table, "caption_dropout_rate");
     captions.tag_dropout = share_in(table, "caption_tag_dropout_rate");
     captions.token_warmup_steps = value_of<double>(table, "token_warmup_step");
-    constexpr int64_t kMost = 1'000'000;
-    if (find(&table, "keep_tokens") != nullptr)
-      captions.keep_tokens = whole_in(table, "keep_tokens", 0, kMost, 0);
-    if (find(&table, "caption_dropout_every_n_epochs") != nullptr)
-      captions.dropout_every_epochs = whole_in(table, "caption_dropout_every_n_epochs", 0, kMost, 0);
-    if (find(&table, "token_warmup_min") != nullptr)
-      captions.token_warmup_min = whole_in(table, "token_warmup_min", 0, kMost, 0);
+    captions.keep_tokens = count_in(table, "keep_tokens");
+    captions.dropout_every_epochs = count_in(table, "caption_dropout_every_n_epochs");
+    captions.token_warmup_min = count_in(table, "token_warmup_min");
     if (captions.token_warmup_steps &&
-        !(*captions.token_warmup_steps >= 0 && *captions.token_warmup_steps <= 1e12))
+        !(*captions.token_warmup_steps >= 0 && *captions.token_warmup_steps <= kMostWarmupSteps))
       fail(table.name + ", token_warmup_step", "0 or more steps, or a share below 1",
            fmt::format("{}", *captions.token_warmup_steps));
     if (captions.separator && captions.separator->empty())

@@ -1,7 +1,5 @@
 #include "data/caching/mask_names.h"
 
-#include <set>
-
 #include "common/error.h"
 #include "common/utf8.h"
 #include "data/images/image_kind.h"
@@ -48,17 +46,15 @@ std::string MaskNames::mask_of(const std::string& source) const {
   return is_there ? name.generic_string() : "";
 }
 
-std::vector<std::string> MaskNames::nobodys(const std::vector<std::string>& sources,
-                                            const std::vector<std::string>& passed_over) const {
-  std::set<std::string> used;
-  for (const std::string& source : sources) used.insert(mask_of(source));
-  std::vector<std::string> lost;
+std::vector<std::string> MaskNames::others_than(const std::set<std::string>& used,
+                                                const std::vector<SkippedImage>& passed_over) const {
+  std::vector<std::string> others;
   for (const auto& [stem, name] : in_folder_)
-    if (!used.contains(name)) lost.push_back(valid_utf8(name));
+    if (!used.contains(name)) others.push_back(valid_utf8(name));
   if (subset_.mask_folder.empty())
-    for (const std::string& name : passed_over)
-      if (is_mask_file(name) && !used.contains(name)) lost.push_back(name);
-  return lost;
+    for (const SkippedImage& image : passed_over)
+      if (is_mask_file(image.source) && !used.contains(image.source)) others.push_back(image.source);
+  return others;
 }
 
 }  // namespace sdlora::data

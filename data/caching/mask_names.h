@@ -2,10 +2,12 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "data/caching/picture_subset.h"
+#include "data/images/image_folder.h"
 
 namespace sdlora::data {
 
@@ -19,9 +21,9 @@ class MaskNames {
   // not by files.
   std::string mask_of(const std::string& source) const;
 
-  // Of these sources nobody's: masks in the folder of masks, or such of `passed_over`.
-  std::vector<std::string> nobodys(const std::vector<std::string>& sources,
-                                   const std::vector<std::string>& passed_over) const;
+  // Masks that are none of `used`: in the folder of masks, or such of `passed_over`.
+  std::vector<std::string> others_than(const std::set<std::string>& used,
+                                       const std::vector<SkippedImage>& passed_over) const;
 
  private:
   const PictureSubset& subset_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -142,11 +143,13 @@ void tell_of_names(const ScannedPictures& scanned) {
 
 // Which pictures have none, and which masks are no picture's.
 void tell_of_masks(const PictureSubset& subset, const MaskNames& masks, const ScannedPictures& scanned) {
-  std::vector<std::string> without, passed_over;
-  for (size_t image = 0; image < scanned.masks.size(); ++image)
+  std::vector<std::string> without;
+  std::set<std::string> used;
+  for (size_t image = 0; image < scanned.masks.size(); ++image) {
+    used.insert(scanned.masks[image].name);
     if (scanned.masks[image].name.empty()) without.push_back(scanned.found.sources[image]);
-  for (const SkippedImage& image : scanned.found.passed_over) passed_over.push_back(image.source);
-  if (const auto lost = masks.nobodys(scanned.found.sources, passed_over); !lost.empty())
+  }
+  if (const auto lost = masks.others_than(used, scanned.found.passed_over); !lost.empty())
     log::warning(fmt::format("{} masks in {} are no picture's:{}", lost.size(), subset.masks_root().string(),
                              indented_list(lost)));
   if (!without.empty())

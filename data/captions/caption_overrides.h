@@ -47,16 +47,15 @@ struct CaptionOverrides {
 
   // Whether numbers are within what options allow.
   bool are_possible() const {
-    constexpr int64_t kMost = 1'000'000;
     const auto is_count = [](const std::optional<int64_t>& value) {
-      return !value || (*value >= 0 && *value <= kMost);
+      return !value || (*value >= 0 && *value <= kMostCaptionTags);
     };
     const auto is_within = [](const std::optional<double>& value, double most) {
       return !value || (*value >= 0 && *value <= most);
     };
     return is_count(dropout_every_epochs) && is_count(keep_tokens) && is_count(token_warmup_min) &&
-           is_within(dropout, 1) && is_within(tag_dropout, 1) && is_within(token_warmup_steps, 1e12) &&
-           !(separator && separator->empty());
+           is_within(dropout, 1) && is_within(tag_dropout, 1) &&
+           is_within(token_warmup_steps, kMostWarmupSteps) && !(separator && separator->empty());
   }
 
   // The run's rules with these in their place.

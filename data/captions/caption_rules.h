@@ -11,6 +11,10 @@
 
 namespace sdlora::data {
 
+// The most that options and files may ask for: of tags more than any caption has, and so many epochs.
+inline constexpr int64_t kMostCaptionTags = 1'000'000;
+inline constexpr double kMostWarmupSteps = 1e12;
+
 struct CaptionRules {
   // Share of the samples whose text is empty, and in which epochs all are: each so-manieth; 0: in none.
   double dropout = 0;

@@ -27,7 +27,8 @@ void require_equal(const fs::path& file, const char* what, const Value& expected
                .advice = "run cache_latents again: it makes anew what does not fit"});
 }
 
-// 0 … count - 1 each.
+}  // namespace
+
 void require_places(const fs::path& file, const char* column, const std::vector<int64_t>& places,
                     int64_t count) {
   for (const int64_t place : places)
@@ -38,8 +39,6 @@ void require_places(const fs::path& file, const char* column, const std::vector<
                                        .where = file.string() + ", " + column,
                                        .advice = "run cache_latents anew, into another directory"});
 }
-
-}  // namespace
 
 ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifest, size_t index) {
   const ManifestFile& entry = manifest.shards[index];

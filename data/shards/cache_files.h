@@ -15,6 +15,10 @@ ShardContent load_shard(const std::filesystem::path& cache_directory, const Mani
 
 TextContent load_text(const std::filesystem::path& cache_directory, const Manifest& manifest);
 
+// That each of a column's `places` is 0 … count - 1.
+void require_places(const std::filesystem::path& file, const char* column, const std::vector<int64_t>& places,
+                    int64_t count);
+
 // Every file, and every flaw in one Error. Returns the manifest.
 Manifest verify_cache(const std::filesystem::path& cache_directory);
 

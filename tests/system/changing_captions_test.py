@@ -3,7 +3,6 @@ PyTorch, and the same bytes on any number of ranks and after a stop."""
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,8 +18,8 @@ import cache_pictures
 import caption_rules
 import programs
 import reference_model
-import runs
 from seeds import CAPTION, generator
+from traced_runs import assert_replays, assert_same_adapter, stop_after_a_step
 
 STEPS, BATCH, SEED = 24, 4, 3
 CAPTIONS = [
@@ -129,29 +128,17 @@ class ChangingCaptions(unittest.TestCase):
         self.assertLess(worst, 1e-5)
 
     def test_replay_in_pytorch(self):
-        run = self.run_with_everything
-        done = subprocess.run([sys.executable, TESTS / "trainer/replay.py", "--model", programs.TINY_MODEL, "--run", run, "--trace",
-                               run / "trace"], capture_output=True, text=True)
-        print(done.stdout)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        assert_replays(self, self.run_with_everything)
 
     def test_give_the_same_bytes_on_any_number_of_ranks_and_after_a_stop_on_another(self):
         for ranks in (1, 4):
             run = self.directory / f"ranks-{ranks}"
             train(run, self.cache, EVERYTHING, ranks=ranks)
-            self.assert_same_adapter(run)
+            assert_same_adapter(self, run, self.run_with_everything)
         run = self.directory / "stopped"
-        process = subprocess.Popen(command(run, self.cache, EVERYTHING, ranks=1), env=programs.ENVIRONMENT, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        runs.wait_for(lambda: runs.last_step(run) >= 1 or process.poll() is not None, "step 1")
-        self.assertIsNone(process.poll(), "the run was over before it could be stopped")
-        process.send_signal(signal.SIGUSR1)
-        self.assertEqual(process.wait(timeout=60), programs.STOPPED)
+        stop_after_a_step(self, command(run, self.cache, EVERYTHING, ranks=1), run)
         train(run, self.cache, EVERYTHING, ranks=4)
-        self.assert_same_adapter(run)
-
-    def assert_same_adapter(self, run):
-        self.assertEqual((run / "lora_weights.pt").read_bytes(), (self.run_with_everything / "lora_weights.pt").read_bytes())
+        assert_same_adapter(self, run, self.run_with_everything)
 
     def test_are_part_of_what_a_checkpoint_goes_on_with(self):
         run = self.directory / "other"

@@ -5,7 +5,6 @@ import json
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,9 +23,10 @@ import aspect_buckets
 import cache_pictures
 import caption_rules
 import programs
-import runs
 from area_filter import shrunk
+from reg_balance import balanced
 from seeds import CAPTION, FLIP, generator, sample_at
+from traced_runs import assert_replays, assert_same_adapter, stop_after_a_step
 
 STEPS, BATCH, SEED, PRIOR_WEIGHT = 10, 12, 7, 0.4
 PICTURES = {"ink/a.png": (200, 400), "ink/b.png": (900, 300), "ink/c.png": (512, 512), "pen/d.png": (256, 256), "pen/e.png": (600, 150),
@@ -137,18 +137,6 @@ def expected_samples(config):
     return sorted(samples, key=lambda sample: sample.bucket)
 
 
-def balanced(counts, wanted):
-    repeats, total, is_first = [0] * len(counts), 0, True
-    while counts and total < wanted:
-        for place, count in enumerate(counts):
-            added = count if is_first else 1
-            repeats[place], total = repeats[place] + added, total + added
-            if total >= wanted:
-                break
-        is_first = False
-    return repeats
-
-
 class DatasetConfig(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -256,27 +244,16 @@ class DatasetConfig(unittest.TestCase):
         self.assertGreater(len(texts), 15)
 
     def test_replay_in_pytorch(self):
-        done = subprocess.run([sys.executable, TESTS / "trainer/replay.py", "--model", programs.TINY_MODEL, "--run", self.reference, "--trace",
-                               self.reference / "trace"], capture_output=True, text=True)
-        print(done.stdout)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-    def assert_same_adapter(self, run):
-        self.assertEqual((run / "lora_weights.pt").read_bytes(), (self.reference / "lora_weights.pt").read_bytes(), run.name)
+        assert_replays(self, self.reference)
 
     def test_gives_the_same_bytes_on_any_number_of_ranks_and_after_a_stop_on_another(self):
         for ranks in (1, 3, 4):
             self.train(self.directory / f"{ranks}-ranks", ranks=ranks)
-            self.assert_same_adapter(self.directory / f"{ranks}-ranks")
+            assert_same_adapter(self, self.directory / f"{ranks}-ranks", self.reference)
         run = self.directory / "stopped"
-        process = subprocess.Popen(self.command(run, ranks=2), env=programs.ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(runs.end, process, run)
-        runs.wait_for(lambda: runs.last_step(run) >= 1 or process.poll() is not None, "step 1")
-        self.assertIsNone(process.poll(), "the run was over before it could be stopped")
-        process.send_signal(signal.SIGUSR1)
-        self.assertEqual(process.wait(timeout=60), programs.STOPPED)
+        stop_after_a_step(self, self.command(run, ranks=2), run)
         self.train(run, ranks=3)
-        self.assert_same_adapter(run)
+        assert_same_adapter(self, run, self.reference)
 
     def test_as_json_and_on_three_ranks_makes_the_same_files(self):
         file = self.directory / "set.json"

@@ -3,7 +3,6 @@ import json
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -21,6 +20,7 @@ import cache_pictures
 import programs
 import reference_model
 from chunked_texts import embedding_of
+from traced_runs import assert_replays
 
 WORDS = "fox, hare, thin ink line, white paper, old wall, winter tree, lighthouse by the sea, ".split(" ")
 CAPTIONS = [" ".join((WORDS * 30)[:count]) for count in (3, 40, 72, 76, 120, 300)] + [""]
@@ -80,10 +80,7 @@ class LongTexts(unittest.TestCase):
             new += text not in CAPTIONS
         self.assertGreater(new, 5)
         print(f"\n{new} texts that the trainer made: at most {worst:.1e}")
-        replay = subprocess.run([sys.executable, TESTS / "trainer/replay.py", "--model", programs.TINY_MODEL, "--run", run, "--trace", trace],
-                                capture_output=True, text=True)
-        print(replay.stdout)
-        self.assertEqual(replay.returncode, 0, replay.stdout + replay.stderr)
+        assert_replays(self, run, trace)
 
     def test_shown_by_a_dry_run_say_what_they_lose(self):
         result = programs.run("trainer", *programs.train_options(self.directory / "dry", data=self.directory / "225-2", show_captions=24),

@@ -4,7 +4,6 @@ import json
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,9 @@ import caption_rules
 import programs
 import runs
 from area_filter import shrunk
+from reg_balance import balanced
 from seeds import CAPTION, generator, sample_at
+from traced_runs import assert_replays, assert_same_adapter, stop_after_a_step
 
 pillow_heif.register_heif_opener()
 RESOLUTION, LEAST, GREATEST = 128, 64, 256
@@ -57,19 +58,6 @@ def cells_of(levels):
     """[h, w]: the mean over each 8 x 8 of [8 h, 8 w] levels."""
     high, wide = levels.shape[0] // 8, levels.shape[1] // 8
     return (levels.reshape(high, 8, wide, 8).sum((1, 3)) / (255 * 64)).astype(np.float32)
-
-
-def balanced(counts, wanted):
-    """kohya's walk over the regularisation pictures, step by step."""
-    repeats, total, is_first = [0] * len(counts), 0, True
-    while total < wanted:
-        for place, count in enumerate(counts):
-            repeats[place] += count if is_first else 1
-            total += count if is_first else 1
-            if total >= wanted:
-                break
-        is_first = False
-    return repeats
 
 
 def rows_of(cache):
@@ -260,27 +248,16 @@ class MasksAndRegularisation(unittest.TestCase):
         self.assertEqual(chosen, set(CAPTIONS["2_ink/c.png"]))
 
     def test_replay_in_pytorch(self):
-        done = subprocess.run([sys.executable, TESTS / "trainer/replay.py", "--model", programs.TINY_MODEL, "--run", self.reference, "--trace",
-                               self.reference / "trace"], capture_output=True, text=True)
-        print(done.stdout)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-    def assert_same_adapter(self, run):
-        self.assertEqual((run / "lora_weights.pt").read_bytes(), (self.reference / "lora_weights.pt").read_bytes(), run.name)
+        assert_replays(self, self.reference)
 
     def test_give_the_same_bytes_on_any_number_of_ranks_and_after_a_stop_on_another(self):
         for ranks in (1, 3, 4):
             self.train(self.directory / f"{ranks}-ranks", ranks=ranks)
-            self.assert_same_adapter(self.directory / f"{ranks}-ranks")
+            assert_same_adapter(self, self.directory / f"{ranks}-ranks", self.reference)
         run = self.directory / "stopped"
-        process = subprocess.Popen(self.command(run, ranks=2), env=programs.ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(runs.end, process, run)
-        runs.wait_for(lambda: runs.last_step(run) >= 1 or process.poll() is not None, "step 1")
-        self.assertIsNone(process.poll(), "the run was over before it could be stopped")
-        process.send_signal(signal.SIGUSR1)
-        self.assertEqual(process.wait(timeout=60), programs.STOPPED)
+        stop_after_a_step(self, self.command(run, ranks=2), run)
         self.train(run, ranks=3)
-        self.assert_same_adapter(run)
+        assert_same_adapter(self, run, self.reference)
 
     def test_other_weights_are_another_run(self):
         run = self.directory / "reweighted"

@@ -4,7 +4,6 @@ import json
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import reference_model
 import runs
 from area_filter import shrunk
 from seeds import sample_at
+from traced_runs import assert_replays, assert_same_adapter, stop_after_a_step
 
 pillow_heif.register_heif_opener()
 RESOLUTION, LEAST, GREATEST, STEP = 128, 64, 256, 64
@@ -207,26 +207,15 @@ class AspectBuckets(unittest.TestCase):
         self.assertIn(f"with repeats {sum(map(len, self.groups()))} an epoch", self.said)
 
     def test_replay_in_pytorch(self):
-        done = subprocess.run([sys.executable, TESTS / "trainer/replay.py", "--model", programs.TINY_MODEL, "--run", self.run_on_two, "--trace",
-                               self.run_on_two / "trace"], capture_output=True, text=True)
-        print(done.stdout)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-    def assert_same_adapter(self, run):
-        self.assertEqual((run / "lora_weights.pt").read_bytes(), (self.run_on_two / "lora_weights.pt").read_bytes(), run.name)
+        assert_replays(self, self.run_on_two)
 
     def test_give_the_same_bytes_on_one_rank_and_after_a_stop_on_another_number(self):
         self.train(self.directory / "one", ranks=1)
-        self.assert_same_adapter(self.directory / "one")
+        assert_same_adapter(self, self.directory / "one", self.run_on_two)
         run = self.directory / "stopped"
-        process = subprocess.Popen(self.command(run, ranks=2), env=programs.ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(runs.end, process, run)
-        runs.wait_for(lambda: runs.last_step(run) >= 1 or process.poll() is not None, "step 1")
-        self.assertIsNone(process.poll(), "the run was over before it could be stopped")
-        process.send_signal(signal.SIGUSR1)
-        self.assertEqual(process.wait(timeout=60), programs.STOPPED)
+        stop_after_a_step(self, self.command(run, ranks=2), run)
         self.train(run, ranks=1)
-        self.assert_same_adapter(run)
+        assert_same_adapter(self, run, self.run_on_two)
 
     def test_are_the_same_files_on_any_number_of_ranks(self):
         output = self.directory / "by-three"

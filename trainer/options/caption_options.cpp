@@ -7,8 +7,6 @@
 
 namespace sdlora::trainer {
 
-constexpr int64_t kMostTokens = 1'000'000;  // more than any caption has
-constexpr double kMostSteps = 1e12;
 constexpr int64_t kMostShown = 1'000'000;
 
 void CaptionOptions::declare(OptionGroup group) {
@@ -30,7 +28,7 @@ void CaptionOptions::declare(OptionGroup group) {
   group
       .add("caption-keep-tokens", rules.keep_tokens, Scope::kResult,
            "so many tags at the beginning are neither shuffled nor dropped")
-      .between(0, kMostTokens);
+      .between(0, data::kMostCaptionTags);
   group.add("caption-keep-tokens-separator", rules.keep_tokens_separator, Scope::kResult,
             "tags before the first such mark, and after the second, are neither shuffled nor dropped");
   group.add("caption-secondary-separator", rules.secondary_separator, Scope::kResult,
@@ -43,11 +41,11 @@ void CaptionOptions::declare(OptionGroup group) {
       .add("token-warmup-steps", rules.token_warmup_steps, Scope::kResult,
            "steps (below 1: this share of --max-steps) over which more and more tags are used; 0: all from "
            "the start")
-      .between(0, kMostSteps);
+      .between(0, data::kMostWarmupSteps);
   group
       .add("token-warmup-min", rules.token_warmup_min, Scope::kResult,
            "tags at the beginning of --token-warmup-steps")
-      .between(0, kMostTokens);
+      .between(0, data::kMostCaptionTags);
   group
       .add("show-captions", shown_count, Scope::kRun,
            "with --dry-run: print the texts of so many samples, in the order of the training")
