@@ -30,7 +30,7 @@ void check_memory(const std::filesystem::path& cache_directory, const Manifest& 
 
 Dataset::Dataset(const std::filesystem::path& cache_directory)
     : manifest_(read_manifest(cache_directory)),
-      manifest_sha256_(checkpoint::sha256_of_file(cache_directory / kManifestName)) {
+      manifest_sha256_(sha256_without_report(cache_directory, manifest_)) {
   check_memory(cache_directory, manifest_);
   for (size_t index = 0; index < manifest_.shards.size(); ++index) {
     const ShardContent shard = load_shard(cache_directory, manifest_, index);

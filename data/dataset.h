@@ -94,8 +94,11 @@ class Dataset {
   // What the text encoder computed in.
   model::MixedPrecision mixed_precision() const { return manifest_.settings.mixed_precision; }
 
-  // Over the bytes of manifest.json, which holds the hashes of all other files.
+  // Over the bytes of manifest.json but for its report; it holds the hashes of all other files.
   const std::string& manifest_sha256() const { return manifest_sha256_; }
+
+  // Nothing in a cache of before there was one.
+  const std::optional<DataReport>& report() const { return manifest_.report; }
 
   // Views, not copies, but for a mirror image's mask. index: 0 … sample_count() - 1; throws Error(kInternal)
   // otherwise.

@@ -6,6 +6,7 @@
 #include "common/text_list.h"
 #include "data/caching/bucket_table.h"
 #include "data/caching/mask_summary.h"
+#include "data/caching/report_builder.h"
 #include "data/shards/cache_files.h"
 #include "data/shards/cache_precision.h"
 #include "data/shards/cache_reading.h"
@@ -90,6 +91,7 @@ std::string info_text(const std::filesystem::path& cache_directory) {
   line("format version", fmt::format("{}", manifest.format_version()));
   line("skipped images",
        fmt::format("{}{}", manifest.skipped.size(), indented_list_of(manifest.skipped, kSkippedNamed)));
+  text += report_lines(manifest);
   if (settings.mask != MaskKind::kNone)
     line("masks", fmt::format("{}; {}", sdlora::word_of(settings.mask, mask_kind_words()),
                               mask_summary(cache_directory, manifest)));

@@ -14,6 +14,7 @@
 #include "data/caching/picture_scan.h"
 #include "data/caching/picture_subset.h"
 #include "data/caching/reg_balance.h"
+#include "data/caching/report_builder.h"
 #include "data/caching/stop_request.h"
 #include "data/captions/lines_without_picture.h"
 #include "data/captions/long_captions.h"
@@ -288,7 +289,9 @@ CacheInputs gather_cache_inputs(const CacheOptions& options, const std::vector<P
       log::info(crop_summary(sizes_of_usable(scanned), settings.picture_size));
     const model::ClipTokenizer tokenizer = model.load_tokenizer();
     if (!tokenizer.doubt().empty()) log::warning(tokenizer.doubt());
-    warn_of_long_captions(tokenizer, token_room(tokenizer, options.reading), table.captions());
+    const int64_t cut_count =
+        warn_of_long_captions(tokenizer, token_room(tokenizer, options.reading), table.captions());
+    inputs.report = report_on(samples, table.captions(), cut_count);
     std::vector<SkippedImage> skipped = std::move(inputs.plan.skipped);
     inputs.plan = make_cache_plan(settings, samples, table.captions());
     inputs.plan.skipped = std::move(skipped);

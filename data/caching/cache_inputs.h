@@ -13,6 +13,7 @@ namespace sdlora::data {
 
 struct CacheInputs {
   CachePlan plan;
+  DataReport report;
   std::vector<std::string> empty_captions;         // pictures whose caption file or line says nothing
   std::vector<std::string> not_needed;             // regularisation pictures, beyond the balance
   std::vector<std::string> lines_without_picture;  // of caption lists (lines_without_picture.h)

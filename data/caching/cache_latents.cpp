@@ -12,6 +12,7 @@
 #include "data/caching/cache_inputs.h"
 #include "data/caching/mask_summary.h"
 #include "data/caching/output_directory.h"
+#include "data/caching/report_builder.h"
 #include "data/caching/same_cache.h"
 #include "data/caching/shard_builder.h"
 #include "data/caching/stop_request.h"
@@ -165,6 +166,7 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
   const std::vector<PictureSubset> subsets = broadcast_subsets(options, world);
   CacheInputs inputs =
       gather_cache_inputs(options, subsets, output ? output->record().settings : std::nullopt, world);
+  const DataReport data_report = inputs.report;
   const CachePlan plan =
       decide_what_to_rebuild(std::move(inputs), output.get(), options, world, report.shrinkage);
   report.skipped = plan.skipped;
@@ -178,9 +180,11 @@ CacheReport cache_latents(const CacheOptions& options, comm::Communicator& world
             [](const SkippedImage& left, const SkippedImage& right) { return left.source < right.source; });
   comm::fail_together(world, [&] {
     if (!output) return;
-    const Manifest manifest = manifest_of(options, plan, output->record(), report.skipped);
+    Manifest manifest = manifest_of(options, plan, output->record(), report.skipped);
+    manifest.report = data_report;
     report.has_changed = output->finish(manifest);
     report.picture_count = manifest.picture_count();
+    report.data_report = report_lines(manifest);
     report.shard_count = static_cast<int64_t>(manifest.shards.size());
     if (plan.settings.has_several_sizes()) report.bucket_table = bucket_table(options.output, manifest);
     if (plan.settings.mask != MaskKind::kNone) report.mask_summary = mask_summary(options.output, manifest);

@@ -19,6 +19,7 @@ struct CacheReport {
   std::vector<SkippedImage> skipped;
   Shrinkage shrinkage;       // on rank 0
   std::string bucket_table;  // likewise, of a cache with buckets (bucket_table.h)
+  std::string data_report;   // likewise (report_builder.h)
   std::string mask_summary;  // likewise, of a cache with masks (mask_summary.h)
 };
 

@@ -39,6 +39,7 @@ void make_cache(CacheCommand& command, Communicator& world, ImageLoader& loader)
   if (world.rank() == 0) {
     log::info(sdlora::data::report_text(report, command.options.output));
     if (!report.bucket_table.empty()) log::info("aspect buckets\n" + report.bucket_table);
+    if (!report.data_report.empty()) log::info("the data set\n" + report.data_report);
     if (!report.mask_summary.empty()) log::info(report.mask_summary);
     if (!report.skipped.empty()) log::warning(sdlora::data::skipped_text(report));
     if (const std::string text = sdlora::data::left_out_text(report); !text.empty()) log::warning(text);

@@ -39,9 +39,9 @@ std::string words_lost(const model::ClipTokenizer& tokenizer, int64_t token_room
   return lost.substr(std::min(lost.size(), lost.find_first_not_of(' ')));
 }
 
-void warn_of_long_captions(const model::ClipTokenizer& tokenizer, int64_t token_room,
-                           const std::vector<std::string>& captions) {
-  size_t long_count = 0;
+int64_t warn_of_long_captions(const model::ClipTokenizer& tokenizer, int64_t token_room,
+                              const std::vector<std::string>& captions) {
+  int64_t long_count = 0;
   std::vector<std::string> lines;
   for (const std::string& caption : captions) {
     if (tokenizer.count_tokens(caption) <= token_room) continue;
@@ -50,11 +50,12 @@ void warn_of_long_captions(const model::ClipTokenizer& tokenizer, int64_t token_
       lines.push_back(fmt::format("\"{}\" loses \"{}\"", shortened(caption),
                                   shortened(words_lost(tokenizer, token_room, caption))));
   }
-  if (long_count == 0) return;
+  if (long_count == 0) return 0;
   log::warning(fmt::format(
       "{} of {} captions are longer than {} tokens and are cut:{}{}", long_count, captions.size(), token_room,
       indented_list(lines),
-      long_count > lines.size() ? fmt::format("\n    … and {} more", long_count - lines.size()) : ""));
+      long_count > static_cast<int64_t>(lines.size()) ? fmt::format("\n    … and {} more", long_count - static_cast<int64_t>(lines.size())) : ""));
+  return long_count;
 }
 
 }  // namespace sdlora::data

@@ -108,6 +108,7 @@ Manifest manifest_from(const OrderedJson& json) {
   for (const OrderedJson& image : json.at("skipped"))
     manifest.skipped.push_back(
         {image.at("source").get<std::string>(), image.at("reason").get<std::string>()});
+  manifest.report = report_in(json);
   if (manifest.shards.empty()) throw OrderedJson::other_error::create(501, "no shards", &json);
   if (whole_number(json.at("sample_count")) != manifest.picture_count())
     throw OrderedJson::other_error::create(501, "sample_count is not the sum over the shards", &json);
@@ -172,7 +173,15 @@ std::string to_json_text(const Manifest& manifest) {
   json["skipped"] = OrderedJson::array();
   for (const SkippedImage& image : manifest.skipped)
     json["skipped"].push_back({{"source", image.source}, {"reason", image.reason}});
+  add_report(json, manifest.report);
   return json.dump(1) + "\n";
+}
+
+std::string sha256_without_report(const fs::path& cache_directory, const Manifest& manifest) {
+  if (!manifest.report) return checkpoint::sha256_of_file(cache_directory / kManifestName);
+  Manifest without = manifest;
+  without.report.reset();
+  return checkpoint::sha256_of(to_json_text(without));
 }
 
 Manifest read_manifest(const fs::path& cache_directory) {

@@ -12,6 +12,7 @@
 #include "data/shards/cache_masks.h"
 #include "data/shards/cache_reading.h"
 #include "data/shards/cache_subset.h"
+#include "data/shards/data_report.h"
 #include "data/shards/shard_format.h"
 
 namespace sdlora::data {
@@ -60,6 +61,7 @@ struct Manifest {
   std::vector<ManifestFile> shards;  // in the order of the pictures
   ManifestFile text;
   std::vector<SkippedImage> skipped;
+  std::optional<DataReport> report = std::nullopt;  // nothing in a cache of before there was one
 
   int64_t picture_count() const;  // pictures; their mirror images are not counted
 
@@ -71,6 +73,9 @@ struct Manifest {
 };
 
 std::string to_json_text(const Manifest& manifest);
+
+// SHA-256 of what decides a training: of manifest.json as it would be without the report.
+std::string sha256_without_report(const std::filesystem::path& cache_directory, const Manifest& manifest);
 
 // Throws Error(kBadData): no manifest, which means that the cache is not finished; a manifest that is
 // damaged, or of another format version.

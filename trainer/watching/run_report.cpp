@@ -1,6 +1,7 @@
 #include "trainer/watching/run_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace sdlora::trainer {
 namespace {
@@ -16,6 +17,12 @@ std::string picture_sizes_in_words(const data::Dataset& dataset) {
                      latent[2]);
 }
 
+std::string tags_in_words(const std::vector<data::DataReport::Tag>& tags) {
+  std::vector<std::string> words;
+  for (const data::DataReport::Tag& tag : tags) words.push_back(fmt::format("{} {}", tag.tag, tag.picture_count));
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
 std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
   const data::Dataset& dataset = loaded.dataset;
   std::vector<monitoring::TableRow> rows{
@@ -28,6 +35,13 @@ std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
       {"manifest SHA-256", dataset.manifest_sha256()},
       {"VAE SHA-256", dataset.vae_sha256()},
       {"text encoder SHA-256", dataset.text_encoder_sha256()}};
+  if (const auto& report = dataset.report()) {
+    rows.push_back({"captions", fmt::format("{} pictures have an empty one, {} one that another has, too; {} are cut",
+                                            report->empty_count, report->shared_count, report->cut_count)});
+    if (!report->tags.empty()) rows.push_back({"most frequent tags", tags_in_words(report->tags)});
+    if (report->copy_count > 0)
+      rows.push_back({"same content", fmt::format("{} pictures are copies of others", report->copy_count)});
+  }
   if (loaded.batches.epoch_size() != static_cast<int64_t>(loaded.split.training.size()))
     rows.push_back({"an epoch", fmt::format("{} samples, with repeats", loaded.batches.epoch_size())});
   if (loaded.validation_dataset)

@@ -70,6 +70,16 @@ TEST_F(ManifestText, NamesTheTypeThatModelsComputedInWhereItWasNotFp32) {
   }
 }
 
+TEST_F(ManifestText, KeepsAReportWithoutPartInItsIdentity) {
+  const std::string before = sha256_without_report(folder_.path(), manifest_);
+  Manifest with_report = manifest_;
+  with_report.report = DataReport{
+      .empty_count = 1, .shared_count = 2, .cut_count = 3, .tags = {{"fox", 4}}, .copies = {{"a", "b"}}, .copy_count = 1};
+  write_bytes(folder_ / kManifestName, to_json_text(with_report));
+  EXPECT_EQ(read_manifest(folder_.path()), with_report);
+  EXPECT_EQ(sha256_without_report(folder_.path(), with_report), before);
+}
+
 TEST_F(ManifestText, CutOffAnywhereItIsRefused) {
   const std::string text = to_json_text(manifest_);
   for (size_t bytes = 0; bytes + 2 < text.size(); ++bytes) refusal_of_manifest(text.substr(0, bytes));

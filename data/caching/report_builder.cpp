@@ -1,0 +1,123 @@
+#include "data/caching/report_builder.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "common/shown_text.h"
+#include "common/trimmed.h"
+
+namespace sdlora::data {
+namespace {
+
+constexpr size_t kTagsKept = 20;
+constexpr size_t kGroupsKept = 100;
+constexpr size_t kGroupsShown = 5;
+constexpr size_t kShownTagBytes = 60;
+
+std::vector<int64_t> captions_of(const PlannedSample& sample) {
+  std::vector<int64_t> rows = {sample.caption_index};
+  rows.insert(rows.end(), sample.other_captions.begin(), sample.other_captions.end());
+  return rows;
+}
+
+// As kohya counts them (sd-scripts, set_tag_frequency): parts between commas, without white space at their
+// ends; here with the case of their letters.
+std::set<std::string> tags_of(const std::string& caption) {
+  std::set<std::string> tags;
+  std::istringstream parts(caption);
+  for (std::string part; std::getline(parts, part, ',');)
+    if (std::string tag = trimmed(part); !tag.empty()) tags.insert(std::move(tag));
+  return tags;
+}
+
+std::vector<DataReport::Tag> most_frequent(const std::map<std::string, int64_t>& counts) {
+  std::vector<DataReport::Tag> tags;
+  for (const auto& [tag, count] : counts) tags.push_back({tag, count});
+  std::stable_sort(tags.begin(), tags.end(), [](const DataReport::Tag& left, const DataReport::Tag& right) {
+    return left.picture_count > right.picture_count;
+  });
+  tags.resize(std::min(tags.size(), kTagsKept));
+  return tags;
+}
+
+void add_captions(const std::vector<PlannedSample>& samples, const std::vector<std::string>& captions,
+                  DataReport& report) {
+  std::vector<int64_t> pictures_with(captions.size(), 0);
+  std::map<std::string, int64_t> tag_counts;
+  for (const PlannedSample& sample : samples) {
+    std::set<std::string> tags;
+    for (const int64_t row : captions_of(sample)) {
+      ++pictures_with[static_cast<size_t>(row)];
+      tags.merge(tags_of(captions[static_cast<size_t>(row)]));
+    }
+    for (const std::string& tag : tags) ++tag_counts[tag];
+  }
+  for (const PlannedSample& sample : samples) {
+    const std::vector<int64_t> rows = captions_of(sample);
+    report.empty_count += std::any_of(rows.begin(), rows.end(), [](int64_t row) { return row == 0; }) ? 1 : 0;
+    report.shared_count += std::any_of(rows.begin(), rows.end(), [&](int64_t row) {
+      return row != 0 && pictures_with[static_cast<size_t>(row)] > 1;
+    });
+  }
+  report.tags = most_frequent(tag_counts);
+}
+
+void add_copies(const std::vector<PlannedSample>& samples, DataReport& report) {
+  std::map<std::string, std::vector<std::string>> by_content;
+  for (const PlannedSample& sample : samples) by_content[sample.source_sha256].push_back(sample.source);
+  for (const auto& [sha256, sources] : by_content) {
+    if (sources.size() < 2) continue;
+    report.copy_count += static_cast<int64_t>(sources.size()) - 1;
+    report.copies.push_back(sources);
+  }
+  std::sort(report.copies.begin(), report.copies.end());  // by name, not by hash
+  report.copies.resize(std::min(report.copies.size(), kGroupsKept));
+}
+
+std::string left_out_by_reason(const std::vector<SkippedImage>& skipped) {
+  std::map<std::string, int64_t> counts;
+  for (const SkippedImage& image : skipped) ++counts[image.reason];
+  std::vector<std::string> parts;
+  for (const auto& [reason, count] : counts) parts.push_back(fmt::format("{} x {}", count, reason));
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+}  // namespace
+
+DataReport report_on(const std::vector<PlannedSample>& samples, const std::vector<std::string>& captions,
+                     int64_t cut_count) {
+  DataReport report{.cut_count = cut_count};
+  add_captions(samples, captions, report);
+  add_copies(samples, report);
+  return report;
+}
+
+std::string report_lines(const Manifest& manifest) {
+  std::string text;
+  const auto line = [&text](const char* name, const std::string& value) {
+    text += fmt::format("{:<20}{}\n", name, value);
+  };
+  if (!manifest.skipped.empty()) line("left out", left_out_by_reason(manifest.skipped));
+  if (!manifest.report) return text;
+  const DataReport& report = *manifest.report;
+  line("captions", fmt::format("{} different; {} pictures have an empty one, {} one that another has, too; {} "
+                               "are longer than {} tokens",
+                               manifest.text.row_count - 1, report.empty_count, report.shared_count,
+                               report.cut_count, manifest.settings.reading.max_token_length));
+  std::vector<std::string> tags;
+  for (const DataReport::Tag& tag : report.tags)
+    tags.push_back(fmt::format("{} {}", shown_line(tag.tag, kShownTagBytes), tag.picture_count));
+  if (!tags.empty()) line("most frequent tags", fmt::format("{}", fmt::join(tags, ", ")));
+  if (report.copy_count == 0) return text;
+  line("same content", fmt::format("{} pictures are copies of others", report.copy_count));
+  for (size_t group = 0; group < std::min(report.copies.size(), kGroupsShown); ++group)
+    line("", fmt::format("{}", fmt::join(report.copies[group], " = ")));
+  return text;
+}
+
+}  // namespace sdlora::data
