@@ -33,11 +33,11 @@ int main(int argc, char** argv) {
   const sdlora::data::Dataset dataset(argv[1]);
   const double load_seconds = seconds_since(start);
   const sdlora::data::Sample sample = dataset.sample(0);
-  const double sample_bytes = static_cast<double>(sample.latent_mean.nbytes() + sample.latent_std.nbytes() +
-                                                  sample.text_embedding.nbytes());
+  const double embedding_bytes = static_cast<double>(dataset.embedding_of(0).nbytes());
+  const double sample_bytes =
+      static_cast<double>(sample.latent_mean.nbytes() + sample.latent_std.nbytes()) + embedding_bytes;
   const double latent_bytes = static_cast<double>(dataset.latent_bytes());
-  const double caption_bytes =
-      static_cast<double>(sample.text_embedding.nbytes() * dataset.captions().size());
+  const double caption_bytes = embedding_bytes * static_cast<double>(dataset.captions().size());
   std::printf("read and checked: %.0f MB in %.2f s = %.0f MB/s\n", (latent_bytes + caption_bytes) / 1e6,
               load_seconds, (latent_bytes + caption_bytes) / 1e6 / load_seconds);
 

@@ -9,10 +9,15 @@
 namespace sdlora::checkpoint {
 
 struct FileIdentity {
-  std::string text;  // device, inode, size, times of modification and change in nanoseconds
+  std::string text;         // device, inode, size, times of modification and change in nanoseconds
+  std::string on_any_host;  // the same without the device, whose number is the host's
   int64_t byte_count;
   std::chrono::system_clock::time_point changed_at;
 };
+
+// A file that changed less than this before it was read may change again without showing: clocks of file
+// systems are coarse.
+inline constexpr std::chrono::seconds kYouth{2};
 
 // Of the opened file: a path may be answered for from what a network file system saw a minute ago. Throws
 // Error(kIo) naming the file.

@@ -54,7 +54,7 @@ std::string sha256_of(std::string_view bytes) {
   return hash.hex();
 }
 
-std::string sha256_of_file(const std::filesystem::path& file) {
+std::string sha256_of_file(const std::filesystem::path& file, const std::function<void()>& between_pieces) {
   const PosixFile input = PosixFile::open_to_read(file);
   const uint64_t file_bytes = input.byte_count();
   std::vector<char> block(std::min(file_bytes, kBytesPerRead));
@@ -63,6 +63,7 @@ std::string sha256_of_file(const std::filesystem::path& file) {
     const uint64_t count = std::min<uint64_t>(block.size(), file_bytes - begin);
     input.read_at(begin, block.data(), count);
     hash.update(block.data(), count);
+    if (between_pieces) between_pieces();
   }
   return hash.hex();
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -9,7 +10,8 @@ namespace sdlora::checkpoint {
 
 std::string sha256_of(std::string_view bytes);
 
-// Throws Error(kIo) naming the file.
-std::string sha256_of_file(const std::filesystem::path& file);
+// `between_pieces` is called after each MiB, and may throw. Throws Error(kIo) naming the file.
+std::string sha256_of_file(const std::filesystem::path& file,
+                           const std::function<void()>& between_pieces = nullptr);
 
 }  // namespace sdlora::checkpoint

@@ -46,7 +46,7 @@ PosixFile PosixFile::open_to_read(const std::filesystem::path& file) {
 }
 
 PosixFile PosixFile::create(const std::filesystem::path& file) {
-  return PosixFile(file, O_WRONLY | O_CREAT | O_TRUNC, "cannot create the file");
+  return PosixFile(file, O_RDWR | O_CREAT | O_TRUNC, "cannot create the file");
 }
 
 PosixFile::PosixFile(PosixFile&& other) noexcept
@@ -91,6 +91,23 @@ void PosixFile::write(const void* source, uint64_t bytes) {
     next += put;
     bytes -= static_cast<uint64_t>(put);
   }
+}
+
+void PosixFile::write_at(uint64_t begin_byte, const void* source, uint64_t bytes) {
+  const auto* next = static_cast<const char*>(source);
+  uint64_t left = bytes;
+  while (left > 0) {
+    const ssize_t put = ::pwrite(descriptor_, next, std::min(left, kBytesPerCall),
+                                 static_cast<off_t>(begin_byte + bytes - left));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail("cannot write the file", path_);
+    next += put;
+    left -= static_cast<uint64_t>(put);
+  }
+}
+
+void PosixFile::sync() {
+  if (::fdatasync(descriptor_) != 0 && errno != EINVAL) fail("cannot flush this to the disk", path_);
 }
 
 void PosixFile::close() {

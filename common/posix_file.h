@@ -12,7 +12,7 @@ class PosixFile {
  public:
   // Only regular files: a folder, a pipe or a device is refused.
   static PosixFile open_to_read(const std::filesystem::path& file);
-  // Empty, and ready to be written from its start.
+  // Empty, and ready to be written from its start, and to be read.
   static PosixFile create(const std::filesystem::path& file);
 
   PosixFile(PosixFile&& other) noexcept;
@@ -30,8 +30,12 @@ class PosixFile {
   // All of them, or an Error: a file that ends too early has shrunk since it was measured.
   void read_at(uint64_t begin_byte, void* destination, uint64_t bytes) const;
   void write(const void* source, uint64_t bytes);
+  void write_at(uint64_t begin_byte, const void* source, uint64_t bytes);
 
   void write(std::string_view text) { write(text.data(), text.size()); }
+
+  // Waits until the bytes are on the disk.
+  void sync();
 
   void close();
 

@@ -14,8 +14,9 @@
 namespace sdlora::data {
 namespace {
 
-void check_memory(const std::filesystem::path& cache_directory, const Manifest& manifest) {
-  int64_t cache_bytes = manifest.text.bytes;
+Manifest manifest_that_fits(const std::filesystem::path& cache_directory) {
+  Manifest manifest = read_manifest(cache_directory);
+  int64_t cache_bytes = 0;  // but for the embeddings, which stay on the disk
   for (const ManifestFile& shard : manifest.shards) cache_bytes += shard.bytes;
   const int64_t memory_bytes = monitoring::host_memory().limit_bytes;
   if (memory_bytes > 0 && cache_bytes > memory_bytes)
@@ -24,14 +25,15 @@ void check_memory(const std::filesystem::path& cache_directory, const Manifest& 
                                       .seen = fmt::format("{} MiB", cache_bytes >> 20),
                                       .where = cache_directory.string(),
                                       .advice = "train on fewer images, or on a machine with more memory"});
+  return manifest;
 }
 
 }  // namespace
 
 Dataset::Dataset(const std::filesystem::path& cache_directory)
-    : manifest_(read_manifest(cache_directory)),
-      manifest_sha256_(sha256_without_report(cache_directory, manifest_)) {
-  check_memory(cache_directory, manifest_);
+    : manifest_(manifest_that_fits(cache_directory)),
+      manifest_sha256_(sha256_without_report(cache_directory, manifest_)),
+      text_(load_text(cache_directory, manifest_)) {
   for (size_t index = 0; index < manifest_.shards.size(); ++index) {
     const ShardContent shard = load_shard(cache_directory, manifest_, index);
     shards_.push_back(shard.latents);
@@ -54,7 +56,6 @@ Dataset::Dataset(const std::filesystem::path& cache_directory)
     subset_.insert(subset_.end(), shard.subset.begin(), shard.subset.end());
     subset_.resize(source_.size(), 0);
   }
-  text_ = load_text(cache_directory, manifest_);
 }
 
 // What all shards have in common, whatever the size of their pictures.
@@ -89,7 +90,7 @@ bool Dataset::has_several_sizes() const {
 }
 
 int64_t Dataset::byte_count() const {
-  int64_t bytes = latent_bytes() + static_cast<int64_t>(text_.embedding.nbytes());
+  int64_t bytes = latent_bytes();
   for (const at::Tensor& masks : masks_)
     if (masks.defined()) bytes += static_cast<int64_t>(masks.nbytes());
   return bytes;
@@ -127,7 +128,6 @@ Sample Dataset::sample(int64_t index) const {
   if (mask.defined() && is_mirrored) mask = mask.flip(1);
   return {.latent_mean = latents[plane][row],
           .latent_std = latents[plane + 1][row],
-          .text_embedding = text_.embedding[caption_index_[static_cast<size_t>(picture)]],
           .mask = std::move(mask),
           .source = source_[static_cast<size_t>(picture)] + (is_mirrored ? " (mirrored)" : "")};
 }

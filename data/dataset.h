@@ -13,9 +13,8 @@
 namespace sdlora::data {
 
 struct Sample {
-  at::Tensor latent_mean;     // [4, h, w] f32, not multiplied by the scaling factor
-  at::Tensor latent_std;      // [4, h, w] f32
-  at::Tensor text_embedding;  // [L, C] f32
+  at::Tensor latent_mean;  // [4, h, w] f32, not multiplied by the scaling factor
+  at::Tensor latent_std;   // [4, h, w] f32
   at::Tensor mask;     // [h, w] f32, 0 … 1: how far each cell counts; undefined in a cache without masks
   std::string source;  // path below its folder; with "reg:" in front of a regularisation picture's, and
                        // " (mirrored)" behind a mirror image's
@@ -25,11 +24,10 @@ struct Sample {
 // sample i. With a data-set file's flip_aug they are not counted as samples, but found under those numbers.
 class Dataset {
  public:
-  // Reads everything: 128 KiB per picture of 512 × 512 (twice that with --flip, 16 KiB more with
-  // a mask), 231 KiB per caption of 75 tokens. Every
-  // file is checked (cache_files.h) before its values are used. Throws Error(kBadData) naming the file,
-  // Error(kMismatch) when the cache is larger than the memory of this machine or
-  // container.
+  // Reads all but the embeddings: 128 KiB per picture of 512 × 512 (twice that with --flip, 16 KiB more with
+  // a mask). Every file is checked (cache_files.h) before its values are used; text.h5 stays open. Throws
+  // Error(kBadData) naming the file, Error(kMismatch) when the shards are larger than the memory of this
+  // machine or container.
   explicit Dataset(const std::filesystem::path& cache_directory);
 
   int64_t sample_count() const { return picture_count() * (has_flip() ? 2 : 1); }
@@ -77,7 +75,7 @@ class Dataset {
   // Of all planes of all pictures.
   int64_t latent_bytes() const;
 
-  // Of all that is in memory: these, the masks and the captions' embeddings.
+  // Of all that is in memory: these and the masks.
   int64_t byte_count() const;
 
   double vae_scaling_factor() const { return manifest_.settings.vae_scaling_factor; }
@@ -112,11 +110,15 @@ class Dataset {
 
   bool has_several_captions() const;
 
-  // [L, C] f32, of captions()[place]
-  at::Tensor embedding_of(size_t place) const { return text_.embedding[static_cast<int64_t>(place)]; }
+  // [L, C] f32, of captions()[place]: read from text.h5 when it is asked for, 231 KiB of 75 tokens. Throws
+  // Error(kBadData).
+  at::Tensor embedding_of(size_t place) const { return text_.read_checked_row(static_cast<int64_t>(place)); }
+
+  // [L, C] of each.
+  std::vector<int64_t> embedding_shape() const { return {text_.shape().begin() + 1, text_.shape().end()}; }
 
   // The different captions; the first is the empty one.
-  const std::vector<std::string>& captions() const { return text_.caption; }
+  const std::vector<std::string>& captions() const { return text_.content().caption; }
 
  private:
   struct ShardRow {
@@ -142,7 +144,7 @@ class Dataset {
   std::vector<int64_t> subset_;
   std::vector<std::string> source_;
   std::vector<std::string> source_sha256_;
-  TextContent text_;
+  TextFile text_;
 };
 
 }  // namespace sdlora::data

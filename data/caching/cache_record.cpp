@@ -92,9 +92,8 @@ CacheRecord read_record(const fs::path& cache_directory) {
 }
 
 void remove_damaged(const fs::path& cache_directory, CacheRecord& record,
-                    const std::function<void()>& between_files) {
+                    const std::function<void()>& between_pieces) {
   std::erase_if(record.files, [&](const auto& entry) {
-    if (between_files) between_files();
     const fs::path file = cache_directory / entry.first;
     std::error_code error;
     if (fs::status(file, error).type() == fs::file_type::not_found) return true;
@@ -102,10 +101,10 @@ void remove_damaged(const fs::path& cache_directory, CacheRecord& record,
       throw Error(ExitCode::kIo,
                   {.what = "cannot look at a file", .seen = error.message(), .where = file.string()});
     try {
-      check_file(cache_directory, entry.second);
+      check_file(cache_directory, entry.second, between_pieces);
       return false;
     } catch (const Error& damage) {
-      if (damage.exit_code() != ExitCode::kBadData) throw;
+      if (damage.exit_code() != ExitCode::kBadData) throw;  // a stop is among these
       // A newer one, when a run was killed between writing it and noting it down: its own checks will tell.
       if (is_partial_name(entry.first)) return true;
       log::warning(fmt::format("{} is made anew: {}", file.string(), damage.what()));

@@ -35,10 +35,10 @@ struct CacheRecord {
 CacheRecord read_record(const std::filesystem::path& cache_directory);
 
 // Removes from the directory and the record the files that are not as recorded, with a warning for each;
-// parts of files from the record alone. `between_files` is called before each. Throws Error(kIo) for a file
-// that cannot be read: it may be good.
+// parts of files from the record alone. `between_pieces` is called after each MiB, and may throw. Throws
+// Error(kIo) for a file that cannot be read: it may be good.
 void remove_damaged(const std::filesystem::path& cache_directory, CacheRecord& record,
-                    const std::function<void()>& between_files = nullptr);
+                    const std::function<void()>& between_pieces = nullptr);
 
 // Atomically. Throws Error(kIo).
 void write_journal(const std::filesystem::path& cache_directory, const CacheRecord& record);

@@ -3,6 +3,7 @@
 #include "data/images/image_file.h"
 #include "data/images/image_loader.h"
 #include "data/shards/shard_reader.h"
+#include "data/shards/text_file.h"
 
 namespace sdlora::data {
 namespace {
@@ -46,8 +47,9 @@ void mark_reusable_files(CachePlan& plan, const CacheRecord& record, const fs::p
     if (planned.is_kept) plan.skipped.insert(plan.skipped.end(), left_out.begin(), left_out.end());
   }
   if (record.files.contains(kTextFileName)) {
-    const TextContent text = read_text_without_embeddings(cache_directory / kTextFileName);
-    plan.is_text_kept = text.inputs_sha256 == plan.text_inputs_sha256 && text.caption == plan.captions;
+    const TextFile text(cache_directory / kTextFileName);
+    plan.is_text_kept =
+        text.content().inputs_sha256 == plan.text_inputs_sha256 && text.content().caption == plan.captions;
   }
 }
 

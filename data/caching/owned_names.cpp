@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "common/atomic_file.h"
 #include "data/shards/shard_format.h"
 #include "monitoring/metrics/scrape_endpoints.h"
@@ -28,6 +30,16 @@ bool is_shard_name(std::string_view name) {
   return number.size() >= kFewestShardDigits && is_number(number);
 }
 
+// "text.h5.partial" of "text.h5.partial-7"; all else as it is.
+std::string_view without_number(std::string_view name) {
+  const size_t dash = name.rfind('-');
+  if (dash == std::string_view::npos || !name.starts_with(kTextFileName) ||
+      !name.substr(0, dash).ends_with(kPartialSuffix))
+    return name;
+  const std::string_view number = name.substr(dash + 1);
+  return is_number(number) && number[0] != '0' ? name.substr(0, dash) : name;
+}
+
 NameKind kind_of_plain_name(const std::string& name) {
   if (name == kManifestName) return NameKind::kManifest;
   if (name == kJournalName) return NameKind::kJournal;
@@ -46,8 +58,9 @@ std::string previous_name(const std::string& name) {
   return std::string(name).append(kPreviousSuffix);
 }
 
-std::string partial_name(const std::string& name) {
-  return std::string(name).append(kPartialSuffix);
+std::string partial_name(const std::string& name, int64_t number) {
+  return number == 0 ? fmt::format("{}{}", name, kPartialSuffix)
+                     : fmt::format("{}{}-{}", name, kPartialSuffix, number);
 }
 
 bool is_previous_name(const std::string& name) {
@@ -55,13 +68,14 @@ bool is_previous_name(const std::string& name) {
 }
 
 bool is_partial_name(const std::string& name) {
-  return name.ends_with(kPartialSuffix);
+  return without_number(name).ends_with(kPartialSuffix);
 }
 
 std::string finished_name(const std::string& name) {
-  for (const std::string_view suffix : {kPreviousSuffix, kPartialSuffix})
-    if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
-  return name;
+  if (name.ends_with(kPreviousSuffix)) return name.substr(0, name.size() - kPreviousSuffix.size());
+  const std::string_view numberless = without_number(name);
+  if (!numberless.ends_with(kPartialSuffix)) return name;
+  return name.substr(0, numberless.size() - kPartialSuffix.size());
 }
 
 NameKind kind_of_name(const std::string& name) {

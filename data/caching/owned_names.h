@@ -1,6 +1,7 @@
 // The names that cache_latents gives to its files in the output directory. It touches no others.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace sdlora::data {
@@ -25,7 +26,8 @@ bool is_finished_data_name(const std::string& name);
 
 // The name under which an old file is put aside, and that of a file of which a part is done.
 std::string previous_name(const std::string& name);
-std::string partial_name(const std::string& name);
+// The text file may have several parts.
+std::string partial_name(const std::string& name, int64_t number = 0);
 
 bool is_previous_name(const std::string& name);
 bool is_partial_name(const std::string& name);

@@ -14,6 +14,7 @@
 #include "common/text_list.h"
 #include "data/caching/mask_names.h"
 #include "data/caching/picture_view.h"
+#include "data/caching/scan_memory.h"
 #include "data/caching/stop_request.h"
 #include "data/images/image_bytes.h"
 
@@ -74,57 +75,99 @@ void broadcast_masks(const PictureSubset& subset, std::optional<MaskNames>& mask
   for (const Json& name : Json::parse(text)) scanned.masks.push_back({.name = name, .sha256 = {}});
 }
 
-// A picture, and its mask.
-Json inspect(const PictureSubset& subset, const std::string& source, const std::string& mask) {
-  InspectedImage inspected = inspect_image(subset.folder / source);
-  std::string mask_sha256;
-  try {
-    if (!mask.empty()) mask_sha256 = checkpoint::sha256_of(read_mask_file(subset.masks_root() / mask));
-  } catch (const UnusableImage& reason) {
-    if (inspected.unusable_reason.empty()) inspected.unusable_reason = reason.what();
-  }
-  return {inspected.sha256,     inspected.unusable_reason, inspected.other_kind,
-          inspected.size.width, inspected.size.height,     mask_sha256};
+std::string mask_entry(const std::string& name) {
+  return "mask: " + name;
+}
+
+Look look_at_picture(const ScanMemory& memory, const PictureSubset& subset, const std::string& source) {
+  return memory.look_at(source, subset.folder / source,
+                        [&] { return inspect_image(subset.folder / source); });
+}
+
+Look look_at_mask(const ScanMemory& memory, const PictureSubset& subset, const std::string& mask) {
+  if (mask.empty()) return {};
+  return memory.look_at(mask_entry(mask), subset.masks_root() / mask, [&] {
+    InspectedImage inspected;
+    try {
+      inspected.sha256 = checkpoint::sha256_of(read_mask_file(subset.masks_root() / mask));
+    } catch (const UnusableImage& reason) {
+      inspected.unusable_reason = reason.what();
+    }
+    return inspected;
+  });
 }
 
 // Every size-th of the pictures from `first` to before `end`; none when asked to stop.
 Json inspect_own(const CacheOptions& options, const PictureSubset& subset, const ScannedPictures& scanned,
-                 size_t first, size_t end, const comm::Communicator& world) {
+                 const ScanMemory& memory, size_t first, size_t end, const comm::Communicator& world) {
   Json own = Json::array();
   for (size_t image = first + static_cast<size_t>(world.rank()); image < end;
        image += static_cast<size_t>(world.size())) {
     if (is_stop_requested(options)) return nullptr;
-    own.push_back(inspect(subset, scanned.found.sources[image], scanned.masks[image].name));
+    own.push_back({to_json(look_at_picture(memory, subset, scanned.found.sources[image])),
+                   to_json(look_at_mask(memory, subset, scanned.masks[image].name))});
   }
   return own;
 }
 
-// (all ranks) What all saw, by image.
+// (all ranks) Rank 0's.
+ScanMemory broadcast_memory(const PictureSubset& subset, comm::Communicator& world) {
+  ScanMemory memory;
+  std::string text;
+  comm::fail_together(world, [&] {
+    if (world.rank() != 0) return;
+    memory = ScanMemory::of_this_user(subset.folder);
+    text = memory.to_text();
+  });
+  world.broadcast(text, 0);
+  return world.rank() == 0 ? memory : ScanMemory::from_text(text);
+}
+
+// What a rank saw of number `image`, and of its mask.
+void take(const Json& seen, size_t image, ScannedPictures& scanned, ScanMemory& memory) {
+  const Look picture = look_from(seen.at(0)), mask = look_from(seen.at(1));
+  InspectedImage& inspected = scanned.inspected[image];
+  inspected = picture.seen;
+  if (inspected.unusable_reason.empty()) inspected.unusable_reason = mask.seen.unusable_reason;
+  scanned.masks[image].sha256 = mask.seen.sha256;
+  memory.keep(scanned.found.sources[image], picture);
+  if (const std::string& name = scanned.masks[image].name; !name.empty()) memory.keep(mask_entry(name), mask);
+}
+
+// (all ranks) What all saw, by image. What is seen is remembered by rank 0, also when asked to stop.
 void gather_inspections(const CacheOptions& options, const PictureSubset& subset, ScannedPictures& scanned,
                         comm::Communicator& world) {
   const std::vector<std::string>& sources = scanned.found.sources;
   const auto rank_count = static_cast<size_t>(world.size());
   scanned.inspected.resize(sources.size());
-  ScanClock::time_point said_at = ScanClock::now();
+  ScanMemory memory = broadcast_memory(subset, world);
+  const auto remember = [&] {
+    if (world.rank() == 0) memory.save();
+  };
+  ScanClock::time_point said_at = ScanClock::now(), saved_at = said_at;
   for (size_t first = 0; first < sources.size(); first += rank_count * kInspectedPerRound) {
     const size_t end = std::min(sources.size(), first + rank_count * kInspectedPerRound);
     const std::vector<std::string> texts =
-        world.gather(inspect_own(options, subset, scanned, first, end, world).dump());
+        world.gather(inspect_own(options, subset, scanned, memory, first, end, world).dump());
     for (size_t other = 0; other < rank_count; ++other) {
       const Json list = Json::parse(texts[other]);
-      if (list.is_null()) throw stopped_by_a_signal();
-      for (size_t entry = 0; entry < list.size(); ++entry) {
-        const size_t image = first + other + entry * rank_count;
-        scanned.inspected[image] = {list[entry].at(0), list[entry].at(1), list[entry].at(2),
-                                    PictureSize{list[entry].at(3), list[entry].at(4)}};
-        scanned.masks[image].sha256 = list[entry].at(5);
+      if (list.is_null()) {
+        remember();
+        throw stopped_by_a_signal();
       }
+      for (size_t entry = 0; entry < list.size(); ++entry)
+        take(list[entry], first + other + entry * rank_count, scanned, memory);
+    }
+    if (ScanClock::now() - saved_at > kBetweenLines) {
+      remember();
+      saved_at = ScanClock::now();
     }
     if (world.rank() == 0 && ScanClock::now() - said_at > kBetweenLines) {
       log::info(fmt::format("{} of {} pictures looked at", end, sources.size()));
       said_at = ScanClock::now();
     }
   }
+  remember();
 }
 
 // What a person might wonder about, and that is no fault.

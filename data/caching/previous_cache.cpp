@@ -8,6 +8,7 @@
 #include "data/images/image_bytes.h"
 #include "data/shards/cache_precision.h"
 #include "data/shards/shard_reader.h"
+#include "data/shards/text_file.h"
 
 namespace sdlora::data {
 namespace {
@@ -135,7 +136,7 @@ std::optional<TextContent> only_text_file(const CacheRecord& record, const fs::p
   const std::string finished = kTextFileName;
   const std::string aside = previous_name(finished);
   if (counts(record, finished) == counts(record, aside)) return std::nullopt;
-  return read_text_without_embeddings(cache_directory / (counts(record, finished) ? finished : aside));
+  return TextFile(cache_directory / (counts(record, finished) ? finished : aside)).content();
 }
 
 }  // namespace

@@ -105,10 +105,11 @@ std::string report_lines(const Manifest& manifest) {
   if (!manifest.skipped.empty()) line("left out", left_out_by_reason(manifest.skipped));
   if (!manifest.report) return text;
   const DataReport& report = *manifest.report;
-  line("captions", fmt::format("{} different; {} pictures have an empty one, {} one that another has, too; {} "
-                               "are longer than {} tokens",
-                               manifest.text.row_count - 1, report.empty_count, report.shared_count,
-                               report.cut_count, manifest.settings.reading.max_token_length));
+  line("captions",
+       fmt::format("{} different; {} pictures have an empty one, {} one that another has, too; {} "
+                   "are longer than {} tokens",
+                   manifest.text.row_count - 1, report.empty_count, report.shared_count, report.cut_count,
+                   manifest.settings.reading.max_token_length));
   std::vector<std::string> tags;
   for (const DataReport::Tag& tag : report.tags)
     tags.push_back(fmt::format("{} {}", shown_line(tag.tag, kShownTagBytes), tag.picture_count));

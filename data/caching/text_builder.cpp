@@ -6,14 +6,15 @@
 #include <cstring>
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "comm/fail_together.h"
-#include "data/caching/embedding_table.h"
+#include "common/log.h"
+#include "data/caching/embedding_store.h"
 #include "data/caching/stop_request.h"
 #include "data/caching/worker_threads.h"
-#include "data/shards/shard_reader.h"
-#include "data/shards/shard_writer.h"
+#include "data/shards/text_file.h"
 
 namespace sdlora::data {
 namespace {
@@ -21,7 +22,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kCaptionsPerRankAndRound = 32;  // bounds the memory of a gather
-constexpr double kMostSavingShare = 0.1;         // of the time: a large file takes long to write
+constexpr size_t kMostUnsaved = 256;             // captions: 58 MiB of SD 1.5's
+constexpr std::chrono::seconds kBetweenLines{30};
 
 // A rank's part of a round: 1 and the floats of a caption that it has encoded, 0 for one that it has not.
 std::string packed(const std::vector<at::Tensor>& embeddings) {
@@ -38,7 +40,7 @@ class TextBuilder {
  public:
   TextBuilder(const CacheOptions& options, const CachePlan& plan, comm::Communicator& world,
               OutputDirectory* output)
-      : options_(options), plan_(plan), world_(world), output_(output), table_(plan) {}
+      : options_(options), plan_(plan), world_(world), output_(output), store_(plan) {}
 
   // (all ranks)
   void build() {
@@ -47,8 +49,15 @@ class TextBuilder {
     if (!missing.empty()) encode(missing);
     comm::fail_together(world_, [&] {
       if (output_ == nullptr) return;
-      write_text_file(options_.output / kTextFileName, table_.content());
-      output_->add_finished(describe_file(options_.output / kTextFileName, caption_count()), {});
+      const std::function<void()> leave = leave_when_asked(options_);
+      const auto embedding_of = [&](int64_t row) { return store_.embedding_of(static_cast<size_t>(row)); };
+      try {
+        write_text_file(options_.output / kTextFileName, store_.description(), embedding_of, leave);
+        output_->add_finished(describe_file(options_.output / kTextFileName, caption_count(), leave), {});
+      } catch (const Error&) {
+        save_part();
+        throw;
+      }
     });
   }
 
@@ -60,13 +69,14 @@ class TextBuilder {
   void take_previous() {
     comm::fail_together(world_, [&] {
       if (output_ == nullptr) return;
-      for (const std::string& name : {previous_name(kTextFileName), partial_name(kTextFileName)})
-        if (output_->record().files.contains(name)) table_.take_from(read_text_file(options_.output / name));
+      for (const auto& [name, file] : output_->record().files)
+        if (name != kTextFileName && finished_name(name) == kTextFileName)
+          store_.take_from(options_.output / name);
     });
   }
 
   std::vector<size_t> broadcast_missing() {
-    std::string text = Json(table_.missing()).dump();
+    std::string text = Json(store_.missing()).dump();
     world_.broadcast(text, 0);
     return Json::parse(text);
   }
@@ -81,7 +91,11 @@ class TextBuilder {
       const bool is_whole = encode_round(
           {missing.begin() + static_cast<ptrdiff_t>(first), missing.begin() + static_cast<ptrdiff_t>(end)},
           *encoder);
-      if (end < missing.size() || !is_whole) save_part(/*is_due=*/!is_whole);
+      comm::fail_together(world_, [&] {
+        if (output_ == nullptr) return;
+        if (!is_whole || (end < missing.size() && is_part_due())) save_part();
+        tell_of_progress(end, missing.size());
+      });
       if (!is_whole) throw stopped_by_a_signal();
     }
   }
@@ -112,35 +126,42 @@ class TextBuilder {
       at::Tensor embedding = at::empty(encoder.shape(), at::kFloat);
       std::memcpy(embedding.mutable_data_ptr(), part + 1, embedding.nbytes());
       read_bytes[other] += embedding.nbytes();
-      if (output_ != nullptr) table_.set(rows[caption], embedding);
+      if (output_ != nullptr) store_.set(rows[caption], embedding);
     }
     return is_whole;
   }
 
-  // Into a file from which the next run takes embeddings if this one ends early. `is_due`: at once.
-  void save_part(bool is_due) {
-    comm::fail_together(world_, [&] {
-      const std::chrono::duration<double> unsaved = Clock::now() - saved_at_;
-      const double due_seconds = std::max(options_.save_interval_seconds, saving_.count() / kMostSavingShare);
-      if (output_ == nullptr || (!is_due && unsaved.count() < due_seconds)) return;
-      const TextContent content = table_.content();
-      if (content.caption.empty()) return;
-      const Clock::time_point begin = Clock::now();
-      const std::filesystem::path file = options_.output / partial_name(kTextFileName);
-      write_text_file(file, content);
-      output_->add_finished(describe_file(file, static_cast<int64_t>(content.caption.size())), {});
-      saved_at_ = Clock::now();
-      saving_ = saved_at_ - begin;
-    });
+  bool is_part_due() const {
+    const std::chrono::duration<double> unsaved = Clock::now() - saved_at_;
+    return store_.unsaved_count() >= kMostUnsaved || unsaved.count() >= options_.save_interval_seconds;
+  }
+
+  // (rank 0) What is in memory only, into a file from which the next run takes it if this one ends early.
+  void save_part() {
+    const TextContent content = store_.unsaved();
+    if (store_.unsaved_count() == 0 || content.caption.empty()) return;
+    int64_t number = 0;
+    while (output_->record().files.contains(partial_name(kTextFileName, number))) ++number;
+    const std::filesystem::path file = options_.output / partial_name(kTextFileName, number);
+    write_text_file(file, content);
+    output_->add_finished(describe_file(file, static_cast<int64_t>(content.caption.size())), {});
+    store_.forget_unsaved(file);
+    saved_at_ = Clock::now();
+  }
+
+  void tell_of_progress(size_t done, size_t all) {
+    if (done == all || Clock::now() - told_at_ < kBetweenLines) return;
+    log::info(fmt::format("{} of {} captions encoded", done, all));
+    told_at_ = Clock::now();
   }
 
   const CacheOptions& options_;
   const CachePlan& plan_;
   comm::Communicator& world_;
   OutputDirectory* output_;
-  EmbeddingTable table_;  // rank 0's has the embeddings
+  EmbeddingStore store_;  // rank 0's has the embeddings
   Clock::time_point saved_at_ = Clock::now();
-  std::chrono::duration<double> saving_{0};  // how long the last one took
+  Clock::time_point told_at_ = Clock::now();
 };
 
 }  // namespace

@@ -51,10 +51,12 @@ int64_t warn_of_long_captions(const model::ClipTokenizer& tokenizer, int64_t tok
                                   shortened(words_lost(tokenizer, token_room, caption))));
   }
   if (long_count == 0) return 0;
-  log::warning(fmt::format(
-      "{} of {} captions are longer than {} tokens and are cut:{}{}", long_count, captions.size(), token_room,
-      indented_list(lines),
-      long_count > static_cast<int64_t>(lines.size()) ? fmt::format("\n    … and {} more", long_count - static_cast<int64_t>(lines.size())) : ""));
+  log::warning(
+      fmt::format("{} of {} captions are longer than {} tokens and are cut:{}{}", long_count, captions.size(),
+                  token_room, indented_list(lines),
+                  long_count > static_cast<int64_t>(lines.size())
+                      ? fmt::format("\n    … and {} more", long_count - static_cast<int64_t>(lines.size()))
+                      : ""));
   return long_count;
 }
 

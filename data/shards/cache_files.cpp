@@ -72,10 +72,12 @@ ShardContent load_shard(const fs::path& cache_directory, const Manifest& manifes
   return shard;
 }
 
-TextContent load_text(const fs::path& cache_directory, const Manifest& manifest) {
+TextFile load_text(const fs::path& cache_directory, const Manifest& manifest) {
   const fs::path file = cache_directory / manifest.text.name;
   check_file(cache_directory, manifest.text);
-  TextContent text = read_text_file(file);
+  TextFile opened(file);
+  opened.check_rows();
+  const TextContent& text = opened.content();
   require_equal(file, "the number of captions", manifest.text.row_count,
                 static_cast<int64_t>(text.caption.size()));
   require_equal(file, "the text encoder", manifest.settings.text_encoder_sha256, text.text_encoder_sha256);
@@ -83,7 +85,7 @@ TextContent load_text(const fs::path& cache_directory, const Manifest& manifest)
   require_equal(file, "how captions were read", in_words(manifest.settings.reading), in_words(text.reading));
   require_equal(file, "the type that the text encoder computed in",
                 word_of(manifest.settings.mixed_precision), word_of(text.mixed_precision));
-  return text;
+  return opened;
 }
 
 Manifest verify_cache(const fs::path& cache_directory) {

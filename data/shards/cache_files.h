@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "data/shards/manifest.h"
+#include "data/shards/text_file.h"
 
 namespace sdlora::data {
 
@@ -13,7 +14,8 @@ namespace sdlora::data {
 // Shard number `index` of the manifest; made with the manifest's settings, captions within the text file.
 ShardContent load_shard(const std::filesystem::path& cache_directory, const Manifest& manifest, size_t index);
 
-TextContent load_text(const std::filesystem::path& cache_directory, const Manifest& manifest);
+// Every row is looked at, and none kept.
+TextFile load_text(const std::filesystem::path& cache_directory, const Manifest& manifest);
 
 // That each of a column's `places` is 0 … count - 1.
 void require_places(const std::filesystem::path& file, const char* column, const std::vector<int64_t>& places,

@@ -52,9 +52,12 @@ void add_report(Json& json, const std::optional<DataReport>& report) {
   if (!report) return;
   Json tags = Json::array();
   for (const DataReport::Tag& tag : report->tags) tags.push_back({tag.tag, tag.picture_count});
-  json[kReportName] = {{"empty_captions", report->empty_count}, {"shared_captions", report->shared_count},
-                       {"cut_captions", report->cut_count},     {"tags", std::move(tags)},
-                       {"copies", report->copies},              {"copy_count", report->copy_count}};
+  json[kReportName] = {{"empty_captions", report->empty_count},
+                       {"shared_captions", report->shared_count},
+                       {"cut_captions", report->cut_count},
+                       {"tags", std::move(tags)},
+                       {"copies", report->copies},
+                       {"copy_count", report->copy_count}};
 }
 
 }  // namespace sdlora::data

@@ -15,6 +15,7 @@
 
 #include "common/error.h"
 #include "data/shards/shard_reader.h"
+#include "data/shards/text_file.h"
 
 namespace sdlora::data {
 namespace {
@@ -86,8 +87,10 @@ std::optional<int64_t> cache_format_of(const std::filesystem::path& file) {
 
 std::optional<int64_t> row_count_of_whole_file(const std::filesystem::path& file, CacheFileKind kind) {
   return answer_of_child([&] {
-    return kind == CacheFileKind::kShard ? read_shard(file).picture_count()
-                                         : static_cast<int64_t>(read_text_file(file).caption.size());
+    if (kind == CacheFileKind::kShard) return read_shard(file).picture_count();
+    const TextFile text(file);
+    text.check_rows();
+    return text.shape()[0];
   });
 }
 

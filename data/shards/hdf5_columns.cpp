@@ -84,9 +84,9 @@ Hdf5Columns::Hdf5Columns(const std::filesystem::path& file, const std::set<std::
       place_.fail("only the datasets of the format", "a dataset " + name);
 }
 
-Hdf5Columns::Column Hdf5Columns::open(const std::string& name, int rank, H5T_class_t type_class) const {
+Hdf5Column Hdf5Columns::open(const std::string& name, int rank, H5T_class_t type_class) const {
   const Hdf5Place place = place_.in(name);
-  Column column;
+  Hdf5Column column;
   column.dataset = {place.check(H5Dopen2(file_.id(), name.c_str(), H5P_DEFAULT), "open the dataset"),
                     H5Dclose};
   column.type = {place.check(H5Dget_type(column.dataset.id()), "read the type"), H5Tclose};
@@ -111,12 +111,12 @@ Hdf5Columns::Column Hdf5Columns::open(const std::string& name, int rank, H5T_cla
 }
 
 std::vector<int64_t> Hdf5Columns::shape(const std::string& name, int rank) const {
-  const Column column = open(name, rank, H5T_FLOAT);
+  const Hdf5Column column = open(name, rank, H5T_FLOAT);
   return {column.dims.begin(), column.dims.end()};
 }
 
 at::Tensor Hdf5Columns::read_floats(const std::string& name, int rank) const {
-  const Column column = open(name, rank, H5T_FLOAT);
+  const Hdf5Column column = open(name, rank, H5T_FLOAT);
   const std::vector<int64_t> sizes(column.dims.begin(), column.dims.end());
   if (H5Tget_size(column.type.id()) != sizeof(float)) place_.in(name).fail("32-bit floats", "another width");
   at::Tensor values = at::empty(sizes, at::kFloat);
@@ -126,29 +126,58 @@ at::Tensor Hdf5Columns::read_floats(const std::string& name, int rank) const {
   return values;
 }
 
-at::Tensor Hdf5Columns::read_float_row(const std::string& name, int rank, int64_t row) const {
-  const Hdf5Place place = place_.in(name);
-  const Column column = open(name, rank, H5T_FLOAT);
-  const std::vector<int64_t> sizes(column.dims.begin() + 1, column.dims.end());
-  std::vector<hsize_t> start(column.dims.size(), 0);
+Hdf5Rows Hdf5Columns::rows(const std::string& name, int rank) const {
+  return {open(name, rank, H5T_FLOAT), place_.in(name)};
+}
+
+Hdf5Rows::Hdf5Rows(Hdf5Column column, Hdf5Place place)
+    : column_(std::move(column)), place_(std::move(place)) {}
+
+void Hdf5Rows::require_row(int64_t row) const {
+  if (row < 0 || static_cast<hsize_t>(row) >= column_.dims[0])
+    place_.fail(fmt::format("a row {}", row), "fewer rows");
+}
+
+at::Tensor Hdf5Rows::read_unchecked(int64_t row) const {
+  require_row(row);
+  const std::vector<int64_t> sizes(column_.dims.begin() + 1, column_.dims.end());
+  const int64_t count = c10::multiply_integers(sizes);
+  std::vector<hsize_t> start(column_.dims.size(), 0);
   start[0] = static_cast<hsize_t>(row);
-  std::vector<hsize_t> count = column.dims;
+  hsize_t stored_bytes = 0;
+  place_.check(H5Dget_chunk_storage_size(column_.dataset.id(), start.data(), &stored_bytes), "find a row");
+  at::Tensor stored = at::empty({count + 1}, at::kFloat);  // and the checksum
+  if (stored_bytes != stored.nbytes())
+    place_.fail(fmt::format("a chunk of {} bytes", stored.nbytes()), fmt::format("{}", stored_bytes));
+  uint32_t skipped_filters = 0;
+  place_.check(H5Dread_chunk(column_.dataset.id(), H5P_DEFAULT, start.data(), &skipped_filters,
+                             stored.mutable_data_ptr<float>()),
+               "read a row");
+  return stored.narrow(0, 0, count).view(sizes);
+}
+
+at::Tensor Hdf5Rows::read(int64_t row) const {
+  require_row(row);
+  const std::vector<hsize_t>& dims = column_.dims;
+  std::vector<hsize_t> start(dims.size(), 0);
+  start[0] = static_cast<hsize_t>(row);
+  std::vector<hsize_t> count = dims;
   count[0] = 1;
-  if (row < 0 || start[0] >= column.dims[0]) place.fail(fmt::format("a row {}", row), "fewer rows");
-  place.check(
-      H5Sselect_hyperslab(column.space.id(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr),
+  place_.check(
+      H5Sselect_hyperslab(column_.space.id(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr),
       "select a row");
-  const Hdf5Handle memory{place.check(H5Screate_simple(rank, count.data(), nullptr), "make a shape"),
-                          H5Sclose};
-  at::Tensor values = at::empty(sizes, at::kFloat);
-  place.check(H5Dread(column.dataset.id(), H5T_NATIVE_FLOAT, memory.id(), column.space.id(), H5P_DEFAULT,
-                      values.mutable_data_ptr<float>()),
-              "read a row");
+  const Hdf5Handle memory{
+      place_.check(H5Screate_simple(static_cast<int>(dims.size()), count.data(), nullptr), "make a shape"),
+      H5Sclose};
+  at::Tensor values = at::empty(std::vector<int64_t>(dims.begin() + 1, dims.end()), at::kFloat);
+  place_.check(H5Dread(column_.dataset.id(), H5T_NATIVE_FLOAT, memory.id(), column_.space.id(), H5P_DEFAULT,
+                       values.mutable_data_ptr<float>()),
+               "read a row");
   return values;
 }
 
 std::vector<int64_t> Hdf5Columns::read_integers(const std::string& name) const {
-  const Column column = open(name, 1, H5T_INTEGER);
+  const Hdf5Column column = open(name, 1, H5T_INTEGER);
   if (H5Tget_size(column.type.id()) != sizeof(int64_t))
     place_.in(name).fail("64-bit integers", "another width");
   std::vector<int64_t> values(column.dims[0]);
@@ -160,7 +189,7 @@ std::vector<int64_t> Hdf5Columns::read_integers(const std::string& name) const {
 
 std::vector<std::string> Hdf5Columns::read_strings(const std::string& name) const {
   const Hdf5Place place = place_.in(name);
-  const Column column = open(name, 1, H5T_STRING);
+  const Hdf5Column column = open(name, 1, H5T_STRING);
   const size_t bytes = H5Tget_size(column.type.id());
   std::string padded(bytes * column.dims[0], '\0');
   const Hdf5Handle type = fixed_string_type(bytes, place);

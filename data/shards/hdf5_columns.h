@@ -13,6 +13,35 @@
 
 namespace sdlora::data {
 
+// An opened column.
+struct Hdf5Column {
+  Hdf5Handle dataset;
+  Hdf5Handle type;
+  Hdf5Handle space;
+  std::vector<hsize_t> dims;
+};
+
+class Hdf5Rows {
+ public:
+  Hdf5Rows(Hdf5Column column, Hdf5Place place);
+
+  // [N, …]
+  std::vector<int64_t> shape() const { return {column_.dims.begin(), column_.dims.end()}; }
+
+  // Without the first dimension, f32. Throws Error(kBadData).
+  at::Tensor read(int64_t row) const;
+
+  // The same of a column of one chunk a row, in a file whose bytes were compared with their hash: its
+  // checksum is not computed once more, which takes five times as long as reading.
+  at::Tensor read_unchecked(int64_t row) const;
+
+ private:
+  void require_row(int64_t row) const;
+
+  Hdf5Column column_;
+  Hdf5Place place_;
+};
+
 class Hdf5Columns {
  public:
   // Opens `file` and checks the root group: hard-linked datasets only, all of `required` and nothing but
@@ -35,20 +64,18 @@ class Hdf5Columns {
   at::Tensor read_floats(const std::string& name, int rank) const;
 
   // Row `row` without its first dimension, f32.
-  at::Tensor read_float_row(const std::string& name, int rank, int64_t row) const;
+  at::Tensor read_float_row(const std::string& name, int rank, int64_t row) const {
+    return rows(name, rank).read(row);
+  }
+
+  // To read many rows of a column, as long as this is there.
+  Hdf5Rows rows(const std::string& name, int rank) const;
 
   std::vector<int64_t> read_integers(const std::string& name) const;
   std::vector<std::string> read_strings(const std::string& name) const;
 
  private:
-  struct Column {
-    Hdf5Handle dataset;
-    Hdf5Handle type;
-    Hdf5Handle space;
-    std::vector<hsize_t> dims;
-  };
-
-  Column open(const std::string& name, int rank, H5T_class_t type_class) const;
+  Hdf5Column open(const std::string& name, int rank, H5T_class_t type_class) const;
 
   Hdf5Place place_;
   Hdf5Handle file_;

@@ -207,15 +207,18 @@ Manifest read_manifest(const fs::path& cache_directory) {
   }
 }
 
-ManifestFile describe_file(const fs::path& file, int64_t row_count) {
-  std::string sha256 = checkpoint::sha256_of_file(file);  // first: it says best why a file cannot be read
+ManifestFile describe_file(const fs::path& file, int64_t row_count,
+                           const std::function<void()>& between_pieces) {
+  std::string sha256 =
+      checkpoint::sha256_of_file(file, between_pieces);  // first: it says best why a file cannot be read
   return {.name = file.filename().string(),
           .bytes = static_cast<int64_t>(fs::file_size(file)),
           .sha256 = std::move(sha256),
           .row_count = row_count};
 }
 
-void check_file(const fs::path& cache_directory, const ManifestFile& file) {
+void check_file(const fs::path& cache_directory, const ManifestFile& file,
+                const std::function<void()>& between_pieces) {
   const fs::path path = cache_directory / file.name;
   std::error_code error;
   const uintmax_t bytes = fs::file_size(path, error);
@@ -223,7 +226,7 @@ void check_file(const fs::path& cache_directory, const ManifestFile& file) {
   if (bytes != static_cast<uintmax_t>(file.bytes))
     fail(path, "a file of the cache is damaged", fmt::format("{} bytes", file.bytes),
          fmt::format("{} bytes", bytes));
-  const std::string sha256 = checkpoint::sha256_of_file(path);
+  const std::string sha256 = checkpoint::sha256_of_file(path, between_pieces);
   if (sha256 != file.sha256)
     fail(path, "a file of the cache is damaged", "SHA-256 " + file.sha256, "SHA-256 " + sha256);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -81,10 +82,13 @@ std::string sha256_without_report(const std::filesystem::path& cache_directory, 
 // damaged, or of another format version.
 Manifest read_manifest(const std::filesystem::path& cache_directory);
 
-// Size and SHA-256 of a finished file. Throws Error(kIo).
-ManifestFile describe_file(const std::filesystem::path& file, int64_t row_count);
+// Size and SHA-256 of a finished file. `between_pieces`, here and below, is called after each MiB of it, and
+// may throw. Throws Error(kIo).
+ManifestFile describe_file(const std::filesystem::path& file, int64_t row_count,
+                           const std::function<void()>& between_pieces = nullptr);
 
 // Throws Error(kBadData) when the file is missing, or its size or its SHA-256 is not the manifest's.
-void check_file(const std::filesystem::path& cache_directory, const ManifestFile& file);
+void check_file(const std::filesystem::path& cache_directory, const ManifestFile& file,
+                const std::function<void()>& between_pieces = nullptr);
 
 }  // namespace sdlora::data

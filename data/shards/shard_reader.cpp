@@ -11,14 +11,12 @@
 #include "data/images/folder_repeats.h"
 #include "data/images/image_header.h"
 #include "data/shards/cache_precision.h"
-#include "data/shards/cache_reading.h"
 
 namespace sdlora::data {
 namespace {
 
 constexpr int kLatentRank = 4;
 constexpr int kMaskRank = 3;
-constexpr int kEmbeddingRank = 3;
 
 template <typename Value>
 void check_length(const std::vector<Value>& values, int64_t expected, const Hdf5Place& place) {
@@ -31,35 +29,6 @@ void check_finite(const at::Tensor& values, const Hdf5Place& place) {
   for (int64_t row = 0; row < values.size(0); ++row)
     if (!at::isfinite(values[row]).all().item<bool>())
       place.fail("finite values", fmt::format("NaN or infinity in row {}", row));
-}
-
-Hdf5Columns open_text_file(const std::filesystem::path& file) {
-  return {file, {"embedding", "caption"}, {}, kFormatVersion};
-}
-
-TextContent text_without_embeddings(const Hdf5Columns& columns) {
-  TextContent content;
-  content.text_encoder_sha256 =
-      read_string_attribute(columns.file_id(), "text_encoder_sha256", columns.place());
-  content.tokenizer_sha256 = read_string_attribute(columns.file_id(), "tokenizer_sha256", columns.place());
-  content.inputs_sha256 = read_string_attribute(columns.file_id(), "inputs_sha256", columns.place());
-  content.mixed_precision = read_precision_attribute(columns.file_id(), columns.place());
-  content.reading = read_reading_attributes(columns.file_id(), columns.place());
-  if (content.format_version() != columns.format_version())
-    columns.place().fail(fmt::format("format version {}", content.format_version()),
-                         fmt::format("format version {}", columns.format_version()));
-  const int64_t row_count = columns.shape("embedding", kEmbeddingRank)[0];
-  const int64_t length = columns.shape("embedding", kEmbeddingRank)[1];
-  if (content.reading.max_token_length != model::ClipReading().max_token_length &&
-      length != content.reading.max_token_length + 2)
-    columns.place()
-        .in("embedding")
-        .fail(fmt::format("{} tokens", content.reading.max_token_length + 2), fmt::format("{}", length));
-  content.caption = columns.read_strings("caption");
-  check_length(content.caption, row_count, columns.place().in("caption"));
-  if (!content.caption[0].empty())
-    columns.place().in("caption").fail("the empty caption in row 0", "another");
-  return content;
 }
 
 }  // namespace
@@ -252,27 +221,6 @@ ShardContent read_shard(const std::filesystem::path& file) {
   content.masks = shard.read_masks();
   content.mask_sha256 = shard.read_mask_sha256();
   return content;
-}
-
-TextContent read_text_file(const std::filesystem::path& file) {
-  const Hdf5Columns columns = open_text_file(file);
-  TextContent content = text_without_embeddings(columns);
-  content.embedding = columns.read_floats("embedding", kEmbeddingRank);
-  check_finite(content.embedding, columns.place().in("embedding"));
-  return content;
-}
-
-TextContent read_text_without_embeddings(const std::filesystem::path& file) {
-  return text_without_embeddings(open_text_file(file));
-}
-
-bool holds_text(const std::filesystem::path& file, const TextContent& content) {
-  const Hdf5Columns columns = open_text_file(file);
-  if (text_without_embeddings(columns).caption != content.caption) return false;
-  for (int64_t row = 0; row < content.embedding.size(0); ++row)
-    if (!at::equal(columns.read_float_row("embedding", kEmbeddingRank, row), content.embedding[row]))
-      return false;
-  return true;
 }
 
 }  // namespace sdlora::data

@@ -1,4 +1,4 @@
-// Reads the HDF5 files of a cache, checking schema, sizes and values (hdf5_columns.h says what is refused).
+// Reads the shards of a cache, checking schema, sizes and values (hdf5_columns.h says what is refused).
 #pragma once
 
 #include <filesystem>
@@ -73,13 +73,5 @@ class ShardFile {
 };
 
 ShardContent read_shard(const std::filesystem::path& file);
-
-TextContent read_text_file(const std::filesystem::path& file);
-
-// All but the embeddings, which are left undefined.
-TextContent read_text_without_embeddings(const std::filesystem::path& file);
-
-// Whether the captions and, row by row, the embeddings of a text file are these.
-bool holds_text(const std::filesystem::path& file, const TextContent& content);
 
 }  // namespace sdlora::data

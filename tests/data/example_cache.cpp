@@ -5,6 +5,7 @@
 
 #include "common/atomic_file.h"
 #include "data/shards/shard_writer.h"
+#include "data/shards/text_file.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {

@@ -9,6 +9,7 @@
 
 #include "data/shards/shard_reader.h"
 #include "data/shards/shard_writer.h"
+#include "data/shards/text_file.h"
 #include "tests/fuzz/fuzz_file.h"
 #include "tests/fuzz/fuzz_verdict.h"
 
@@ -72,6 +73,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       (void)data::ShardFile(file).read_latents_of(1);
       (void)data::read_shard(file);
     });
-  if (which >= 2) fuzz::expect_orderly([&] { (void)data::read_text_file(file); });
+  if (which >= 2) fuzz::expect_orderly([&] { data::TextFile(file).check_rows(); });
   return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "data/shards/hdf5_handles.h"
 #include "data/shards/shard_reader.h"
+#include "data/shards/text_file.h"
 #include "tests/fuzz/fuzz_file.h"
 #include "tests/fuzz/fuzz_verdict.h"
 
@@ -169,7 +170,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     fill(input, file.id(), is_shard);
   }
   fuzz::expect_orderly([&] {
-    if (!is_shard) return (void)data::read_text_file(path);
+    if (!is_shard) return data::TextFile(path).check_rows();
     (void)data::ShardFile(path).read_latents_of(1);
     (void)data::read_shard(path);
   });

@@ -8,6 +8,7 @@
 
 #include "common/atomic_file.h"
 #include "data/shards/shard_writer.h"
+#include "data/shards/text_file.h"
 #include "tests/data/example_cache.h"
 #include "tests/support/random_values.h"
 

@@ -61,7 +61,7 @@ std::vector<int64_t> samples_to_validate_on(const data::Dataset& dataset) {
 void check_data_fits_model(const data::Dataset& dataset, const model::UNet& unet,
                            const std::filesystem::path& data_directory) {
   const data::Sample sample = dataset.sample(0);
-  const int64_t text_width = sample.text_embedding.size(-1);
+  const int64_t text_width = dataset.embedding_shape().back();
   const int64_t latent_channels = sample.latent_mean.size(0);
   for (const model::UNetConfig::Level& level : unet.config().levels)
     if (level.context_channels != text_width || unet.config().in_channels != latent_channels)

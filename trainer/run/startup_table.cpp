@@ -42,7 +42,7 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
   if (is_fp32_on_cpu)
     for (const lora::Adapter::Module& module : loaded.adapter.modules())
       merged_bytes += weight_bytes * static_cast<double>(module.in_features * module.out_features);
-  const data::Sample sample = loaded.dataset.sample(0);
+  const std::vector<int64_t> embedding = loaded.dataset.embedding_shape();
   const auto data_bytes = static_cast<double>(loaded.dataset.byte_count());
   const std::string text_encoder =
       loaded.text_embeddings
@@ -52,7 +52,7 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
                           static_cast<double>(
                               loaded.model_source.parameter_count_of(model::ModelPart::kTextEncoder))),
                 mebibytes(static_cast<double>(TextEmbeddings::kMostRemembered) *
-                          static_cast<double>(sample.text_embedding.nbytes())))
+                          static_cast<double>(sizeof(float) * embedding[0] * embedding[1])))
           : "";
   return fmt::format(
       "frozen UNet {:.0f} MiB{}{}\n"

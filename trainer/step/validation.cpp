@@ -100,7 +100,7 @@ MicroBatch Validation::draw(int64_t first_pair, int64_t pair_count) const {
     timesteps.push_back(at::randint(timesteps_per_quarter, {1},
                                     generator_of(index, quarter, Stream::kValidationTimestep), at::kLong)
                             .add_(quarter * timesteps_per_quarter));
-    text_embeddings.push_back(sample.text_embedding);
+    text_embeddings.push_back(dataset_.embedding_of(dataset_.captions_of(index).front()));
     if (sample.mask.defined() && weight_outside_masks_)
       masks.push_back(mask_weights(sample, *weight_outside_masks_));
   }

@@ -19,7 +19,8 @@ std::string picture_sizes_in_words(const data::Dataset& dataset) {
 
 std::string tags_in_words(const std::vector<data::DataReport::Tag>& tags) {
   std::vector<std::string> words;
-  for (const data::DataReport::Tag& tag : tags) words.push_back(fmt::format("{} {}", tag.tag, tag.picture_count));
+  for (const data::DataReport::Tag& tag : tags)
+    words.push_back(fmt::format("{} {}", tag.tag, tag.picture_count));
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
@@ -36,8 +37,9 @@ std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
       {"VAE SHA-256", dataset.vae_sha256()},
       {"text encoder SHA-256", dataset.text_encoder_sha256()}};
   if (const auto& report = dataset.report()) {
-    rows.push_back({"captions", fmt::format("{} pictures have an empty one, {} one that another has, too; {} are cut",
-                                            report->empty_count, report->shared_count, report->cut_count)});
+    rows.push_back(
+        {"captions", fmt::format("{} pictures have an empty one, {} one that another has, too; {} are cut",
+                                 report->empty_count, report->shared_count, report->cut_count)});
     if (!report->tags.empty()) rows.push_back({"most frequent tags", tags_in_words(report->tags)});
     if (report->copy_count > 0)
       rows.push_back({"same content", fmt::format("{} pictures are copies of others", report->copy_count)});

@@ -5,6 +5,7 @@
 #include "data/caching/cache_plan.h"
 #include "data/images/image_loader.h"
 #include "data/shards/shard_writer.h"
+#include "data/shards/text_file.h"
 #include "tests/data/example_cache.h"
 #include "tests/support/temporary_folder.h"
 

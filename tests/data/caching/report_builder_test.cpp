@@ -21,9 +21,10 @@ PlannedSample sample_of(const std::string& source, const std::string& sha256, in
 
 TEST(ReportOn, CountsEmptyAndSharedCaptionsByPicture) {
   const std::vector<std::string> captions = {"", "one", "two", "three"};
-  const DataReport report = report_on({sample_of("a", "1", 1), sample_of("b", "2", 1), sample_of("c", "3", 2, {0}),
-                                       sample_of("d", "4", 3), sample_of("e", "5", 0)},
-                                      captions, 7);
+  const DataReport report =
+      report_on({sample_of("a", "1", 1), sample_of("b", "2", 1), sample_of("c", "3", 2, {0}),
+                 sample_of("d", "4", 3), sample_of("e", "5", 0)},
+                captions, 7);
   EXPECT_EQ(report.empty_count, 2) << "one of c's, and e's";
   EXPECT_EQ(report.shared_count, 2) << "a's and b's; the empty one is counted for itself";
   EXPECT_EQ(report.cut_count, 7);
@@ -44,7 +45,8 @@ TEST(ReportOn, NamesCopiesByName) {
                  sample_of("c.png", "5", 0), sample_of("y.png", "9", 0), sample_of("alone.png", "1", 0)},
                 {""}, 0);
   EXPECT_EQ(report.copy_count, 3);
-  EXPECT_THAT(report.copies, ElementsAre(ElementsAre("b.png", "c.png"), ElementsAre("z.png", "a.png", "y.png")));
+  EXPECT_THAT(report.copies,
+              ElementsAre(ElementsAre("b.png", "c.png"), ElementsAre("z.png", "a.png", "y.png")));
 }
 
 TEST(ReportLines, SayWhatIsLeftOutByReason) {

@@ -73,8 +73,12 @@ TEST_F(ManifestText, NamesTheTypeThatModelsComputedInWhereItWasNotFp32) {
 TEST_F(ManifestText, KeepsAReportWithoutPartInItsIdentity) {
   const std::string before = sha256_without_report(folder_.path(), manifest_);
   Manifest with_report = manifest_;
-  with_report.report = DataReport{
-      .empty_count = 1, .shared_count = 2, .cut_count = 3, .tags = {{"fox", 4}}, .copies = {{"a", "b"}}, .copy_count = 1};
+  with_report.report = DataReport{.empty_count = 1,
+                                  .shared_count = 2,
+                                  .cut_count = 3,
+                                  .tags = {{"fox", 4}},
+                                  .copies = {{"a", "b"}},
+                                  .copy_count = 1};
   write_bytes(folder_ / kManifestName, to_json_text(with_report));
   EXPECT_EQ(read_manifest(folder_.path()), with_report);
   EXPECT_EQ(sha256_without_report(folder_.path(), with_report), before);

@@ -8,6 +8,7 @@
 #include "data/shards/hdf5_handles.h"
 #include "data/shards/shard_reader.h"
 #include "data/shards/shard_writer.h"
+#include "data/shards/text_file.h"
 #include "tests/data/example_cache.h"
 #include "tests/support/temporary_folder.h"
 
@@ -90,7 +91,7 @@ TEST(ShardFile, NamesTheTypeThatModelsComputedIn) {
     TextContent text = example_text(3);
     text.mixed_precision = precision;
     write_text_file(folder / "text.h5", text);
-    EXPECT_EQ(read_text_file(folder / "text.h5").mixed_precision, precision);
+    EXPECT_EQ(TextFile(folder / "text.h5").content().mixed_precision, precision);
   }
 }
 
@@ -179,35 +180,6 @@ TEST(ShardFile, FormatOneHasNoPlaceForARectangle) {
   shard.header.picture_size.height = 128;
   EXPECT_THROW(write_shard(folder / "shard.h5", shard), Error);
   EXPECT_FALSE(std::filesystem::exists(folder / "shard.h5"));
-}
-
-TEST(TextFile, ReadsWhatWasWritten) {
-  const TemporaryFolder folder;
-  const TextContent written = example_text(4);
-  write_text_file(folder / "text.h5", written);
-  const TextContent read = read_text_file(folder / "text.h5");
-  EXPECT_TRUE(at::equal(read.embedding, written.embedding));
-  EXPECT_EQ(read.caption, written.caption);
-  EXPECT_EQ(read.text_encoder_sha256, written.text_encoder_sha256);
-  EXPECT_EQ(read.tokenizer_sha256, written.tokenizer_sha256);
-  EXPECT_EQ(read.inputs_sha256, written.inputs_sha256);
-}
-
-TEST(TextFile, RowZeroMustBeTheEmptyCaption) {
-  const TemporaryFolder folder;
-  TextContent text = example_text(2);
-  text.caption[0] = "something";
-  EXPECT_THAT(bad_data_message([&] { write_text_file(folder / "text.h5", text); }),
-              HasSubstr("empty caption"));
-}
-
-TEST(TextFile, IsNotAShardNorTheOtherWayRound) {
-  const TemporaryFolder folder;
-  write_text_file(folder / "text.h5", example_text(2));
-  write_shard(folder / "shard.h5", example_shard(0, 2));
-  EXPECT_THAT(bad_data_message([&] { read_shard(folder / "text.h5"); }), HasSubstr("expected: the dataset"));
-  EXPECT_THAT(bad_data_message([&] { read_text_file(folder / "shard.h5"); }),
-              HasSubstr("expected: the dataset"));
 }
 
 // The superblock's "file consistency flags": HDF5 sets them while a file is open for writing.

@@ -84,7 +84,7 @@ TEST_F(MicroBatches, TakeEmptyTextsFromTheCache) {
       const bool is_empty = batch.texts[static_cast<size_t>(row)].empty();
       empty_count += is_empty ? 1 : 0;
       EXPECT_TRUE(at::equal(batch.text_embeddings[row],
-                            is_empty ? dataset.embedding_of(0) : dataset.sample(sample).text_embedding));
+                            dataset.embedding_of(is_empty ? 0 : dataset.captions_of(sample).front())));
     }
   }
   EXPECT_NEAR(empty_count, 40, 18);  // four deviations
