@@ -323,3 +323,11 @@ SIZES = {
         "text_prefix": "text_model.",
     },
 }
+
+# A small model with the embeddings of Stable Diffusion 1.5 (77 × 768), for what depends on their size.
+SIZES["wide_text"] = {
+    **SIZES["tiny"],
+    "unet": SIZES["tiny"]["unet"] | {"cross_attention_dim": 768},
+    "text_encoder": SIZES["tiny"]["text_encoder"]
+    | {"hidden_size": 768, "intermediate_size": 64, "num_attention_heads": 12, "num_hidden_layers": 1, "projection_dim": 768},
+}
