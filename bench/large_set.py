@@ -91,7 +91,6 @@ class Bench:
         self.arguments, self.work = arguments, arguments.work
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(parents=True)
-        os.environ["SDLORA_HOME"] = programs.ENVIRONMENT["SDLORA_HOME"] = str(self.work / "home")
         self.model = self.work / "model"
         subprocess.run([sys.executable, ROOT / "tests/support/make_model.py", "--size", "wide_text", "--out", self.model], check=True)
 
@@ -123,7 +122,6 @@ class Bench:
     def disturbed_rows(self, number, reference, pictures):
         """The cache is made by runs that are met by the signal, one in each stage, and one that ends."""
         output = self.work / f"cache-by-{signal.Signals(number).name}"
-        shutil.rmtree(self.work / "home/scans")  # so that the first looks at all pictures
         rows = []
         for stage, begun in self.stages(output):
             run = self.start_caching(pictures, output)

@@ -18,11 +18,9 @@ FileIdentity identity_of_file(const std::filesystem::path& file) {
   const auto since_epoch = [](const timespec& time) {
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
   };
-  const std::string on_any_host =
-      fmt::format("{} {} bytes, modified {}, changed {}", status.st_ino, status.st_size,
-                  since_epoch(status.st_mtim).count(), since_epoch(status.st_ctim).count());
-  return {.text = fmt::format("{}:{}", status.st_dev, on_any_host),
-          .on_any_host = on_any_host,
+  return {.text = fmt::format("{}:{} {} bytes, modified {}, changed {}", status.st_dev, status.st_ino,
+                              status.st_size, since_epoch(status.st_mtim).count(),
+                              since_epoch(status.st_ctim).count()),
           .byte_count = status.st_size,
           .changed_at = std::chrono::system_clock::time_point(since_epoch(status.st_ctim))};
 }

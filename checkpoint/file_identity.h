@@ -9,8 +9,7 @@
 namespace sdlora::checkpoint {
 
 struct FileIdentity {
-  std::string text;         // device, inode, size, times of modification and change in nanoseconds
-  std::string on_any_host;  // the same without the device, whose number is the host's
+  std::string text;  // device, inode, size, times of modification and change in nanoseconds
   int64_t byte_count;
   std::chrono::system_clock::time_point changed_at;
 };

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/file_identity.h"
 #include "checkpoint/sha256.h"
-#include "checkpoint/user_memory.h"
 #include "common/atomic_file.h"
 #include "common/json_text.h"
 
@@ -19,6 +19,12 @@ namespace fs = std::filesystem;
 
 bool is_sha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// A directory that the environment names; empty when it does not.
+fs::path folder_from(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value == nullptr ? "" : value;
 }
 
 std::optional<std::string> remembered_in(const fs::path& note, const std::string& identity) {
@@ -61,7 +67,10 @@ HashMemory::HashMemory(fs::path directory, int64_t least_bytes)
     : directory_(std::move(directory)), least_bytes_(least_bytes) {}
 
 HashMemory HashMemory::of_this_user() {
-  return HashMemory(memory_of_this_user("hashes"));
+  if (const fs::path home = folder_from("SDLORA_HOME"); !home.empty()) return HashMemory(home / "hashes");
+  if (const fs::path home = folder_from("HOME"); !home.empty())
+    return HashMemory(home / ".cache/sdlora/hashes");
+  return HashMemory({});
 }
 
 std::string HashMemory::sha256_of_file(const fs::path& file) const {

@@ -32,7 +32,7 @@ Manifest manifest_that_fits(const std::filesystem::path& cache_directory) {
 
 Dataset::Dataset(const std::filesystem::path& cache_directory)
     : manifest_(manifest_that_fits(cache_directory)),
-      manifest_sha256_(sha256_without_report(cache_directory, manifest_)),
+      manifest_sha256_(sha256_without_report(cache_directory)),
       text_(load_text(cache_directory, manifest_)) {
   for (size_t index = 0; index < manifest_.shards.size(); ++index) {
     const ShardContent shard = load_shard(cache_directory, manifest_, index);
@@ -130,6 +130,11 @@ Sample Dataset::sample(int64_t index) const {
           .latent_std = latents[plane + 1][row],
           .mask = std::move(mask),
           .source = source_[static_cast<size_t>(picture)] + (is_mirrored ? " (mirrored)" : "")};
+}
+
+std::vector<int64_t> Dataset::embedding_shape() const {
+  const std::vector<int64_t> shape = text_.shape();
+  return {shape.begin() + 1, shape.end()};
 }
 
 std::vector<size_t> Dataset::captions_of(int64_t index) const {

@@ -111,11 +111,11 @@ class Dataset {
   bool has_several_captions() const;
 
   // [L, C] f32, of captions()[place]: read from text.h5 when it is asked for, 231 KiB of 75 tokens. Throws
-  // Error(kBadData).
+  // Error(kBadData), Error(kIo) when it is not what it was at the start.
   at::Tensor embedding_of(size_t place) const { return text_.read_checked_row(static_cast<int64_t>(place)); }
 
-  // [L, C] of each.
-  std::vector<int64_t> embedding_shape() const { return {text_.shape().begin() + 1, text_.shape().end()}; }
+  // [L, C]
+  std::vector<int64_t> embedding_shape() const;
 
   // The different captions; the first is the empty one.
   const std::vector<std::string>& captions() const { return text_.content().caption; }

@@ -11,6 +11,7 @@
 #include "common/text_list.h"
 #include "common/utf8.h"
 #include "data/caching/crop_summary.h"
+#include "data/caching/owned_names.h"
 #include "data/caching/picture_scan.h"
 #include "data/caching/picture_subset.h"
 #include "data/caching/reg_balance.h"
@@ -245,7 +246,11 @@ CacheInputs gather_cache_inputs(const CacheOptions& options, const std::vector<P
                                 const std::optional<CacheSettings>& previous, comm::Communicator& world) {
   std::vector<ScannedPictures> scanned;  // by subset
   scanned.reserve(subsets.size());
-  for (const PictureSubset& subset : subsets) scanned.push_back(scan_pictures(options, subset, world));
+  ScanMemory memory = broadcast_scan_memory(options, world);
+  for (const PictureSubset& subset : subsets)
+    scanned.push_back(scan_pictures(options, subset, memory, world));
+  memory.forget_the_rest();
+  if (world.rank() == 0) memory.save_to(options.output / kScanName);
   CacheInputs inputs;
   comm::fail_together(world, [&] {
     if (world.rank() != 0) return;
@@ -289,9 +294,11 @@ CacheInputs gather_cache_inputs(const CacheOptions& options, const std::vector<P
       log::info(crop_summary(sizes_of_usable(scanned), settings.picture_size));
     const model::ClipTokenizer tokenizer = model.load_tokenizer();
     if (!tokenizer.doubt().empty()) log::warning(tokenizer.doubt());
-    const int64_t cut_count =
-        warn_of_long_captions(tokenizer, token_room(tokenizer, options.reading), table.captions());
-    inputs.report = report_on(samples, table.captions(), cut_count);
+    const int64_t room = token_room(tokenizer, options.reading);
+    const LongCaptions long_captions =
+        find_long_captions(tokenizer, room, table.captions(), leave_when_asked(options));
+    warn_of(long_captions, room, static_cast<int64_t>(table.captions().size()));
+    inputs.report = report_on(samples, table.captions(), long_captions, inputs.lines_without_picture);
     std::vector<SkippedImage> skipped = std::move(inputs.plan.skipped);
     inputs.plan = make_cache_plan(settings, samples, table.captions());
     inputs.plan.skipped = std::move(skipped);

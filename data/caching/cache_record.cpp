@@ -105,8 +105,9 @@ void remove_damaged(const fs::path& cache_directory, CacheRecord& record,
       return false;
     } catch (const Error& damage) {
       if (damage.exit_code() != ExitCode::kBadData) throw;  // a stop is among these
-      // A newer one, when a run was killed between writing it and noting it down: its own checks will tell.
-      if (is_partial_name(entry.first)) return true;
+      // Of a shard a newer one, when a run was killed between writing it and noting it down: its own checks
+      // will tell. Parts of the text file are never written again.
+      if (is_partial_name(entry.first) && finished_name(entry.first) != kTextFileName) return true;
       log::warning(fmt::format("{} is made anew: {}", file.string(), damage.what()));
       fs::remove(file, error);
       return true;

@@ -1,8 +1,17 @@
 #include "data/caching/embedding_store.h"
 
+#include <utility>
+
 #include <ATen/ATen.h>
 
+#include "common/error.h"
+
 namespace sdlora::data {
+namespace {
+
+constexpr size_t kMostOpenFiles = 64;
+
+}  // namespace
 
 EmbeddingStore::EmbeddingStore(const CachePlan& plan) : plan_(plan), places_(plan.captions.size()) {
   for (size_t row = 0; row < plan.captions.size(); ++row) row_of_[plan.captions[row]] = row;
@@ -37,17 +46,14 @@ std::vector<size_t> EmbeddingStore::missing() const {
 at::Tensor EmbeddingStore::embedding_of(size_t row) {
   if (const auto in_memory = unsaved_.find(row); in_memory != unsaved_.end()) return in_memory->second;
   const Place place = places_[row].value();
-  if (!open_ || open_index_ != place.file) {
-    open_ = std::make_unique<TextFile>(files_[place.file]);
-    open_index_ = place.file;
-  }
-  return open_->read_row(place.row);
+  if (!open_.contains(place.file) && open_.size() == kMostOpenFiles) open_.clear();
+  return open_.try_emplace(place.file, files_[place.file]).first->second.read(place.row);
 }
 
 TextContent EmbeddingStore::unsaved() {
   TextContent content = description();
   content.caption.clear();
-  if (!places_[0] && !unsaved_.contains(0)) return content;
+  if (unsaved_.empty() || (!places_[0] && !unsaved_.contains(0))) return content;
   std::vector<at::Tensor> rows = {embedding_of(0)};
   content.caption.push_back(plan_.captions[0]);
   for (const auto& [row, embedding] : unsaved_) {
@@ -60,8 +66,13 @@ TextContent EmbeddingStore::unsaved() {
 }
 
 void EmbeddingStore::forget_unsaved(const std::filesystem::path& file) {
-  unsaved_.clear();
-  take_from(file);
+  const std::map<size_t, at::Tensor> saved = std::exchange(unsaved_, {});
+  try {
+    take_from(file);
+  } catch (const Error&) {
+    unsaved_ = saved;
+    throw;
+  }
 }
 
 TextContent EmbeddingStore::description() const {

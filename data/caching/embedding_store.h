@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -35,8 +34,8 @@ class EmbeddingStore {
 
   size_t unsaved_count() const { return unsaved_.size(); }
 
-  // The empty caption, which is the first row of each text file, and those that are in memory only; of no
-  // caption while the empty one's embedding is not known.
+  // The empty caption, which is the first row of each text file, and those that are in memory only. Of no
+  // caption where there is nothing to save, or the empty one's embedding is not known yet.
   TextContent unsaved();
 
   // These are in `file` now.
@@ -56,8 +55,7 @@ class EmbeddingStore {
   std::vector<std::filesystem::path> files_;
   std::vector<std::optional<Place>> places_;  // by row
   std::map<size_t, at::Tensor> unsaved_;      // by row
-  std::unique_ptr<TextFile> open_;            // the file that was read last
-  size_t open_index_ = 0;
+  std::map<size_t, TextRows> open_;           // by place in files_
 };
 
 }  // namespace sdlora::data

@@ -34,33 +34,33 @@ fs::path surveyed(fs::path directory) {
 
 }  // namespace
 
-OutputDirectory::OutputDirectory(fs::path directory, const std::function<void()>& between_files)
+OutputDirectory::OutputDirectory(fs::path directory, const std::function<void()>& between_pieces)
     : directory_(surveyed(std::move(directory))),
       lock_(directory_ / kLockName, "cache_latents", kNoPatience),
       record_(read_record(directory_)) {
-  remove_damaged(directory_, record_, between_files);
+  remove_damaged(directory_, record_, between_pieces);
   const OutputSurvey survey = survey_output(directory_, record_);  // again: now nobody else is at work
   ours_ = survey.ours;
   if (!survey.newer_files.empty())
     record_.newest_format = std::max(record_.newest_format, kFormatVersion + 1);
-  take_in_unvouched(survey.unvouched, between_files);
+  take_in_unvouched(survey.unvouched, between_pieces);
 }
 
 // What is not whole is removed when something is made in its place.
 void OutputDirectory::take_in_unvouched(const std::set<std::string>& names,
-                                        const std::function<void()>& between_files) {
+                                        const std::function<void()>& between_pieces) {
   int64_t picture_count = 0;
   int64_t shard_count = 0;
   for (const std::string& name : names) {
-    if (between_files) between_files();
+    if (between_pieces) between_pieces();
     const bool is_text = finished_name(name) == kTextFileName;
-    const auto rows =
-        row_count_of_whole_file(directory_ / name, is_text ? CacheFileKind::kText : CacheFileKind::kShard);
+    const auto rows = row_count_of_whole_file(
+        directory_ / name, is_text ? CacheFileKind::kText : CacheFileKind::kShard, between_pieces);
     if (!rows) {
       log::warning(fmt::format("{} is damaged, and of no use", (directory_ / name).string()));
       continue;
     }
-    record_.add(describe_file(directory_ / name, *rows));
+    record_.add(describe_file(directory_ / name, *rows, between_pieces));
     if (is_text) continue;
     picture_count += *rows;
     ++shard_count;
@@ -101,7 +101,7 @@ void OutputDirectory::begin_rebuild(const CachePlan& plan, bool replaces_another
     check_done(error, "cannot put an old file aside", directory_ / name);
     record_.files.erase(name);
   }
-  std::set<std::string> of_use{kJournalName, kLockName, monitoring::kMetricsTargetsFile};
+  std::set<std::string> of_use{kJournalName, kLockName, kScanName, monitoring::kMetricsTargetsFile};
   for (const auto& [name, file] : record_.files) of_use.insert(name);
   remove_ours_but(of_use);
 }
@@ -113,9 +113,14 @@ void OutputDirectory::add_finished(const ManifestFile& file, const std::vector<S
   write_journal(directory_, record_);
 }
 
+void OutputDirectory::forget_scan() const {
+  std::error_code ignored;
+  fs::remove(directory_ / kScanName, ignored);
+}
+
 bool OutputDirectory::finish(const Manifest& manifest) {
-  std::set<std::string> wanted{kManifestName, kJournalName, kLockName, monitoring::kMetricsTargetsFile,
-                               manifest.text.name};
+  std::set<std::string> wanted{
+      kManifestName, kJournalName, kLockName, kScanName, monitoring::kMetricsTargetsFile, manifest.text.name};
   for (const ManifestFile& shard : manifest.shards) wanted.insert(shard.name);
   remove_ours_but(wanted);
   const std::string text = to_json_text(manifest);

@@ -20,10 +20,10 @@ class OutputDirectory {
  public:
   // Refuses a directory with files in the way that are not ours (output_survey.h) before anything is written.
   // Then creates it where needed, locks it, removes what is damaged, and takes whole files that no manifest
-  // names into the record. `between_files` is called now and then, and may throw. Throws Error(kUsage),
+  // names into the record. `between_pieces` is called now and then, and may throw. Throws Error(kUsage),
   // Error(kMismatch) when another run holds it.
   explicit OutputDirectory(std::filesystem::path directory,
-                           const std::function<void()>& between_files = nullptr);
+                           const std::function<void()>& between_pieces = nullptr);
 
   // The files that are here and whole.
   const CacheRecord& record() const { return record_; }
@@ -36,13 +36,16 @@ class OutputDirectory {
   // A file of the plan, or a part of one, has been written, without these pictures.
   void add_finished(const ManifestFile& file, const std::vector<SkippedImage>& left_out);
 
+  // The next run looks at all pictures again (scan_memory.h).
+  void forget_scan() const;
+
   // Writes the manifest, last, after removing our other files: what was put aside, shards that are no longer
   // needed, leftovers of killed runs. Other people's files stay. Returns whether anything has changed since
   // the manifest before.
   bool finish(const Manifest& manifest);
 
  private:
-  void take_in_unvouched(const std::set<std::string>& names, const std::function<void()>& between_files);
+  void take_in_unvouched(const std::set<std::string>& names, const std::function<void()>& between_pieces);
   void remove_ours_but(const std::set<std::string>& kept);
 
   std::filesystem::path directory_;

@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/json_text.h"
 #include "common/text_list.h"
+#include "data/caching/scan_memory.h"
 #include "data/shards/file_probe.h"
 #include "monitoring/records/run_files.h"
 
@@ -54,6 +55,12 @@ bool is_our_target_list(const std::string& text) {
            return group.is_object() && group.contains("labels") && group["labels"].is_object() &&
                   group["labels"].value("job", Json()) == "sdlora";
          });
+}
+
+bool is_our_scan(const std::string& text, bool has_our_data) {
+  const Json json = parse_json_or_discard<Json>(text);
+  if (json.is_discarded()) return is_rubbish_beside_our_data(text, has_our_data);
+  return json.is_object() && json.value("format", Json()) == kScanFormat;
 }
 
 bool is_our_lock(const std::string& text) {
@@ -134,6 +141,8 @@ class Surveyor {
         return is_our_target_list(text) && (text.starts_with("[]") || !is_run_directory());
       case NameKind::kLock:
         return is_our_lock(text);
+      case NameKind::kScan:
+        return is_our_scan(text, has_our_data_);
       default:
         return false;
     }

@@ -44,6 +44,7 @@ NameKind kind_of_plain_name(const std::string& name) {
   if (name == kManifestName) return NameKind::kManifest;
   if (name == kJournalName) return NameKind::kJournal;
   if (name == kLockName) return NameKind::kLock;
+  if (name == kScanName) return NameKind::kScan;
   if (name == monitoring::kMetricsTargetsFile) return NameKind::kTargets;
   return is_finished_data_name(finished_name(name)) ? NameKind::kData : NameKind::kForeign;
 }

@@ -8,6 +8,7 @@ namespace sdlora::data {
 
 inline constexpr const char* kJournalName = "unfinished.json";
 inline constexpr const char* kLockName = ".cache_latents.lock";
+inline constexpr const char* kScanName = ".cache_latents.scan";  // scan_memory.h
 
 enum class NameKind {
   kForeign,    // never written, replaced or removed
@@ -16,6 +17,7 @@ enum class NameKind {
   kJournal,    // unfinished.json
   kTargets,    // metrics_targets.json
   kLock,       // .cache_latents.lock
+  kScan,       // .cache_latents.scan
   kTemporary,  // what common/atomic_file.h makes of any of these
 };
 

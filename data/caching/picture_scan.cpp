@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/text_list.h"
 #include "data/caching/mask_names.h"
+#include "data/caching/owned_names.h"
 #include "data/caching/picture_view.h"
 #include "data/caching/scan_memory.h"
 #include "data/caching/stop_request.h"
@@ -25,7 +26,7 @@ using Json = nlohmann::json;
 using ScanClock = std::chrono::steady_clock;
 
 constexpr size_t kInspectedPerRound = 16;  // by a rank; between two rounds the ranks hear of a stop
-constexpr std::chrono::seconds kBetweenLines{30};
+constexpr std::chrono::seconds kBetweenLines{30}, kBetweenSaves{30};
 
 Json to_json(const std::vector<SkippedImage>& images) {
   Json json = Json::array();
@@ -75,18 +76,14 @@ void broadcast_masks(const PictureSubset& subset, std::optional<MaskNames>& mask
   for (const Json& name : Json::parse(text)) scanned.masks.push_back({.name = name, .sha256 = {}});
 }
 
-std::string mask_entry(const std::string& name) {
-  return "mask: " + name;
-}
-
 Look look_at_picture(const ScanMemory& memory, const PictureSubset& subset, const std::string& source) {
-  return memory.look_at(source, subset.folder / source,
+  return memory.look_at(subset.folder / source, LookAt::kPicture,
                         [&] { return inspect_image(subset.folder / source); });
 }
 
 Look look_at_mask(const ScanMemory& memory, const PictureSubset& subset, const std::string& mask) {
   if (mask.empty()) return {};
-  return memory.look_at(mask_entry(mask), subset.masks_root() / mask, [&] {
+  return memory.look_at(subset.masks_root() / mask, LookAt::kMask, [&] {
     InspectedImage inspected;
     try {
       inspected.sha256 = checkpoint::sha256_of(read_mask_file(subset.masks_root() / mask));
@@ -110,39 +107,27 @@ Json inspect_own(const CacheOptions& options, const PictureSubset& subset, const
   return own;
 }
 
-// (all ranks) Rank 0's.
-ScanMemory broadcast_memory(const PictureSubset& subset, comm::Communicator& world) {
-  ScanMemory memory;
-  std::string text;
-  comm::fail_together(world, [&] {
-    if (world.rank() != 0) return;
-    memory = ScanMemory::of_this_user(subset.folder);
-    text = memory.to_text();
-  });
-  world.broadcast(text, 0);
-  return world.rank() == 0 ? memory : ScanMemory::from_text(text);
-}
-
 // What a rank saw of number `image`, and of its mask.
-void take(const Json& seen, size_t image, ScannedPictures& scanned, ScanMemory& memory) {
+void take(const Json& seen, const PictureSubset& subset, size_t image, ScannedPictures& scanned,
+          ScanMemory& memory) {
   const Look picture = look_from(seen.at(0)), mask = look_from(seen.at(1));
   InspectedImage& inspected = scanned.inspected[image];
   inspected = picture.seen;
   if (inspected.unusable_reason.empty()) inspected.unusable_reason = mask.seen.unusable_reason;
   scanned.masks[image].sha256 = mask.seen.sha256;
-  memory.keep(scanned.found.sources[image], picture);
-  if (const std::string& name = scanned.masks[image].name; !name.empty()) memory.keep(mask_entry(name), mask);
+  memory.keep(subset.folder / scanned.found.sources[image], LookAt::kPicture, picture);
+  if (const std::string& name = scanned.masks[image].name; !name.empty())
+    memory.keep(subset.masks_root() / name, LookAt::kMask, mask);
 }
 
 // (all ranks) What all saw, by image. What is seen is remembered by rank 0, also when asked to stop.
-void gather_inspections(const CacheOptions& options, const PictureSubset& subset, ScannedPictures& scanned,
-                        comm::Communicator& world) {
+void gather_inspections(const CacheOptions& options, const PictureSubset& subset, ScanMemory& memory,
+                        ScannedPictures& scanned, comm::Communicator& world) {
   const std::vector<std::string>& sources = scanned.found.sources;
   const auto rank_count = static_cast<size_t>(world.size());
   scanned.inspected.resize(sources.size());
-  ScanMemory memory = broadcast_memory(subset, world);
   const auto remember = [&] {
-    if (world.rank() == 0) memory.save();
+    if (world.rank() == 0) memory.save_to(options.output / kScanName);
   };
   ScanClock::time_point said_at = ScanClock::now(), saved_at = said_at;
   for (size_t first = 0; first < sources.size(); first += rank_count * kInspectedPerRound) {
@@ -156,9 +141,9 @@ void gather_inspections(const CacheOptions& options, const PictureSubset& subset
         throw stopped_by_a_signal();
       }
       for (size_t entry = 0; entry < list.size(); ++entry)
-        take(list[entry], first + other + entry * rank_count, scanned, memory);
+        take(list[entry], subset, first + other + entry * rank_count, scanned, memory);
     }
-    if (ScanClock::now() - saved_at > kBetweenLines) {
+    if (ScanClock::now() - saved_at > kBetweenSaves) {
       remember();
       saved_at = ScanClock::now();
     }
@@ -167,7 +152,6 @@ void gather_inspections(const CacheOptions& options, const PictureSubset& subset
       said_at = ScanClock::now();
     }
   }
-  remember();
 }
 
 // What a person might wonder about, and that is no fault.
@@ -202,14 +186,26 @@ void tell_of_masks(const PictureSubset& subset, const MaskNames& masks, const Sc
 
 }  // namespace
 
-ScannedPictures scan_pictures(const CacheOptions& options, const PictureSubset& subset,
+ScanMemory broadcast_scan_memory(const CacheOptions& options, comm::Communicator& world) {
+  ScanMemory memory;
+  std::string text;
+  comm::fail_together(world, [&] {
+    if (world.rank() != 0) return;
+    memory = ScanMemory(options.output / kScanName);
+    text = memory.to_text();
+  });
+  world.broadcast(text, 0);
+  return world.rank() == 0 ? memory : ScanMemory::from_text(text);
+}
+
+ScannedPictures scan_pictures(const CacheOptions& options, const PictureSubset& subset, ScanMemory& memory,
                               comm::Communicator& world) {
   ScannedPictures scanned;
   scanned.found = broadcast_found_images(options, subset, world);
   require_same_listing(subset.folder, subset.looks_below, scanned.found.sources, world);
   std::optional<MaskNames> masks;  // rank 0's
   broadcast_masks(subset, masks, scanned, world);
-  gather_inspections(options, subset, scanned, world);
+  gather_inspections(options, subset, memory, scanned, world);
   std::vector<UnreadPicture> unread;
   for (size_t image = 0; image < scanned.inspected.size(); ++image)
     if (const std::string& reason = scanned.inspected[image].unusable_reason; is_unreadable(reason))

@@ -6,6 +6,7 @@
 
 #include "comm/communicator.h"
 #include "data/caching/picture_subset.h"
+#include "data/caching/scan_memory.h"
 #include "data/images/image_file.h"
 #include "data/images/image_folder.h"
 
@@ -24,10 +25,14 @@ struct ScannedPictures {
   std::vector<Mask> masks;  // by found.sources
 };
 
-// (all ranks) Of one subset. Ranks share the reading and hashing; all get all. Throws on every rank
-// Error(kUsage) when there is no such folder, Error(kMismatch) when the ranks do not see the same pictures,
-// Error(kStopped) soon after one is asked to stop.
-ScannedPictures scan_pictures(const CacheOptions& options, const PictureSubset& subset,
+// (all ranks) Rank 0's, of the output directory.
+ScanMemory broadcast_scan_memory(const CacheOptions& options, comm::Communicator& world);
+
+// (all ranks) Of one subset. Ranks share the reading and hashing of what `memory` does not know; all get all,
+// also into `memory`, which rank 0 saves now and then. Throws on every rank Error(kUsage) when there is no
+// such folder, Error(kMismatch) when the ranks do not see the same pictures, Error(kStopped) soon after one
+// is asked to stop.
+ScannedPictures scan_pictures(const CacheOptions& options, const PictureSubset& subset, ScanMemory& memory,
                               comm::Communicator& world);
 
 }  // namespace sdlora::data

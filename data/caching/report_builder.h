@@ -5,13 +5,14 @@
 #include <vector>
 
 #include "data/caching/cache_plan.h"
+#include "data/captions/long_captions.h"
 #include "data/shards/data_report.h"
 
 namespace sdlora::data {
 
-// `cut_count`: captions that are longer than what is read of them.
+// `lost_lines`: of caption lists, without a picture.
 DataReport report_on(const std::vector<PlannedSample>& samples, const std::vector<std::string>& captions,
-                     int64_t cut_count);
+                     const LongCaptions& long_captions, const std::vector<std::string>& lost_lines);
 
 // A line for each thing that there is to say: "captions: 3 pictures have an empty one; …".
 std::string report_lines(const Manifest& manifest);

@@ -1,6 +1,6 @@
-// What earlier scans of a folder saw of its files, so that the next reads only those that have changed since:
-// 20,000 pictures are tens of gigabytes. Kept in ${SDLORA_HOME:-~/.cache/sdlora}/scans, a file for each
-// folder; whoever removes it has all read again.
+// What earlier scans saw of pictures and masks, so that the next reads only those that have changed since:
+// 20,000 pictures are tens of gigabytes. Kept in the cache's directory (kScanName); whoever removes it has
+// all read again.
 #pragma once
 
 #include <filesystem>
@@ -14,45 +14,56 @@
 
 namespace sdlora::data {
 
-// A look at a file.
+inline constexpr const char* kScanFormat = "sdlora scan of pictures";
+
+// As what a file is looked at.
+enum class LookAt { kPicture, kMask };
+
 struct Look {
   InspectedImage seen;   // of a mask without size
-  std::string identity;  // of the file: inode, size, times; empty: to be looked at again
+  std::string identity;  // of the file: device, inode, size, times; empty: to be looked at again
 };
 
 nlohmann::json to_json(const Look& look);
 
-// Throws nlohmann::json::exception.
+// Throws nlohmann::json::exception, also for numbers that are no picture's.
 Look look_from(const nlohmann::json& json);
 
 class ScanMemory {
  public:
   ScanMemory() = default;
 
-  // Of `folder`, in `memory`; an empty `memory`, or one that cannot be read, remembers nothing.
-  ScanMemory(const std::filesystem::path& memory, const std::filesystem::path& folder);
+  // What `file` has; nothing if it is not there or damaged.
+  explicit ScanMemory(const std::filesystem::path& file);
 
-  // Of the files of `folder`, in the folder of this user.
-  static ScanMemory of_this_user(const std::filesystem::path& folder);
-
-  // For the other ranks, which do not save it.
+  // For the other ranks.
   std::string to_text() const;
+
+  // Throws nlohmann::json::exception.
   static ScanMemory from_text(const std::string& text);
 
-  // What was seen of `file` by this name if it has not changed since, else what `inspect` sees now. What is
-  // of no use is not remembered.
-  Look look_at(const std::string& name, const std::filesystem::path& file,
+  // What was seen of `file` if it has not changed since, else what `inspect` sees now. What is of no use is
+  // not to be remembered.
+  Look look_at(const std::filesystem::path& file, LookAt role,
                const std::function<InspectedImage()>& inspect) const;
 
   // Remembers, or forgets what has no identity.
-  void keep(const std::string& name, const Look& look);
+  void keep(const std::filesystem::path& file, LookAt role, const Look& look);
 
-  // A memory that cannot be written only costs time.
-  void save() const;
+  // All that was not kept since the beginning of the run: files that are gone.
+  void forget_the_rest();
+
+  // Into this file, if something is new. A memory that cannot be written only costs time.
+  void save_to(const std::filesystem::path& file);
 
  private:
-  std::filesystem::path file_;  // empty: nowhere
-  std::map<std::string, Look> looks_;
+  struct Entry {
+    Look look;
+    bool is_kept = false;
+  };
+
+  std::map<std::string, Entry> entries_;  // by role and hash of the absolute path
+  bool is_changed_ = false;
 };
 
 }  // namespace sdlora::data

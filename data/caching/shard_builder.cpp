@@ -135,7 +135,8 @@ void ShardBuilder::check_round(const PlannedShard& shard, const std::vector<Enco
   std::vector<std::vector<UnreadPicture>> unread(subsets_.size());
   for (size_t place = first; place < encoded.size(); ++place) {
     const PlannedSample& sample = shard.samples[place];
-    if (!encoded[place].change.empty())
+    if (!encoded[place].change.empty()) {
+      if (output_ != nullptr) output_->forget_scan();  // it may be what is wrong
       throw Error(ExitCode::kBadData,
                   {.what = "an image changed while it was being cached",
                    .expected = "the same file to the end",
@@ -143,6 +144,7 @@ void ShardBuilder::check_round(const PlannedShard& shard, const std::vector<Enco
                    .where = subsets_[static_cast<size_t>(sample.subset)].file_of(sample.source).string(),
                    .advice = "run cache_latents again when nobody writes there; what is "
                              "encoded is kept"});
+    }
     if (is_unreadable(encoded[place].unusable_reason))
       unread[static_cast<size_t>(sample.subset)].push_back(
           {subsets_[static_cast<size_t>(sample.subset)].source_of(sample.source),

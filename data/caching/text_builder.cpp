@@ -10,7 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include "comm/fail_together.h"
+#include "common/error.h"
 #include "common/log.h"
+#include "common/shown_text.h"
 #include "data/caching/embedding_store.h"
 #include "data/caching/stop_request.h"
 #include "data/caching/worker_threads.h"
@@ -24,6 +26,7 @@ using Json = nlohmann::json;
 constexpr size_t kCaptionsPerRankAndRound = 32;  // bounds the memory of a gather
 constexpr size_t kMostUnsaved = 256;             // captions: 58 MiB of SD 1.5's
 constexpr std::chrono::seconds kBetweenLines{30};
+constexpr size_t kShownCaptionBytes = 120;
 
 // A rank's part of a round: 1 and the floats of a caption that it has encoded, 0 for one that it has not.
 std::string packed(const std::vector<at::Tensor>& embeddings) {
@@ -34,6 +37,16 @@ std::string packed(const std::vector<at::Tensor>& embeddings) {
       message.append(static_cast<const char*>(embedding.const_data_ptr()), embedding.nbytes());
   }
   return message;
+}
+
+at::Tensor finite_embedding_of(const std::string& caption, const model::ClipTextReader& encoder) {
+  at::Tensor embedding = encoder.read(caption);
+  if (!at::isfinite(embedding).all().item<bool>())
+    throw Error(ExitCode::kBadData,
+                {.what = "the text encoder makes numbers of a caption that are not finite",
+                 .seen = shown_line(caption, kShownCaptionBytes),
+                 .advice = "use a model that is whole, or --mixed-precision no"});
+  return embedding;
 }
 
 class TextBuilder {
@@ -49,22 +62,20 @@ class TextBuilder {
     if (!missing.empty()) encode(missing);
     comm::fail_together(world_, [&] {
       if (output_ == nullptr) return;
-      const std::function<void()> leave = leave_when_asked(options_);
+      if (is_long_work()) save_part();
       const auto embedding_of = [&](int64_t row) { return store_.embedding_of(static_cast<size_t>(row)); };
-      try {
-        write_text_file(options_.output / kTextFileName, store_.description(), embedding_of, leave);
-        output_->add_finished(describe_file(options_.output / kTextFileName, caption_count(), leave), {});
-      } catch (const Error&) {
-        save_part();
-        throw;
-      }
+      output_->add_finished(
+          write_text_file(options_.output / kTextFileName, store_.description(), embedding_of,
+                          is_long_work() ? leave_when_asked(options_) : nullptr),
+          {});
     });
   }
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  int64_t caption_count() const { return static_cast<int64_t>(plan_.captions.size()); }
+  // To write the whole file. Then nothing is in memory alone meanwhile, and it may be left.
+  bool is_long_work() const { return plan_.captions.size() > kMostUnsaved; }
 
   void take_previous() {
     comm::fail_together(world_, [&] {
@@ -110,7 +121,7 @@ class TextBuilder {
       std::atomic<size_t> next = 0;
       run_on_threads(options_.device.is_cuda() ? 1 : options_.encoder_threads, [&] {
         for (size_t place = next++; place < own.size() && !is_stop_requested(options_); place = next++)
-          own[place] = encoder.read(plan_.captions[rows[rank + place * rank_count]]);
+          own[place] = finite_embedding_of(plan_.captions[rows[rank + place * rank_count]], encoder);
       });
     });
     const std::vector<std::string> messages = world_.gather(packed(own));
@@ -139,12 +150,11 @@ class TextBuilder {
   // (rank 0) What is in memory only, into a file from which the next run takes it if this one ends early.
   void save_part() {
     const TextContent content = store_.unsaved();
-    if (store_.unsaved_count() == 0 || content.caption.empty()) return;
+    if (content.caption.empty()) return;
     int64_t number = 0;
     while (output_->record().files.contains(partial_name(kTextFileName, number))) ++number;
     const std::filesystem::path file = options_.output / partial_name(kTextFileName, number);
-    write_text_file(file, content);
-    output_->add_finished(describe_file(file, static_cast<int64_t>(content.caption.size())), {});
+    output_->add_finished(write_text_file(file, content), {});
     store_.forget_unsaved(file);
     saved_at_ = Clock::now();
   }

@@ -8,6 +8,7 @@
 namespace sdlora::data {
 namespace {
 
+constexpr size_t kCaptionsKept = 20;
 constexpr size_t kCaptionsNamed = 5;
 constexpr size_t kBytesShown = 120;
 
@@ -39,25 +40,29 @@ std::string words_lost(const model::ClipTokenizer& tokenizer, int64_t token_room
   return lost.substr(std::min(lost.size(), lost.find_first_not_of(' ')));
 }
 
-int64_t warn_of_long_captions(const model::ClipTokenizer& tokenizer, int64_t token_room,
-                              const std::vector<std::string>& captions) {
-  int64_t long_count = 0;
-  std::vector<std::string> lines;
+LongCaptions find_long_captions(const model::ClipTokenizer& tokenizer, int64_t token_room,
+                                const std::vector<std::string>& captions,
+                                const std::function<void()>& between_captions) {
+  LongCaptions found;
   for (const std::string& caption : captions) {
+    between_captions();
     if (tokenizer.count_tokens(caption) <= token_room) continue;
-    ++long_count;
-    if (lines.size() < kCaptionsNamed)
-      lines.push_back(fmt::format("\"{}\" loses \"{}\"", shortened(caption),
-                                  shortened(words_lost(tokenizer, token_room, caption))));
+    ++found.count;
+    if (found.first.size() < kCaptionsKept)
+      found.first.emplace_back(shortened(caption), shortened(words_lost(tokenizer, token_room, caption)));
   }
-  if (long_count == 0) return 0;
-  log::warning(
-      fmt::format("{} of {} captions are longer than {} tokens and are cut:{}{}", long_count, captions.size(),
-                  token_room, indented_list(lines),
-                  long_count > static_cast<int64_t>(lines.size())
-                      ? fmt::format("\n    … and {} more", long_count - static_cast<int64_t>(lines.size()))
-                      : ""));
-  return long_count;
+  return found;
+}
+
+void warn_of(const LongCaptions& found, int64_t token_room, int64_t caption_count) {
+  if (found.count == 0) return;
+  std::vector<std::string> lines;
+  for (const auto& [caption, lost] : found.first)
+    if (lines.size() < kCaptionsNamed) lines.push_back(fmt::format("\"{}\" loses \"{}\"", caption, lost));
+  const int64_t more = found.count - static_cast<int64_t>(lines.size());
+  log::warning(fmt::format("{} of {} captions are longer than {} tokens and are cut:{}{}", found.count,
+                           caption_count, token_room, indented_list(lines),
+                           more > 0 ? fmt::format("\n    … and {} more", more) : ""));
 }
 
 }  // namespace sdlora::data

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 namespace sdlora::data {
@@ -14,7 +15,9 @@ enum class CacheFileKind { kShard, kText };
 // nothing for any other file, and for one that cannot be opened.
 std::optional<int64_t> cache_format_of(const std::filesystem::path& file);
 
-// Reads and checks everything (shard_reader.h). The number of rows, or nothing for a file that is not whole.
-std::optional<int64_t> row_count_of_whole_file(const std::filesystem::path& file, CacheFileKind kind);
+// Reads and checks everything (shard_reader.h, text_file.h). The number of rows, or nothing for a file that
+// is not whole. `while_waiting` is called ten times a second, and may throw.
+std::optional<int64_t> row_count_of_whole_file(const std::filesystem::path& file, CacheFileKind kind,
+                                               const std::function<void()>& while_waiting = nullptr);
 
 }  // namespace sdlora::data

@@ -138,6 +138,16 @@ void Hdf5Rows::require_row(int64_t row) const {
     place_.fail(fmt::format("a row {}", row), "fewer rows");
 }
 
+void Hdf5Rows::require_plain() const {
+  if (H5Tequal(column_.type.id(), H5T_NATIVE_FLOAT) <= 0)
+    place_.fail("32-bit floats", "numbers of another kind");
+  const Hdf5Handle creation{place_.check(H5Dget_create_plist(column_.dataset.id()), "read how it is stored"),
+                            H5Pclose};
+  std::vector<hsize_t> chunk(column_.dims.size());
+  place_.check(H5Pget_chunk(creation.id(), static_cast<int>(chunk.size()), chunk.data()), "read its chunks");
+  if (chunk[0] != 1) place_.fail("a chunk for each row", fmt::format("chunks of {} rows", chunk[0]));
+}
+
 at::Tensor Hdf5Rows::read_unchecked(int64_t row) const {
   require_row(row);
   const std::vector<int64_t> sizes(column_.dims.begin() + 1, column_.dims.end());
@@ -153,6 +163,7 @@ at::Tensor Hdf5Rows::read_unchecked(int64_t row) const {
   place_.check(H5Dread_chunk(column_.dataset.id(), H5P_DEFAULT, start.data(), &skipped_filters,
                              stored.mutable_data_ptr<float>()),
                "read a row");
+  if (skipped_filters != 0) place_.fail("a row with its checksum", "one without");
   return stored.narrow(0, 0, count).view(sizes);
 }
 

@@ -31,9 +31,12 @@ class Hdf5Rows {
   // Without the first dimension, f32. Throws Error(kBadData).
   at::Tensor read(int64_t row) const;
 
-  // The same of a column of one chunk a row, in a file whose bytes were compared with their hash: its
-  // checksum is not computed once more, which takes five times as long as reading.
+  // The same without its checksum, which takes longer than the reading: for who knows one of his own. Of a
+  // column that passed require_plain().
   at::Tensor read_unchecked(int64_t row) const;
+
+  // Throws Error(kBadData) unless each row is a chunk of 32-bit floats of this machine's byte order.
+  void require_plain() const;
 
  private:
   void require_row(int64_t row) const;
@@ -68,7 +71,7 @@ class Hdf5Columns {
     return rows(name, rank).read(row);
   }
 
-  // To read many rows of a column, as long as this is there.
+  // To read many rows of a column; this must outlive them.
   Hdf5Rows rows(const std::string& name, int rank) const;
 
   std::vector<int64_t> read_integers(const std::string& name) const;

@@ -12,8 +12,8 @@ namespace {
 
 constexpr uint64_t kUnsyncedBytes = uint64_t{64} << 20;  // a flush of all at the end would take long
 
-// Where a file's bytes go. After the first failure nothing more is written, and HDF5 hears of none, so that
-// it closes the file as if all were well.
+// Where a file's bytes go. After the first failure nothing more is written, and HDF5 hears of none: a file
+// that it cannot flush it cannot close either, and the program crashes when it ends.
 class Output {
  public:
   explicit Output(PosixFile& file) : file_(file) {}
@@ -32,9 +32,10 @@ class Output {
   // Zeros, where nothing was written.
   void read(uint64_t begin_byte, void* bytes, size_t count) {
     std::memset(bytes, 0, count);
-    if (begin_byte >= byte_count_) return;
-    keep_failure(
-        [&] { file_.read_at(begin_byte, bytes, std::min<uint64_t>(count, byte_count_ - begin_byte)); });
+    keep_failure([&] {
+      if (begin_byte < byte_count_)
+        file_.read_at(begin_byte, bytes, std::min<uint64_t>(count, byte_count_ - begin_byte));
+    });
   }
 
   uint64_t byte_count() const { return byte_count_; }
@@ -49,9 +50,8 @@ class Output {
   // Nothing may be thrown through HDF5.
   template <typename Work>
   void keep_failure(const Work& work) noexcept {
-    if (failure_) return;
     try {
-      work();
+      if (!failure_) work();
     } catch (...) {
       failure_ = std::current_exception();
     }
@@ -154,7 +154,7 @@ H5FD_class_t driver() {
   return described;
 }
 
-void fill_output(Output& output, const Hdf5Place& place, const std::function<void(hid_t file)>& fill) {
+void fill_output(Output& output, const Hdf5Place& place, const FillFile& fill) {
   const H5FD_class_t description = driver();
   const DriverInfo info{&output};
   const Hdf5Handle registered{place.check(H5FDregister(&description), "prepare a file"), H5FDunregister};
@@ -164,14 +164,13 @@ void fill_output(Output& output, const Hdf5Place& place, const std::function<voi
   const Hdf5Handle file{
       place.check(H5Fcreate(place.file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), "create the file"),
       H5Fclose};
-  fill(file.id());
+  fill(file.id(), [&] { output.throw_failure(); });
   place.check(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flush the file");
 }
 
 }  // namespace
 
-void write_hdf5_file(const std::filesystem::path& output, const Hdf5Place& place,
-                     const std::function<void(hid_t file)>& fill) {
+void write_hdf5_file(const std::filesystem::path& output, const Hdf5Place& place, const FillFile& fill) {
   quieten_hdf5();
   PosixFile file = PosixFile::create(output);
   Output written(file);
@@ -180,7 +179,7 @@ void write_hdf5_file(const std::filesystem::path& output, const Hdf5Place& place
   } catch (const Error&) {
     if (!written.has_failed()) throw;
   }
-  written.throw_failure();  // said better than by HDF5, where it heard of it at all
+  written.throw_failure();  // said better than by HDF5
   file.close();
 }
 

@@ -117,6 +117,10 @@ Manifest manifest_from(const OrderedJson& json) {
   return manifest;
 }
 
+std::string text_of(const OrderedJson& json) {
+  return json.dump(1) + "\n";
+}
+
 }  // namespace
 
 bool CacheSettings::has_several_sizes() const {
@@ -174,14 +178,14 @@ std::string to_json_text(const Manifest& manifest) {
   for (const SkippedImage& image : manifest.skipped)
     json["skipped"].push_back({{"source", image.source}, {"reason", image.reason}});
   add_report(json, manifest.report);
-  return json.dump(1) + "\n";
+  return text_of(json);
 }
 
-std::string sha256_without_report(const fs::path& cache_directory, const Manifest& manifest) {
-  if (!manifest.report) return checkpoint::sha256_of_file(cache_directory / kManifestName);
-  Manifest without = manifest;
-  without.report.reset();
-  return checkpoint::sha256_of(to_json_text(without));
+std::string sha256_without_report(const fs::path& cache_directory) {
+  const std::string text = read_text(cache_directory / kManifestName);
+  auto json = parse_json_or_discard<OrderedJson>(text);
+  if (!json.is_object() || json.erase(kReportName) == 0) return checkpoint::sha256_of(text);
+  return checkpoint::sha256_of(text_of(json));
 }
 
 Manifest read_manifest(const fs::path& cache_directory) {

@@ -76,7 +76,7 @@ struct Manifest {
 std::string to_json_text(const Manifest& manifest);
 
 // SHA-256 of what decides a training: of manifest.json as it would be without the report.
-std::string sha256_without_report(const std::filesystem::path& cache_directory, const Manifest& manifest);
+std::string sha256_without_report(const std::filesystem::path& cache_directory);
 
 // Throws Error(kBadData): no manifest, which means that the cache is not finished; a manifest that is
 // damaged, or of another format version.

@@ -1,5 +1,7 @@
 #include "data/shards/shard_writer.h"
 
+#include <functional>
+
 #include <ATen/ATen.h>
 #include <fmt/ranges.h>
 
@@ -72,7 +74,7 @@ void write_shard(const std::filesystem::path& file, const ShardContent& content)
       (!content.mask_sha256.empty() && content.mask_sha256.size() != count))
     throw Error(ExitCode::kInternal, {.what = "a shard's columns differ in length", .where = file.string()});
   const Hdf5Place place{ExitCode::kIo, file.string()};
-  const auto fill = [&](hid_t id) {
+  const auto fill = [&](hid_t id, const std::function<void()>& /*require_written*/) {
     write_integer_attribute(id, "format_version", content.format_version(), place);
     write_size(id, content, place);
     write_float_attribute(id, "vae_scaling_factor", content.header.vae_scaling_factor, place);

@@ -26,6 +26,7 @@ from cache_pictures import SIDE  # noqa: E402
 
 TOLERANCE = 1e-5
 LOCK = ".cache_latents.lock"  # no part of the cache: it names the process that owned the directory last
+SCAN = ".cache_latents.scan"  # nor is this: when which picture was changed
 CAPTIONS = {
     "photographs/chelsea.png": "a photo of a cat, looking left",
     "photographs/astronaut.png": "Eileen Collins \u2014 ASTRONAUT \U0001f680",
@@ -47,11 +48,11 @@ def cache_command(images: Path, output: Path, *options):
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.name != LOCK}
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.name not in (LOCK, SCAN)}
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    return {f.name: (f.stat().st_ino, f.stat().st_mtime_ns) for f in sorted(folder.iterdir()) if f.name != LOCK}
+    return {f.name: (f.stat().st_ino, f.stat().st_mtime_ns) for f in sorted(folder.iterdir()) if f.name not in (LOCK, SCAN)}
 
 
 def manifest(folder: Path) -> dict:

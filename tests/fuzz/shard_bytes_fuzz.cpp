@@ -12,6 +12,7 @@
 #include "data/shards/text_file.h"
 #include "tests/fuzz/fuzz_file.h"
 #include "tests/fuzz/fuzz_verdict.h"
+#include "tests/fuzz/text_rows.h"
 
 using namespace sdlora;
 
@@ -73,6 +74,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       (void)data::ShardFile(file).read_latents_of(1);
       (void)data::read_shard(file);
     });
-  if (which >= 2) fuzz::expect_orderly([&] { data::TextFile(file).check_rows(); });
+  if (which >= 2) fuzz::expect_orderly([&] { fuzz::read_text_rows(file); });
   return 0;
 }

@@ -4,10 +4,10 @@
 //   FAULT_CLOCK=jumping    the wall clock is a day ahead in every even second and a day behind in the others
 //   FAULT_PATH=TEXT        the faults below meet files with this text in their path,
 //   FAULT_WHILE=FILE       as long as this file exists:
-//   FAULT_WRITE=ERRNO      write() fails with this number
+//   FAULT_WRITE=ERRNO      write() and pwrite() fail with this number
 //   FAULT_READ=ERRNO       read() and pread() fail with it; 0: they return at most 1,000 bytes a call
 //   FAULT_READ_MILLISECONDS=N  read() takes this long
-//   FAULT_SYNC_SECONDS=N   fsync() takes this long
+//   FAULT_SYNC_SECONDS=N   fsync() and fdatasync() take this long
 //
 // The signal SIGRTMIN + 1 makes the process leave with exit code 0, as a library might.
 #include <cerrno>
@@ -63,6 +63,19 @@ bool prepare_read(int descriptor, size_t& bytes) {
   return failure == 0;
 }
 
+// Sets errno.
+bool fails_to_write(int descriptor) {
+  const int failure = number_in("FAULT_WRITE", 0);
+  if (failure == 0 || !is_met(descriptor)) return false;
+  errno = failure;
+  return true;
+}
+
+void wait_to_sync(int descriptor) {
+  const int seconds = number_in("FAULT_SYNC_SECONDS", 0);
+  if (seconds > 0 && is_met(descriptor)) ::sleep(static_cast<unsigned>(seconds));
+}
+
 void shift(timespec* time) {
   timespec steady{};
   ::syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &steady);
@@ -74,12 +87,15 @@ void shift(timespec* time) {
 extern "C" {
 
 ssize_t write(int descriptor, const void* source, size_t bytes) {
-  const int failure = number_in("FAULT_WRITE", 0);
-  if (failure != 0 && is_met(descriptor)) {
-    errno = failure;
-    return -1;
-  }
-  return ::syscall(SYS_write, descriptor, source, bytes);
+  return fails_to_write(descriptor) ? -1 : ::syscall(SYS_write, descriptor, source, bytes);
+}
+
+ssize_t pwrite(int descriptor, const void* source, size_t bytes, off_t begin) {
+  return fails_to_write(descriptor) ? -1 : ::syscall(SYS_pwrite64, descriptor, source, bytes, begin);
+}
+
+ssize_t pwrite64(int descriptor, const void* source, size_t bytes, off64_t begin) {
+  return fails_to_write(descriptor) ? -1 : ::syscall(SYS_pwrite64, descriptor, source, bytes, begin);
 }
 
 ssize_t read(int descriptor, void* destination, size_t bytes) {
@@ -97,9 +113,13 @@ ssize_t pread64(int descriptor, void* destination, size_t bytes, off64_t begin) 
 }
 
 int fsync(int descriptor) {
-  const int seconds = number_in("FAULT_SYNC_SECONDS", 0);
-  if (seconds > 0 && is_met(descriptor)) ::sleep(static_cast<unsigned>(seconds));
+  wait_to_sync(descriptor);
   return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
+
+int fdatasync(int descriptor) {
+  wait_to_sync(descriptor);
+  return static_cast<int>(::syscall(SYS_fdatasync, descriptor));
 }
 
 int clock_gettime(clockid_t clock, timespec* time) noexcept {

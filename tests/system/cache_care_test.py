@@ -24,6 +24,7 @@ from PIL import Image
 SIDE = 32
 SHIM = programs.BUILD / "tests/fault_shim.so"
 LOCK = ".cache_latents.lock"
+SCAN = ".cache_latents.scan"
 
 
 def write_picture(file, seed=None):
@@ -33,10 +34,10 @@ def write_picture(file, seed=None):
 
 
 def tree(folder):
-    """Every entry but the lock: what it is, and what is in it."""
+    """Every entry but the lock and what the scan saw: what it is, and what is in it."""
     def content(path):
         return os.readlink(path) if path.is_symlink() else "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
-    return {str(path.relative_to(folder)): content(path) for path in sorted(folder.rglob("*")) if path.name != LOCK}
+    return {str(path.relative_to(folder)): content(path) for path in sorted(folder.rglob("*")) if path.name not in (LOCK, SCAN)}
 
 
 class ACache(unittest.TestCase):

@@ -33,7 +33,7 @@ std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
       {"held out", fmt::format("{} samples", loaded.split.held_out.size())},
       {"picture size", picture_sizes_in_words(dataset)},
       {"different captions", fmt::format("{}", dataset.captions().size() - 1)},  // without the empty one
-      {"manifest SHA-256", dataset.manifest_sha256()},
+      {"manifest SHA-256", dataset.manifest_sha256() + (dataset.report() ? ", without its report" : "")},
       {"VAE SHA-256", dataset.vae_sha256()},
       {"text encoder SHA-256", dataset.text_encoder_sha256()}};
   if (const auto& report = dataset.report()) {
@@ -41,6 +41,9 @@ std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
         {"captions", fmt::format("{} pictures have an empty one, {} one that another has, too; {} are cut",
                                  report->empty_count, report->shared_count, report->cut_count)});
     if (!report->tags.empty()) rows.push_back({"most frequent tags", tags_in_words(report->tags)});
+    if (report->lost_line_count > 0)
+      rows.push_back(
+          {"lines without a picture", fmt::format("{} of caption lists", report->lost_line_count)});
     if (report->copy_count > 0)
       rows.push_back({"same content", fmt::format("{} pictures are copies of others", report->copy_count)});
   }

@@ -14,8 +14,9 @@ TEST(OwnedNames, AreThoseThatCacheLatentsGives) {
   EXPECT_EQ(kind_of_name("unfinished.json"), NameKind::kJournal);
   EXPECT_EQ(kind_of_name("metrics_targets.json"), NameKind::kTargets);
   EXPECT_EQ(kind_of_name(".cache_latents.lock"), NameKind::kLock);
+  EXPECT_EQ(kind_of_name(".cache_latents.scan"), NameKind::kScan);
   for (const char* name : {".shard-00000.h5.tmp-12", ".text.h5.partial.tmp-1", ".manifest.json.tmp-9999",
-                           ".metrics_targets.json.tmp-3"})
+                           ".metrics_targets.json.tmp-3", "..cache_latents.scan.tmp-4"})
     EXPECT_EQ(kind_of_name(name), NameKind::kTemporary) << name;
 }
 

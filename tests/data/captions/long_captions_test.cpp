@@ -28,5 +28,18 @@ TEST(LongCaptions, LoseTheWordsBeyondTheSeventyFifthToken) {
   EXPECT_EQ(words_lost(tokenizer, 75, one_word + " a cat"), one_word + " a cat");
 }
 
+TEST(LongCaptions, AreCountedAndTheFirstNamed) {
+  const model::ClipTokenizer tokenizer(std::filesystem::path(std::getenv("SDLORA_TINY_MODEL")) / "tokenizer");
+  std::vector<std::string> captions = {"", words(75)};
+  for (int number = 0; number < 30; ++number) captions.push_back(words(75) + fmt::format(" dog{}", number));
+  int between = 0;
+  const LongCaptions found = find_long_captions(tokenizer, 75, captions, [&] { ++between; });
+  EXPECT_EQ(found.count, 30);
+  EXPECT_EQ(between, 32);
+  ASSERT_EQ(found.first.size(), 20u);
+  EXPECT_EQ(found.first[1].second, "dog1");
+  EXPECT_LT(found.first[1].first.size(), 130u);
+}
+
 }  // namespace
 }  // namespace sdlora::data
