@@ -41,6 +41,7 @@ std::set<std::string> tags_of(const std::string& caption) {
 
 std::vector<DataReport::Tag> most_frequent(const std::map<std::string, int64_t>& counts) {
   std::vector<DataReport::Tag> tags;
+  tags.reserve(counts.size());
   for (const auto& [tag, count] : counts) tags.push_back({tag, count});
   std::stable_sort(tags.begin(), tags.end(), [](const DataReport::Tag& left, const DataReport::Tag& right) {
     return left.picture_count > right.picture_count;
@@ -103,6 +104,7 @@ std::string left_out_by_reason(const std::vector<SkippedImage>& skipped) {
     if (count++ == 0) words = image.reason;
   }
   std::vector<std::pair<int64_t, std::string>> reasons;
+  reasons.reserve(by_kind.size());
   for (const auto& [kind, reason] : by_kind) reasons.push_back(reason);
   std::stable_sort(reasons.begin(), reasons.end(),
                    [](const auto& left, const auto& right) { return left.first > right.first; });

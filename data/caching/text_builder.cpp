@@ -25,7 +25,7 @@ using Json = nlohmann::json;
 
 constexpr size_t kCaptionsPerRankAndRound = 32;  // bounds the memory of a gather
 constexpr size_t kMostUnsaved = 256;             // captions: 58 MiB of SD 1.5's
-constexpr std::chrono::seconds kBetweenLines{30};
+constexpr std::chrono::seconds kBetweenProgress{30};
 constexpr size_t kShownCaptionBytes = 120;
 
 // A rank's part of a round: 1 and the floats of a caption that it has encoded, 0 for one that it has not.
@@ -160,7 +160,7 @@ class TextBuilder {
   }
 
   void tell_of_progress(size_t done, size_t all) {
-    if (done == all || Clock::now() - told_at_ < kBetweenLines) return;
+    if (done == all || Clock::now() - told_at_ < kBetweenProgress) return;
     log::info(fmt::format("{} of {} captions encoded", done, all));
     told_at_ = Clock::now();
   }

@@ -112,7 +112,7 @@ ManifestFile write_text_file(const std::filesystem::path& file, const TextConten
   std::vector<std::string> hashes;  // by row
   const auto noted_row_of = [&](int64_t row) {
     if (between_rows) between_rows();
-    const at::Tensor values = row_of(row).to(at::kCPU, at::kFloat);
+    at::Tensor values = row_of(row).to(at::kCPU, at::kFloat);
     hashes.push_back(hash_of(values));
     return values;
   };

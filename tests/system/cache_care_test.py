@@ -1,5 +1,6 @@
 """cache_latents takes care of what it finds: files that are not its own stay, a cache that was made differently is not replaced without
 --rebuild, good shards are used again when their manifest is lost, what is gone or left out is counted, and a stop is heeded in every stage."""
+import errno
 import hashlib
 import json
 import os
@@ -573,6 +574,49 @@ class TwoHosts(ACache):
             write_picture(self.folder / host / "pictures/0000.png", seed=1)
             (self.folder / host / "pictures/0000.txt").write_text("new")
         self.assert_says(self.cache_on_both(0, output="cache"), "7 pictures", "is not seen from")
+
+
+class WhatTheLastScanSaw(ACache):
+    def setUp(self):
+        super().setUp()
+        self.add_pictures(6)
+        time.sleep(2.5)  # what is younger may change again without showing, and is not remembered
+        self.cache()
+
+    def run_where_no_picture_can_be_read(self):
+        environment = {"LD_PRELOAD": str(SHIM), "FAULT_PATH": ".png", "FAULT_WHILE": str(self.folder), "FAULT_READ": str(errno.EIO)}
+        done = subprocess.run(programs.command("cache_latents", *self.words()), env={**programs.ENVIRONMENT, **environment},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return done.returncode, done.stdout
+
+    def test_is_not_read_again_but_what_has_changed_is(self):
+        code, output = self.run_where_no_picture_can_be_read()
+        self.assertEqual(code, 0, output)
+        self.assert_says(output, "6 pictures", "nothing was done")
+        write_picture(self.pictures / "003.png", seed=9)
+        code, output = self.run_where_no_picture_can_be_read()
+        self.assertNotEqual(code, 0, "one is new, and cannot be read")
+        self.assert_says(output, "003.png")
+        self.cache()
+        self.assert_good_and_as_fresh()
+
+    def test_costs_one_run_where_it_is_wrong(self):
+        scan = json.loads((self.output / SCAN).read_text())
+        for look in scan["looks"].values():
+            look[1] = "0" * 64
+        text = json.dumps(scan["looks"], separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+        scan["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+        (self.output / SCAN).write_text(json.dumps(scan))
+        self.assert_says(self.cache("--rebuild", code=programs.BAD_DATA), "changed while it was being cached", "0" * 64)
+        self.cache()
+        self.assert_good_and_as_fresh()
+
+    def test_names_no_folder_of_the_user(self):
+        self.assertNotIn(str(self.folder), (self.output / SCAN).read_text())
+
+    def test_of_somebody_else_is_in_the_way(self):
+        (self.output / SCAN).write_text('{"mine": 1}')
+        self.assert_says(self.cache(code=programs.USAGE), SCAN, "nothing was changed")
 
 
 class AStop(ACache):

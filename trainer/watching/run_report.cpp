@@ -19,6 +19,7 @@ std::string picture_sizes_in_words(const data::Dataset& dataset) {
 
 std::string tags_in_words(const std::vector<data::DataReport::Tag>& tags) {
   std::vector<std::string> words;
+  words.reserve(tags.size());
   for (const data::DataReport::Tag& tag : tags)
     words.push_back(fmt::format("{} {}", tag.tag, tag.picture_count));
   return fmt::format("{}", fmt::join(words, ", "));
