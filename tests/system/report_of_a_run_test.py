@@ -138,6 +138,7 @@ class PreviewsAndReport(unittest.TestCase):
         self.assertNotIn("lora-rank", changed)
         self.assertNotIn("img-size", changed, "what was left to the program is no change")
         self.assertEqual(len([row for row in data["data_rows"] if re.fullmatch("[0-9a-f]{64}", row["value"])]), 3)
+        self.assertLessEqual({"captions", "most frequent tags", "manifest SHA-256, without its report"}, {row["name"] for row in data["data_rows"]})
         self.assertTrue(data["captions"])
 
     def test_the_report_of_a_stopped_run_says_so_and_grows_when_it_goes_on(self):

@@ -6,6 +6,7 @@
 namespace sdlora::trainer {
 namespace {
 
+constexpr size_t kCutShown = 5;
 constexpr size_t kShownCaptions = 6;
 
 std::string picture_sizes_in_words(const data::Dataset& dataset) {
@@ -25,6 +26,13 @@ std::string tags_in_words(const std::vector<data::DataReport::Tag>& tags) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
+std::string lost_words_of(const data::DataReport& report) {
+  std::vector<std::string> lines;
+  for (const auto& [caption, lost] : report.cut)
+    if (lines.size() < kCutShown) lines.push_back(lost);
+  return fmt::format("{}", fmt::join(lines, "\n"));
+}
+
 std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
   const data::Dataset& dataset = loaded.dataset;
   std::vector<monitoring::TableRow> rows{
@@ -34,13 +42,15 @@ std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
       {"held out", fmt::format("{} samples", loaded.split.held_out.size())},
       {"picture size", picture_sizes_in_words(dataset)},
       {"different captions", fmt::format("{}", dataset.captions().size() - 1)},  // without the empty one
-      {"manifest SHA-256", dataset.manifest_sha256() + (dataset.report() ? ", without its report" : "")},
+      {dataset.report() ? "manifest SHA-256, without its report" : "manifest SHA-256",
+       dataset.manifest_sha256()},
       {"VAE SHA-256", dataset.vae_sha256()},
       {"text encoder SHA-256", dataset.text_encoder_sha256()}};
   if (const auto& report = dataset.report()) {
     rows.push_back(
         {"captions", fmt::format("{} pictures have an empty one, {} one that another has, too; {} are cut",
                                  report->empty_count, report->shared_count, report->cut_count)});
+    if (!report->cut.empty()) rows.push_back({"words that are cut", lost_words_of(*report)});
     if (!report->tags.empty()) rows.push_back({"most frequent tags", tags_in_words(report->tags)});
     if (report->lost_line_count > 0)
       rows.push_back(
