@@ -20,7 +20,7 @@ constexpr size_t kNamesKept = 20;
 constexpr size_t kGroupsShown = 5;
 constexpr size_t kNamesShown = 10;
 constexpr size_t kReasonsShown = 10;
-constexpr size_t kShownBytes = 120;
+constexpr size_t kShownWordsBytes = 120;
 constexpr size_t kShownTagBytes = 60;
 
 std::set<int64_t> captions_of(const PlannedSample& sample) {
@@ -111,7 +111,7 @@ std::string left_out_by_reason(const std::vector<SkippedImage>& skipped) {
   std::vector<std::string> parts;
   for (const auto& [count, words] : reasons)
     if (parts.size() < kReasonsShown)
-      parts.push_back(fmt::format("{} x {}", count, shown_line(words, kShownBytes)));
+      parts.push_back(fmt::format("{} x {}", count, shown_line(words, kShownWordsBytes)));
   if (reasons.size() > parts.size())
     parts.push_back(fmt::format("{} other reasons", reasons.size() - parts.size()));
   return fmt::format("{}", fmt::join(parts, "; "));
@@ -121,7 +121,7 @@ std::string left_out_by_reason(const std::vector<SkippedImage>& skipped) {
 std::string named(const std::vector<std::string>& names, int64_t count, const char* between) {
   std::vector<std::string> shown;
   for (const std::string& name : names)
-    if (shown.size() < kNamesShown) shown.push_back(shown_line(name, kShownBytes));
+    if (shown.size() < kNamesShown) shown.push_back(shown_line(name, kShownWordsBytes));
   if (count > static_cast<int64_t>(shown.size())) shown.emplace_back("…");
   return fmt::format("{}", fmt::join(shown, between));
 }
@@ -153,7 +153,7 @@ std::string report_lines(const Manifest& manifest) {
                    "are longer than what is read of them",
                    manifest.text.row_count - 1, report.empty_count, report.shared_count, report.cut_count));
   for (size_t caption = 0; caption < std::min(report.cut.size(), kGroupsShown); ++caption)
-    line(caption == 0 ? "words that are cut" : "", shown_line(report.cut[caption].second, kShownBytes));
+    line(caption == 0 ? "words that are cut" : "", shown_line(report.cut[caption].second, kShownWordsBytes));
   std::vector<std::string> tags;
   for (const DataReport::Tag& tag : report.tags)
     tags.push_back(fmt::format("{} {}", shown_line(tag.tag, kShownTagBytes), tag.picture_count));
