@@ -79,7 +79,9 @@ class RanksThatDiffer(unittest.TestCase):
     def test_in_the_data_are_refused(self):
         data = self.copy_of(programs.TINY_CACHE)
         manifest = data / "manifest.json"
-        manifest.write_text(manifest.read_text() + "\n")
+        content = json.loads(manifest.read_text())
+        content["skipped"].append({"source": "another.png", "reason": "is damaged"})
+        manifest.write_text(json.dumps(content, indent=1) + "\n")
         self.expect_refusal("data = ", data=data)
 
     def test_in_a_setting_are_refused(self):
