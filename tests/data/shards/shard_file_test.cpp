@@ -10,24 +10,13 @@
 #include "data/shards/shard_writer.h"
 #include "data/shards/text_file.h"
 #include "tests/data/example_cache.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
 namespace {
 
 using testing::HasSubstr;
-
-template <typename Body>
-std::string bad_data_message(const Body& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), ExitCode::kBadData) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
 
 TEST(ShardFile, ReadsWhatWasWritten) {
   const TemporaryFolder folder;
@@ -68,7 +57,8 @@ TEST(ShardFile, RefusesImpossibleFitsAndRepeats) {
   const auto refusal_of = [&](const auto& change) {
     ShardContent shard = example_bucket_shard(5, 2);
     change(shard);
-    return bad_data_message([&] { write_shard(folder / "shard.h5", shard); });  // it reads what it wrote
+    return message_of_error(ExitCode::kBadData,
+                            [&] { write_shard(folder / "shard.h5", shard); });  // it reads what it wrote
   };
   EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.repeats[1] = 0; }), HasSubstr("repeats"));
   EXPECT_THAT(refusal_of([](ShardContent& shard) { shard.repeats[1] = kMostRepeats + 1; }),
@@ -135,7 +125,8 @@ TEST(ShardFile, AFlippedBitInTheLatentsIsFoundByTheirChecksum) {
   for (size_t byte = begin; byte < begin + row_bytes.size(); byte += 101) {
     write_bytes(folder / "bad.h5", good);
     flip_bit(folder / "bad.h5", static_cast<int64_t>(byte));
-    EXPECT_THAT(bad_data_message([&] { read_shard(folder / "bad.h5"); }), HasSubstr("bad.h5, latent_std"));
+    EXPECT_THAT(message_of_error(ExitCode::kBadData, [&] { read_shard(folder / "bad.h5"); }),
+                HasSubstr("bad.h5, latent_std"));
   }
 }
 
@@ -145,7 +136,8 @@ TEST(ShardFile, AFileCutOffAnywhereIsRefused) {
   const std::string good = read_text(folder / "shard.h5");
   for (size_t bytes = 0; bytes < good.size(); bytes += 97) {
     write_bytes(folder / "bad.h5", good.substr(0, bytes));
-    EXPECT_THAT(bad_data_message([&] { read_shard(folder / "bad.h5"); }), HasSubstr("bad.h5"));
+    EXPECT_THAT(message_of_error(ExitCode::kBadData, [&] { read_shard(folder / "bad.h5"); }),
+                HasSubstr("bad.h5"));
   }
 }
 
@@ -153,7 +145,8 @@ TEST(ShardFile, LatentsThatAreNotFiniteAreNamedByRow) {
   const TemporaryFolder folder;
   ShardContent shard = example_shard(0, 3);
   shard.latents[1][2][0][0][0] = std::numeric_limits<float>::quiet_NaN();
-  const std::string message = bad_data_message([&] { write_shard(folder / "shard.h5", shard); });
+  const std::string message =
+      message_of_error(ExitCode::kBadData, [&] { write_shard(folder / "shard.h5", shard); });
   EXPECT_THAT(message, HasSubstr("latent_std"));
   EXPECT_THAT(message, HasSubstr("row 2"));
   EXPECT_FALSE(std::filesystem::exists(folder / "shard.h5"));
@@ -163,7 +156,7 @@ TEST(ShardFile, NegativeDeviationsAreRefused) {
   const TemporaryFolder folder;
   ShardContent shard = example_shard(0, 3);
   shard.latents[1][0][0][0][0] = -1;
-  EXPECT_THAT(bad_data_message([&] { write_shard(folder / "shard.h5", shard); }),
+  EXPECT_THAT(message_of_error(ExitCode::kBadData, [&] { write_shard(folder / "shard.h5", shard); }),
               HasSubstr("a negative one"));
 }
 

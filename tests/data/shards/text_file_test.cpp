@@ -10,6 +10,7 @@
 #include "data/shards/shard_reader.h"
 #include "data/shards/shard_writer.h"
 #include "tests/data/example_cache.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace sdlora::data {
@@ -17,18 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-template <typename Body>
-std::string bad_data_message_of(const Body& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), ExitCode::kBadData) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
 
 class TextFileOnDisk : public testing::Test {
  protected:
@@ -84,7 +73,8 @@ TEST_F(TextFileOnDisk, LeavesTheOldFileWhereARowCannotBeMade) {
 TEST_F(TextFileOnDisk, ARowThatIsNotFiniteIsRefused) {
   TextContent text = example_text(3);
   text.embedding[2][1][1] = std::numeric_limits<float>::infinity();
-  EXPECT_THAT(bad_data_message_of([&] { write_text_file(file_, text); }), HasSubstr("infinity in row 2"));
+  EXPECT_THAT(message_of_error(ExitCode::kBadData, [&] { write_text_file(file_, text); }),
+              HasSubstr("infinity in row 2"));
 }
 
 TEST_F(TextFileOnDisk, SaysWhatAManifestSaysOfIt) {
@@ -121,20 +111,23 @@ TEST_F(TextFileOnDisk, ADamagedRowIsFoundByItsChecksum) {
   write_text_file(file_, example_text(300));
   const auto bytes = static_cast<int64_t>(fs::file_size(file_));
   flip_bit(file_, bytes / 2);
-  EXPECT_THAT(bad_data_message_of([&] { TextFile(file_).check_rows(); }), HasSubstr("read a row"));
+  EXPECT_THAT(message_of_error(ExitCode::kBadData, [&] { TextFile(file_).check_rows(); }),
+              HasSubstr("read a row"));
 }
 
 TEST_F(TextFileOnDisk, RowZeroMustBeTheEmptyCaption) {
   TextContent text = example_text(2);
   text.caption[0] = "something";
-  EXPECT_THAT(bad_data_message_of([&] { write_text_file(file_, text); }), HasSubstr("empty caption"));
+  EXPECT_THAT(message_of_error(ExitCode::kBadData, [&] { write_text_file(file_, text); }),
+              HasSubstr("empty caption"));
 }
 
 TEST_F(TextFileOnDisk, IsNotAShardNorTheOtherWayRound) {
   write_text_file(file_, example_text(2));
   write_shard(folder_ / "shard.h5", example_shard(0, 2));
-  EXPECT_THAT(bad_data_message_of([&] { read_shard(file_); }), HasSubstr("expected: the dataset"));
-  EXPECT_THAT(bad_data_message_of([&] { const TextFile text(folder_ / "shard.h5"); }),
+  EXPECT_THAT(message_of_error(ExitCode::kBadData, [&] { read_shard(file_); }),
+              HasSubstr("expected: the dataset"));
+  EXPECT_THAT(message_of_error(ExitCode::kBadData, [&] { const TextFile text(folder_ / "shard.h5"); }),
               HasSubstr("expected: the dataset"));
 }
 
