@@ -17,10 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_sha256(const std::string& text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
 // A directory that the environment names; empty when it does not.
 fs::path folder_from(const char* variable) {
   const char* value = std::getenv(variable);

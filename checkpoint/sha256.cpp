@@ -54,6 +54,10 @@ std::string sha256_of(std::string_view bytes) {
   return hash.hex();
 }
 
+bool is_sha256(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 std::string sha256_of_file(const std::filesystem::path& file, const std::function<void()>& between_pieces) {
   const PosixFile input = PosixFile::open_to_read(file);
   const uint64_t file_bytes = input.byte_count();

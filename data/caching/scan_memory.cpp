@@ -18,7 +18,7 @@ using Json = nlohmann::json;
 
 // To be raised when what is seen of a file changes its meaning: read_image_header(), kind_by_name().
 constexpr int kVersion = 1;
-constexpr size_t kHashDigits = 64, kKeyDigits = 32;
+constexpr size_t kKeyDigits = 32;
 
 // Hashed: caches are given to others, whom the folders' names are no business of.
 std::string key_of(const fs::path& file, LookAt role) {
@@ -44,10 +44,8 @@ Look look_from(const Json& json) {
                      .other_kind = json.at(3),
                      .size = {.width = whole_number(json.at(4)), .height = whole_number(json.at(5))}},
             .identity = json.at(0)};
-  const bool is_hash = look.seen.sha256.size() == kHashDigits &&
-                       look.seen.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if ((!is_hash && !look.seen.sha256.empty()) || !is_side(look.seen.size.width) ||
-      !is_side(look.seen.size.height))
+  if ((!look.seen.sha256.empty() && !checkpoint::is_sha256(look.seen.sha256)) ||
+      !is_side(look.seen.size.width) || !is_side(look.seen.size.height))
     throw Json::other_error::create(501, "no look at a picture", &json);
   return look;
 }
