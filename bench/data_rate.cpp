@@ -43,13 +43,9 @@ int main(int argc, char** argv) {
 
   std::vector<int64_t> all(static_cast<size_t>(dataset.sample_count()));
   std::iota(all.begin(), all.end(), int64_t{0});
-  sdlora::trainer::MicroBatchMaker maker(dataset, all,
-                                         {.run_seed = 0,
-                                          .batch_size = batch,
-                                          .timestep_count = 1000,
-                                          .noise_offset = 0,
-                                          .micro_batch_size = batch},
-                                         at::kCPU);
+  sdlora::trainer::MicroBatchMaker maker(
+      dataset, all, {.run_seed = 0, .batch_size = batch, .timestep_count = 1000, .micro_batch_size = batch},
+      at::kCPU);
   start = std::chrono::steady_clock::now();
   for (int64_t step = 0; step < steps; ++step) maker.make(step, 0, batch);
   const double rate = static_cast<double>(steps * batch) / seconds_since(start);

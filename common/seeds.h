@@ -13,7 +13,7 @@ enum class Stream : uint64_t {
   kPermutation = 0,         // (seed, epoch, size): order of the samples of a size in an epoch
   kPosteriorNoise = 1,      // (seed, step, slot): latent = mean + std * noise
   kNoise = 2,               // (seed, step, slot): the noise the UNet predicts
-  kTimestep = 3,            // (seed, step, slot): uniform in 0 … T-1
+  kTimestep = 3,            // (seed, step, slot): the timestep
   kLoraInit = 4,            // (seed, 0, module index): Kaiming-uniform A
   kHeldOut = 5,             // (0, 0, 0): which pictures are held out for validation, whatever the run's seed
   kValidationNoise = 6,     // (0, sample, quarter): the noise of a validation, the same at every step
@@ -21,6 +21,7 @@ enum class Stream : uint64_t {
   kCaption = 8,             // (seed, step, slot): the text that is made of a caption
   kMicroBatchOrder = 9,     // (seed, epoch, 0): order of an epoch's micro-batches, where sizes differ
   kFlip = 10,               // (seed, step, slot): whether a sample is the mirror image, by chance
+  kInputNoise = 11,         // (seed, step, slot): noise in the input that the UNet does not predict
 };
 
 // SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") folded over the four

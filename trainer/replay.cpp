@@ -64,7 +64,7 @@ class Replayer {
   Computed compute(const NonfiniteSample& sample) {
     const MicroBatch batch =
         read_sample_file(directory_ / sample_file_name(record_.step, sample.slot), mode_.device);
-    const at::Tensor loss = losses(predict(unet_, schedule_, mode_, batch), batch).mean;  // []
+    const at::Tensor loss = losses(record_.loss, predict(unet_, schedule_, mode_, batch), batch).mean;  // []
     adapter_.gradients().zero_();
     (loss * (record_.loss_scale / static_cast<double>(record_.micro_batch_size))).backward();
     adapter_.gradients().mul_(1 / record_.loss_scale);

@@ -20,7 +20,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
-from seeds import FLIP, NOISE, POSTERIOR_NOISE, TIMESTEP, generator, sample_at
+from noise_and_loss import cell_losses, huber_c_of, noise_of, number, timestep_of, weight_of
+from seeds import FLIP, INPUT_NOISE, NOISE, POSTERIOR_NOISE, TIMESTEP, generator, sample_at
 
 TOLERANCE = 1e-4
 
@@ -83,7 +84,7 @@ class Cache:
             self.embedding, self.texts = file["embedding"][:], [text.decode() for text in file["caption"][:]]
 
 
-def check_draws(config, cache, scaling_factor, trace, text, step, slot):
+def check_draws(config, cache, scaling_factor, scheduler, trace, text, step, slot):
     """The trace's inputs are what the documented seeds give."""
     seed, batch_size = int(config.get("seed", 0)), int(config["batch-size"])
     index, _ = sample_at(seed, step * batch_size + slot, cache.groups, int(config["micro-batch-size"]))
@@ -93,22 +94,38 @@ def check_draws(config, cache, scaling_factor, trace, text, step, slot):
     assert trace["sample_index"].item() == index, (step, slot, trace["sample_index"], index)
     mean, std = torch.from_numpy(cache.mean[index]), torch.from_numpy(cache.std[index])
     posterior = torch.randn(mean.shape, generator=generator(seed, step, slot, POSTERIOR_NOISE))
-    noise_offset, noise_draws = float(config.get("noise-offset", 0)), generator(seed, step, slot, NOISE)
-    noise = torch.randn(mean.shape, generator=noise_draws)
-    if noise_offset > 0:
-        noise += noise_offset * torch.randn(mean.shape[0], 1, 1, generator=noise_draws)
-    assert torch.equal(trace["noise"], noise)
-    assert torch.equal(trace["timestep"], torch.randint(1000, (1,), generator=generator(seed, step, slot, TIMESTEP))[0])
+    noise = noise_of(config, mean.shape, generator(seed, step, slot, NOISE))
+    if int(config.get("multires-noise-iterations", 0)) > 0:  # is enlarged by kernels that may round otherwise
+        torch.testing.assert_close(trace["noise"], noise, rtol=1e-5, atol=1e-6)
+    else:
+        assert torch.equal(trace["noise"], noise)
+    if gamma := number(config, "ip-noise-gamma"):
+        more = gamma * torch.randn(mean.shape, generator=generator(seed, step, slot, INPUT_NOISE))
+        torch.testing.assert_close(trace["added_noise"], trace["noise"] + more, rtol=1e-6, atol=1e-6)
+    timestep = timestep_of(config, generator(seed, step, slot, TIMESTEP))
+    assert torch.equal(trace["timestep"], timestep), (step, slot, trace["timestep"], timestep)
     torch.testing.assert_close(trace["latents"], (mean + std * posterior) * scaling_factor, rtol=1e-6, atol=1e-6)
     if config.get("masked-loss") in (True, "true"):
         mask = torch.from_numpy(cache.masks[picture]).clamp_min(float(config.get("unmasked-weight", 0)))
         mask = mask.flip(1) if index != picture else mask
         assert torch.equal(trace["mask"][0], mask), (step, slot)
-    if "loss_weight" in trace:
-        assert trace["loss_weight"].item() == numpy.float32(float(config["prior-loss-weight"]) if cache.is_reg[cache.subset[picture]] else 1), (step, slot)
+    alphas, predicts_velocity = scheduler.alphas_cumprod, scheduler.config.prediction_type == "v_prediction"
+    weight = weight_of(config, timestep, alphas, predicts_velocity) * (number(config, "prior-loss-weight", 1) if cache.is_reg[cache.subset[picture]] else 1)
+    numpy.testing.assert_allclose(trace.get("loss_weight", torch.tensor(1.0)).item(), weight, rtol=2e-6, err_msg=str((step, slot)))
+    if "huber_c" in trace:
+        numpy.testing.assert_allclose(trace["huber_c"].item(), huber_c_of(config, timestep, alphas), rtol=2e-6)
     for caption in cache.captions[picture]:
         if text == cache.texts[caption]:  # else changing_captions_test.py compares it with transformers
             assert torch.equal(trace["encoder_hidden_states"], torch.from_numpy(cache.embedding[caption]))
+
+
+def scheduler_of(config, model):
+    options = {}
+    if config.get("prediction-type", "auto") != "auto":
+        options["prediction_type"] = config["prediction-type"]
+    if config.get("zero-terminal-snr", "auto") != "auto":
+        options["rescale_betas_zero_snr"] = config["zero-terminal-snr"] == "on"
+    return DDPMScheduler.from_pretrained(model, subfolder="scheduler", **options)
 
 
 def trace_file(trace_directory, step, slot):
@@ -143,7 +160,7 @@ def main():
     steps = [json.loads(line) for line in (trace_directory / "step.jsonl").read_text().splitlines()]
 
     unet = UNet2DConditionModel.from_pretrained(arguments.model, subfolder="unet", variant=None).requires_grad_(False)
-    scheduler = DDPMScheduler.from_pretrained(arguments.model, subfolder="scheduler")
+    scheduler = scheduler_of(config, arguments.model)
     scaling_factor = json.loads((pathlib.Path(arguments.model) / "vae/config.json").read_text()).get("scaling_factor", 0.18215)
     initial = load_file(trace_directory / "adapter-init.safetensors")
     for index, (name, a) in enumerate((n, t) for n, t in initial.items() if n.endswith(".lora_A")):
@@ -160,17 +177,20 @@ def main():
         traces = [load_file(trace_file(trace_directory, step, slot))
                   for slot in range(int(config["batch-size"]))]
         for slot, trace in enumerate(traces):
-            check_draws(config, cache, scaling_factor, trace, text_of(trace_directory, step, slot), step, slot)
+            check_draws(config, cache, scaling_factor, scheduler, trace, text_of(trace_directory, step, slot), step, slot)
         loss = 0
         for of_one_size in by_size(traces):
             latents, noise, t, captions, ours = (torch.stack([trace[name] for trace in of_one_size]) for name in (
                 "latents", "noise", "timestep", "encoder_hidden_states", "prediction"))
-            noisy = scheduler.add_noise(latents, noise, t)
+            added = torch.stack([trace.get("added_noise", trace["noise"]) for trace in of_one_size])
+            noisy = scheduler.add_noise(latents, added, t)
             target = noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, t)
             prediction = unet(noisy, t, captions).sample
             masks = torch.stack([trace.get("mask", torch.ones(1, *latents.shape[2:])) for trace in of_one_size])
             weights = torch.stack([trace.get("loss_weight", torch.tensor(1.0)) for trace in of_one_size])
-            share = (((prediction - target).square() * masks).mean(dim=(1, 2, 3)) * weights).sum() / len(traces)
+            huber_c = torch.stack([trace.get("huber_c", torch.tensor(1.0)) for trace in of_one_size]).view(-1, 1, 1, 1)
+            cells = cell_losses(config, prediction, target, huber_c)
+            share = ((cells * masks).mean(dim=(1, 2, 3)) * weights).sum() / len(traces)
             share.backward()
             loss += share.item()
             for sample, reference in zip(ours, prediction.detach()):

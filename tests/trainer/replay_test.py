@@ -1,4 +1,5 @@
-"""Trains 20 steps with --trace-dir on 1 and 2 ranks, with both sets of targets, and replays each in PyTorch (replay.py)."""
+"""Trains 20 steps with --trace-dir, with each set of targets and each loss, noise and choice of timesteps, on 1 and 2 ranks, which must give
+the same bytes, and replays them in PyTorch (replay.py)."""
 import pathlib
 import subprocess
 import sys
@@ -7,14 +8,36 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import programs
 
+VELOCITY = {"prediction_type": "v_prediction", "zero_terminal_snr": "on"}
+RUNS = {
+    "targets attn": {"lora_targets": "attn"},
+    "targets attn-mlp, noise offset": {"lora_targets": "attn-mlp", "noise_offset": 0.1},
+    "l1, min-SNR 5": {"loss": "l1", "min_snr_gamma": 5},
+    "huber by SNR, coarser noises, logit-normal timesteps": {
+        "loss": "huber", "multires_noise_iterations": 6, "multires_noise_discount": 0.4, "noise_offset": 0.05,
+        "timestep_sampling": "logit_normal", "timestep_bias": 0.2, "timestep_weight": -0.3},
+    "smooth l1 exponential, debiased, input perturbation, timesteps 100 to 899": {
+        "loss": "smooth_l1", "huber_schedule": "exponential", "huber_c": 0.2, "debiased_estimation": None, "ip_noise_gamma": 0.1,
+        "min_timestep": 100, "max_timestep": 900},
+    "huber constant, the velocity's loss added, cos-map timesteps": {
+        "loss": "huber", "huber_schedule": "constant", "huber_c": 0.5, "v_pred_like_loss": 0.3, "timestep_sampling": "cos_map"},
+    "velocity at zero terminal SNR, min-SNR 5, sigmoid timesteps": VELOCITY | {
+        "min_snr_gamma": 5, "timestep_sampling": "sigmoid", "timestep_weight": 6, "timestep_bias": 0.2},
+    "velocity scaled as epsilon, debiased": VELOCITY | {"scale_v_pred_loss": None, "debiased_estimation": None},
+}
+
+
 with tempfile.TemporaryDirectory() as directory:
-    for ranks in (1, 2):
-        for targets in ("attn", "attn-mlp"):
-            run = pathlib.Path(directory) / f"{targets}-{ranks}"
-            result = programs.train(run, ranks=ranks, lora_targets=targets, max_steps=20, warmup_steps=3, trace_dir=run / "trace",
-                                    noise_offset=0.1 * (ranks - 1))
+    for name, options in RUNS.items():
+        runs = [pathlib.Path(directory) / f"{name}-{ranks}" for ranks in (1, 2)]
+        print(f"{name}:", flush=True)
+        for ranks, run in enumerate(runs, start=1):
+            words = [word for word in programs.train_options(run, max_steps=20, warmup_steps=3, trace_dir=run / "trace", **options)
+                     if word is not None]
+            result = programs.run("trainer", *words, ranks=ranks)
             if result.exit_code != 0:
                 sys.exit(result.output)
-            print(f"targets {targets}, {ranks} rank(s):", flush=True)
-            subprocess.run([sys.executable, pathlib.Path(__file__).parent / "replay.py", "--model", programs.TINY_MODEL,
-                            "--run", run, "--trace", run / "trace"], check=True)
+        if runs[0].joinpath("lora_weights.pt").read_bytes() != runs[1].joinpath("lora_weights.pt").read_bytes():
+            sys.exit("2 ranks have other bytes than 1")
+        subprocess.run([sys.executable, pathlib.Path(__file__).parent / "replay.py", "--model", programs.TINY_MODEL,
+                        "--run", runs[1], "--trace", runs[1] / "trace"], check=True)

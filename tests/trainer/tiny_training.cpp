@@ -66,8 +66,7 @@ TinyTraining::TinyTraining(const TinySettings& tiny_settings)
       batches(dataset, all_samples(),
               {.run_seed = 7,
                .batch_size = settings.share.batch_size,
-               .timestep_count = schedule.timestep_count(),
-               .noise_offset = 0},
+               .timestep_count = schedule.timestep_count()},
               at::kCPU) {
   at::set_num_threads(1);  // the small model's operations are shorter than it takes to wake another thread
 }

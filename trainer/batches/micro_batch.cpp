@@ -9,17 +9,10 @@
 #include <fmt/ranges.h>
 
 #include "common/seeds.h"
+#include "trainer/batches/noise_draw.h"
 
 namespace sdlora::trainer {
 namespace {
-
-// [4, h, w]. The offset (Guttenberg 2023, "Diffusion with offset noise") hides the latents' mean, which plain
-// noise hardly touches, so that the model learns to choose it.
-at::Tensor draw_noise(at::IntArrayRef shape, double offset, at::Generator generator) {
-  at::Tensor noise = at::randn(shape, generator, at::kFloat);
-  if (offset > 0) noise += offset * at::randn({shape[0], 1, 1}, generator, at::kFloat);
-  return noise;
-}
 
 // By width, then height: as the cache is. Each sample as often as it is repeated.
 std::vector<std::vector<int64_t>> groups_by_size(const data::Dataset& dataset,
@@ -52,10 +45,12 @@ MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, const std::vector
     : dataset_(dataset),
       sample_order_(groups_by_size(dataset, samples), draws.micro_batch_size, draws.run_seed),
       draws_(std::move(draws)),
+      timestep_draw_(draws_.timesteps, draws_.timestep_count),
       device_(device),
       embeddings_(embeddings),
       rules_(dataset.caption_rules(draws_.captions)),
-      weighs_samples_(draws_.prior_loss_weight != 1 && dataset.reg_count() > 0) {
+      weighs_samples_((draws_.prior_loss_weight != 1 && dataset.reg_count() > 0) ||
+                      !draws_.loss.weights.empty()) {
   TORCH_INTERNAL_ASSERT(
       embeddings_ != nullptr ||
       std::none_of(rules_.begin(), rules_.end(), std::mem_fn(&data::CaptionRules::make_new_texts)));
@@ -109,10 +104,15 @@ at::Tensor MicroBatchMaker::embedding_of(const DrawnText& drawn) {
   return drawn.text.empty() ? dataset_.embedding_of(0) : embeddings_->of(drawn.text);
 }
 
+float MicroBatchMaker::loss_weight_of(int64_t sample, size_t timestep) const {
+  const float of_picture = dataset_.is_reg(sample) ? static_cast<float>(draws_.prior_loss_weight) : 1.0F;
+  return draws_.loss.weights.empty() ? of_picture : of_picture * draws_.loss.weights[timestep];
+}
+
 MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t count) {
   MicroBatch batch;
-  std::vector<at::Tensor> latents, noises, timesteps, text_embeddings, masks;
-  std::vector<float> loss_weights;
+  std::vector<at::Tensor> latents, noises, added_noises, timesteps, text_embeddings, masks;
+  std::vector<float> loss_weights, huber_c;
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
     const DrawnText drawn = draw_text(steps_done, slot);
     const data::Sample sample = dataset_.sample(drawn.sample_index);
@@ -128,18 +128,24 @@ MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t
     batch.texts.push_back(drawn.text);
     latents.push_back((sample.latent_mean + sample.latent_std * posterior_noise) *
                       dataset_.vae_scaling_factor());
-    noises.push_back(draw_noise(shape, draws_.noise_offset, generator(Stream::kNoise)));
-    timesteps.push_back(at::randint(draws_.timestep_count, {1}, generator(Stream::kTimestep), at::kLong));
+    noises.push_back(draw_noise(shape, draws_.noise, generator(Stream::kNoise)));
+    if (const double gamma = draws_.noise.input_gamma; gamma > 0)
+      added_noises.push_back(noises.back() +
+                             gamma * at::randn(shape, generator(Stream::kInputNoise), at::kFloat));
+    timesteps.push_back(timestep_draw_.draw(generator(Stream::kTimestep)));
     text_embeddings.push_back(embedding_of(drawn));
     if (draws_.weight_outside_masks) masks.push_back(mask_weights(sample, *draws_.weight_outside_masks));
-    loss_weights.push_back(dataset_.is_reg(drawn.sample_index) ? static_cast<float>(draws_.prior_loss_weight)
-                                                               : 1.0F);
+    const auto timestep = static_cast<size_t>(timesteps.back().item<int64_t>());
+    loss_weights.push_back(loss_weight_of(drawn.sample_index, timestep));
+    if (!draws_.loss.huber_c.empty()) huber_c.push_back(draws_.loss.huber_c[timestep]);
   }
   batch.latents = upload(at::stack(latents), device_);
   batch.noise = upload(at::stack(noises), device_);
   batch.timesteps = upload(at::cat(timesteps), device_);
   batch.text_embeddings = upload(at::stack(text_embeddings), device_);
   if (!masks.empty()) batch.masks = upload(at::stack(masks), device_);
+  if (!added_noises.empty()) batch.added_noise = upload(at::stack(added_noises), device_);
+  if (!huber_c.empty()) batch.huber_c = upload(at::tensor(huber_c), device_);
   if (weighs_samples_) batch.loss_weights = upload(at::tensor(loss_weights), device_);
   return batch;
 }

@@ -9,8 +9,11 @@
 
 #include "data/captions/caption_rules.h"
 #include "data/dataset.h"
+#include "trainer/batches/loss_by_timestep.h"
 #include "trainer/batches/sample_order.h"
 #include "trainer/batches/text_embeddings.h"
+#include "trainer/batches/timestep_draw.h"
+#include "trainer/options/noise_options.h"
 
 namespace sdlora::trainer {
 
@@ -20,22 +23,26 @@ struct MicroBatch {
   std::vector<std::string> sources;     // [B] names of the pictures
   std::vector<std::string> texts;       // [B] what the embeddings are of
   at::Tensor latents;                   // [B, 4, h, w] f32: (mean + std · ε) × VAE scaling factor
-  at::Tensor noise;                     // [B, 4, h, w] f32
+  at::Tensor noise;                     // [B, 4, h, w] f32, what is predicted
   at::Tensor timesteps;                 // [B] i64
   at::Tensor text_embeddings;           // [B, L, C] f32
   at::Tensor masks = {};                // [B, 1, h, w] f32, weights of the cells; undefined: all count alike
   at::Tensor loss_weights = {};         // [B] f32, weights of the samples; undefined: all count alike
+  at::Tensor added_noise = {};  // [B, 4, h, w] f32, what the latents are corrupted with; undefined: noise
+  at::Tensor huber_c = {};      // [B] f32, where a Huber loss becomes straight; undefined: none is asked for
 };
 
 struct DrawSettings {
   uint64_t run_seed;
-  int64_t batch_size;                // samples per optimiser step over all ranks
-  int64_t timestep_count;            // timesteps are uniform in 0 … timestep_count-1
-  double noise_offset;               // std of a constant that is added to each channel of the noise; 0: none
+  int64_t batch_size;      // samples per optimiser step over all ranks
+  int64_t timestep_count;  // of the model's schedule
+  TimestepOptions timesteps = {};
+  NoiseOptions noise = {};
   data::CaptionRules captions = {};  // by which the texts are made
   int64_t max_steps = 1;             // of the run, for these
   int64_t micro_batch_size = 1;      // for the order of samples of several sizes
   double prior_loss_weight = 1;      // of regularisation pictures
+  LossByTimestep loss = {};
   std::optional<double> weight_outside_masks = std::nullopt;  // nothing: masks do not count
 };
 
@@ -77,11 +84,13 @@ class MicroBatchMaker {
  private:
   at::Tensor embedding_of(const DrawnText& drawn);
   int64_t mirrored_by_chance(int64_t picture, int64_t steps_done, int64_t slot) const;
+  float loss_weight_of(int64_t sample, size_t timestep) const;
   MicroBatch draw(int64_t steps_done, int64_t first_slot, int64_t count);
 
   const data::Dataset& dataset_;
   SampleOrder sample_order_;
   DrawSettings draws_;
+  TimestepDraw timestep_draw_;
   at::Device device_;
   TextEmbeddings* embeddings_;
   std::vector<data::CaptionRules> rules_;  // by subset

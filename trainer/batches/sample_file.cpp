@@ -24,6 +24,8 @@ void write_sample_file(const std::filesystem::path& file, const MicroBatch& batc
       {"prediction", prediction[index].detach()}};
   if (batch.masks.defined()) tensors["mask"] = batch.masks[index];
   if (batch.loss_weights.defined()) tensors["loss_weight"] = batch.loss_weights[index];
+  if (batch.added_noise.defined()) tensors["added_noise"] = batch.added_noise[index];
+  if (batch.huber_c.defined()) tensors["huber_c"] = batch.huber_c[index];
   checkpoint::write_safetensors(file, tensors, {{"source", batch.sources[row]}, {"text", batch.texts[row]}});
 }
 
@@ -41,7 +43,7 @@ MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device
                    .advice = "give a folder that the trainer wrote"});
     return found->second;
   };
-  const auto weights = [&](const char* name, int64_t dim) {
+  const auto optional = [&](const char* name, int64_t dim) {
     return tensors.contains(name) ? tensor(name, dim, at::kFloat).unsqueeze(0).to(device) : at::Tensor();
   };
   return {.slots = {0},
@@ -52,8 +54,10 @@ MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device
           .noise = tensor("noise", 3, at::kFloat).unsqueeze(0).to(device),
           .timesteps = tensor("timestep", 0, at::kLong).unsqueeze(0).to(device),
           .text_embeddings = tensor("encoder_hidden_states", 2, at::kFloat).unsqueeze(0).to(device),
-          .masks = weights("mask", 3),
-          .loss_weights = weights("loss_weight", 0)};
+          .masks = optional("mask", 3),
+          .loss_weights = optional("loss_weight", 0),
+          .added_noise = optional("added_noise", 3),
+          .huber_c = optional("huber_c", 0)};
 }
 
 }  // namespace sdlora::trainer

@@ -19,6 +19,23 @@ std::vector<std::string> doubts_about(const TrainConfig& config) {
         fmt::format("--weight-decay {:g} with --learning-rate {:g} takes away all of a weight, or more, "
                     "at each step",
                     config.optimizer.weight_decay, rate));
+  const LossOptions& loss = config.loss;
+  if (!loss.is_huber() &&
+      (loss.huber_c != LossOptions{}.huber_c || loss.huber_schedule != HuberSchedule::kSnr))
+    doubts.emplace_back("--huber-c and --huber-schedule do nothing without --loss huber or smooth_l1");
+  if (loss.min_snr_gamma > 0 && loss.is_debiased)
+    doubts.emplace_back(
+        "--min-snr-gamma and --debiased-estimation weigh timesteps both: nothing was published of them "
+        "together");
+  const TimestepOptions& timesteps = config.timesteps;
+  const bool has_shape = timesteps.sampling == TimestepSampling::kLogitNormal ||
+                         timesteps.sampling == TimestepSampling::kSigmoid;
+  if (!has_shape && (timesteps.bias != 0 || timesteps.weight != 0))
+    doubts.emplace_back(
+        "--timestep-bias and --timestep-weight do nothing without --timestep-sampling logit_normal or "
+        "sigmoid");
+  if (timesteps.sampling == TimestepSampling::kSigmoid && timesteps.weight == 0)
+    doubts.emplace_back("--timestep-sampling sigmoid is uniform without --timestep-weight");
   const data::CaptionRules& captions = config.captions.rules;
   if (captions.dropout == 1 || captions.dropout_every_epochs == 1)
     doubts.emplace_back("all captions are dropped: nothing is learnt about words");

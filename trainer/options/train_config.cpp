@@ -11,6 +11,7 @@ void declare_options(OptionSet& options, TrainConfig& config) {
   config.captions.declare(options.group("Captions"));
   config.loss.declare(options.group("Loss"));
   config.noise.declare(options.group("Noise"));
+  config.timesteps.declare(options.group("Noise"));
   declare_adapter(options.group("Adapter"), config.lora, config.init_adapter);
   config.optimizer.declare(options.group("Optimiser"));
   config.schedule.declare(options.group("Schedule"));
@@ -34,6 +35,7 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   if (parse_command_line(app, argc, argv) == ParseResult::kLeave) return ParseResult::kLeave;
   config.captions.check();
   config.loss.check();
+  config.timesteps.check();
   config.validation.check();
   config.previews.check();
   config.settings = options.settings();

@@ -14,6 +14,7 @@
 #include "trainer/options/preview_options.h"
 #include "trainer/options/process_options.h"
 #include "trainer/options/schedule_options.h"
+#include "trainer/options/timestep_options.h"
 #include "trainer/options/validation_options.h"
 #include "trainer/options/watching_options.h"
 
@@ -25,6 +26,7 @@ struct TrainConfig {
   CaptionOptions captions;
   LossOptions loss;
   NoiseOptions noise;
+  TimestepOptions timesteps;
   lora::LoraConfig lora;
   std::filesystem::path init_adapter;  // empty: training begins with the base model
   OptimizerOptions optimizer;

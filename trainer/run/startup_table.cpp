@@ -10,6 +10,7 @@
 
 #include "common/cpu_cores.h"
 #include "common/host.h"
+#include "trainer/run/objective_in_words.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -95,16 +96,6 @@ std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
   return text;
 }
 
-std::string loss_in_words(const LossOptions& loss, const data::Dataset& dataset) {
-  std::string text = "mean squared error";
-  if (loss.is_masked)
-    text += loss.unmasked_weight == 0
-                ? ", where masks are white"
-                : fmt::format(", where masks are white, elsewhere x {:g}", loss.unmasked_weight);
-  if (dataset.reg_count() > 0) text += fmt::format(", of regularisation pictures x {:g}", loss.prior_weight);
-  return text;
-}
-
 std::string captions_in_words(const data::CaptionRules& rules, const data::Dataset& dataset) {
   const char* several = dataset.has_several_captions() ? ", of some pictures one of several each time" : "";
   const std::vector<data::CaptionRules> by_subset = dataset.caption_rules(rules);
@@ -165,8 +156,7 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
   const int64_t base_parameter_count = loaded.model_source.parameter_count_of(model::ModelPart::kUnet);
   return {
       {"model", model_in_words(config, loaded, base_parameter_count)},
-      {"noise",
-       fmt::format("{} timesteps, {}", loaded.schedule.timestep_count(), loaded.schedule.describe())},
+      {"noise", noise_in_words(config.noise, config.timesteps, loaded.schedule)},
       {"data", data_in_words(config, loaded)},
       {"captions", captions_in_words(config.captions.rules, loaded.dataset)},
       {"loss", loss_in_words(config.loss, loaded.dataset)},

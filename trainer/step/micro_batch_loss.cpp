@@ -3,24 +3,56 @@
 #include <ATen/ATen.h>
 
 namespace sdlora::trainer {
+namespace {
+
+// √(d² + c²) - c as d² / (√(d² + c²) + c), which does not lose the digits of a small d. [B, 4, h, w]
+at::Tensor pseudo_huber(const at::Tensor& difference, const at::Tensor& c) {
+  const at::Tensor square = difference.square();
+  return square / ((square + c.square()).sqrt() + c);
+}
+
+// [B, 4, h, w], of each cell; huber_c [B].
+at::Tensor cell_losses(LossKind kind, const at::Tensor& difference, const at::Tensor& huber_c) {
+  switch (kind) {
+    case LossKind::kMse:
+      break;
+    case LossKind::kL1:
+      return difference.abs();
+    case LossKind::kHuber: {
+      const at::Tensor c = huber_c.view({-1, 1, 1, 1});
+      return 2 * c * pseudo_huber(difference, c);
+    }
+    case LossKind::kSmoothL1:
+      return 2 * pseudo_huber(difference, huber_c.view({-1, 1, 1, 1}));
+  }
+  return difference.square();
+}
+
+// [B], of [B, 4, h, w]: the means over all cells.
+at::Tensor means_of_samples(const at::Tensor& cells, const at::Tensor& masks) {
+  return (masks.defined() ? cells * masks : cells).mean(at::IntArrayRef{1, 2, 3});
+}
+
+}  // namespace
 
 Prediction predict(const model::UNet& unet, const model::NoiseSchedule& schedule,
                    const model::ComputeMode& mode, const MicroBatch& batch) {
-  const at::Tensor noisy = schedule.add_noise(batch.latents, batch.noise, batch.timesteps);  // [B, 4, h, w]
+  const at::Tensor& added = batch.added_noise.defined() ? batch.added_noise : batch.noise;
+  const at::Tensor noisy = schedule.add_noise(batch.latents, added, batch.timesteps);  // [B, 4, h, w]
   return {.output = unet.forward(noisy.to(mode.dtype), batch.timesteps, batch.text_embeddings.to(mode.dtype)),
           .target = schedule.target(batch.latents, batch.noise, batch.timesteps)};
 }
 
-Losses losses(const Prediction& prediction, const MicroBatch& batch) {
+Losses losses(LossKind kind, const Prediction& prediction, const MicroBatch& batch) {
   const at::Tensor output = prediction.output.to(at::kFloat);  // [B, 4, h, w]
-  if (!batch.masks.defined() && !batch.loss_weights.defined())
-    return {.mean = at::mse_loss(output, prediction.target),
-            .per_sample = (output.detach() - prediction.target).square().mean(at::IntArrayRef{1, 2, 3})};
-  at::Tensor errors = (output - prediction.target).square();
-  if (batch.masks.defined()) errors = errors * batch.masks;
-  const at::Tensor per_sample = errors.mean(at::IntArrayRef{1, 2, 3});  // [B]
-  return {.mean = (batch.loss_weights.defined() ? per_sample * batch.loss_weights : per_sample).mean(),
-          .per_sample = per_sample.detach()};
+  const at::Tensor squares = (output.detach() - prediction.target).square();
+  const at::Tensor per_sample = means_of_samples(squares, batch.masks);  // [B]
+  if (kind == LossKind::kMse && !batch.masks.defined() && !batch.loss_weights.defined())
+    return {.mean = at::mse_loss(output, prediction.target), .per_sample = per_sample};
+  const at::Tensor trained =
+      means_of_samples(cell_losses(kind, output - prediction.target, batch.huber_c), batch.masks);  // [B]
+  return {.mean = (batch.loss_weights.defined() ? trained * batch.loss_weights : trained).mean(),
+          .per_sample = per_sample};
 }
 
 }  // namespace sdlora::trainer

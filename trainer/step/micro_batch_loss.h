@@ -6,6 +6,7 @@
 #include "model/noise/noise_schedule.h"
 #include "model/unet/unet.h"
 #include "trainer/batches/micro_batch.h"
+#include "trainer/options/loss_options.h"
 
 namespace sdlora::trainer {
 
@@ -14,8 +15,9 @@ struct Prediction {
   at::Tensor target;  // [B, 4, h, w] f32
 };
 
-// Corrupts the latents, x_t = √ᾱ_t x + √(1-ᾱ_t) ε, and lets the model predict ε (or the velocity). Of `batch`
-// only the tensors are read. Waits for no device.
+// Corrupts the latents, x_t = √ᾱ_t x + √(1-ᾱ_t) ε', and lets the model predict ε (or the velocity); ε' is ε,
+// or with input perturbation (Ning et al. 2023) ε + γ ξ. Of `batch` only the tensors are read. Waits for no
+// device.
 Prediction predict(const model::UNet& unet, const model::NoiseSchedule& schedule,
                    const model::ComputeMode& mode, const MicroBatch& batch);
 
@@ -24,14 +26,15 @@ struct Losses {
   at::Tensor per_sample;  // [B] f32, to look at, without
 };
 
-// Mean squared errors in fp32, whatever the model computes in: of each sample the mean over all cells, times
-// the mask's weights (kohya's masked loss, sd-scripts apply_masked_loss: divided by all cells, not by the
-// mask's); over the samples the mean, times their weights (divided by B, not by the weights' sum). Of `batch`
-// the masks and weights are read. Waits for no device.
+// Losses in fp32, whatever the model computes in: of each sample the mean over all cells, times the mask's
+// weights (kohya's masked loss, sd-scripts apply_masked_loss: divided by all cells, not by the mask's); over
+// the samples the mean, times their weights (divided by B, not by the weights' sum). With d = prediction -
+// target, a cell's loss is d² (mse), |d| (l1), 2c (√(d² + c²) - c) (huber) or 2 (√(d² + c²) - c) (smooth_l1),
+// of kohya's conditional_loss; c by sample. Of `batch` the masks, weights and c are read. Waits for no
+// device.
 //
-// This is where a weighting of the samples belongs (by timestep, as min-SNR: NoiseSchedule::snr): in `mean`.
-// `per_sample` has the masks, but not the samples' weights, so that metrics and validation compare runs of
-// different weightings.
-Losses losses(const Prediction& prediction, const MicroBatch& batch);
+// `per_sample` is the mean squared error with masks, whatever is trained on, and without the samples'
+// weights, so that metrics and validation compare runs of different losses and weightings.
+Losses losses(LossKind kind, const Prediction& prediction, const MicroBatch& batch);
 
 }  // namespace sdlora::trainer

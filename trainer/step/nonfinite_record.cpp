@@ -55,6 +55,7 @@ Json to_json(const NonfiniteRecord& record) {
           {"lora_targets", record.lora.targets},
           {"prediction_type", word_of(record.schedule.prediction, model::prediction_words())},
           {"zero_terminal_snr", word_of(record.schedule.zero_terminal_snr, model::zero_snr_words())},
+          {"loss", word_of(record.loss, loss_words())},
           {"mixed_precision", word_of(record.mixed_precision, model::mixed_precision_words())},
           {"reduction", word_of(record.reduction, reduction_words())},
           {"cpu_kernels", word_of(record.cpu_kernels, model::kernels::cpu_kernel_words())},
@@ -82,6 +83,7 @@ NonfiniteRecord record_from(const Json& json) {
                .alpha = json.at("lora_alpha").get<double>(),
                .targets = json.at("lora_targets").get<std::string>()},
       .schedule = {},
+      .loss = LossKind::kMse,  // all that there was
       .mixed_precision = meaning_of(json, "mixed_precision", model::mixed_precision_words()),
       .reduction = meaning_of(json, "reduction", reduction_words()),
       .cpu_kernels = meaning_of(json, "cpu_kernels", model::kernels::cpu_kernel_words()),
@@ -92,6 +94,7 @@ NonfiniteRecord record_from(const Json& json) {
   if (json.contains("prediction_type"))  // else of a time when the scheduler file alone said it
     record.schedule = {.prediction = meaning_of(json, "prediction_type", model::prediction_words()),
                        .zero_terminal_snr = meaning_of(json, "zero_terminal_snr", model::zero_snr_words())};
+  if (json.contains("loss")) record.loss = meaning_of(json, "loss", loss_words());
   if (json.contains("expected_latents"))  // else of a time when all samples were of one size
     record.expected_latents = {json.at("expected_latents").at(0).get<int64_t>(),
                                json.at("expected_latents").at(1).get<int64_t>()};

@@ -16,6 +16,7 @@
 #include "model/noise/noise_wish.h"
 #include "trainer/batches/micro_batch.h"
 #include "trainer/options/compute_options.h"
+#include "trainer/options/loss_options.h"
 
 namespace sdlora::trainer {
 
@@ -74,6 +75,7 @@ struct NonfiniteRecord {
   std::string model_hash;  // SHA-256 of the UNet
   lora::LoraConfig lora;
   model::NoiseWish schedule;
+  LossKind loss;
   model::MixedPrecision mixed_precision;
   Reduction reduction;
   model::kernels::CpuKernelWish cpu_kernels;

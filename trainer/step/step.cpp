@@ -15,16 +15,16 @@ using monitoring::StepPhase;
 MicroBatchResult TrainingStep::compute(const MicroBatch& batch) {
   // 1. Corrupt, predict, compare
   const Prediction prediction = predict(unet, schedule, mode, batch);
-  const Losses loss = losses(prediction, batch);
+  const Losses computed = losses(loss, prediction, batch);
 
   // 2. Backward, into the flat gradient, and into the sum
   clock.enter(StepPhase::kBackward);
   adapter.gradients().zero_();
-  (loss.mean * loss_scaler.scale()).backward();
+  (computed.mean * loss_scaler.scale()).backward();
   adapter.gradients().mul_(1 / loss_scaler.scale());
   return {.prediction = prediction.output.detach(),
-          .sample_losses = loss.per_sample,
-          .is_usable = reducer.add(adapter.gradients(), loss.mean.detach())};
+          .sample_losses = computed.per_sample,
+          .is_usable = reducer.add(adapter.gradients(), computed.mean.detach())};
 }
 
 StepResult TrainingStep::run(int64_t step, comm::Communicator& gradients_comm, bool stop_requested) {

@@ -8,6 +8,7 @@
 #include "monitoring/metrics/phase_clock.h"
 #include "trainer/batches/batch_share.h"
 #include "trainer/batches/micro_batch.h"
+#include "trainer/options/loss_options.h"
 #include "trainer/step/gradient_reducer.h"
 #include "trainer/step/learning_rate.h"
 #include "trainer/step/loss_scaler.h"
@@ -18,7 +19,7 @@
 
 namespace sdlora::trainer {
 
-// What this rank's samples of a micro-batch were like, for the metrics.
+// What this rank's samples of a micro-batch were like, for the metrics: mean squared errors.
 struct SampleLosses {
   at::Tensor timesteps;  // [B] i64
   at::Tensor losses;     // [B] f32
@@ -44,6 +45,7 @@ struct TrainingStep {
   const model::ComputeMode mode;
   const LearningRateSchedule learning_rate;
   const double max_gradient_norm;  // 0: no clipping
+  const LossKind loss;
   const model::UNet& unet;
   const model::NoiseSchedule& schedule;
   MicroBatchMaker& batches;

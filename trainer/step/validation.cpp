@@ -114,8 +114,9 @@ MicroBatch Validation::draw(int64_t first_pair, int64_t pair_count) const {
 
 void Validation::add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count) {
   const MicroBatch batch = draw(first_pair, pair_count);
-  const at::Tensor pair_losses = losses(predict(unet, schedule_, mode_, batch), batch).per_sample;  // [pairs]
-  const at::Tensor are_in_range = (pair_losses < kOutOfRange).to(at::kCPU);  // false for NaN
+  const at::Tensor pair_losses =
+      losses(LossKind::kMse, predict(unet, schedule_, mode_, batch), batch).per_sample;  // [pairs]
+  const at::Tensor are_in_range = (pair_losses < kOutOfRange).to(at::kCPU);              // false for NaN
   for (int64_t row = 0; row < pair_count; ++row) {
     const int64_t quarter = (first_pair + row) % kQuarters;
     sum_.add(quarter, pair_losses.narrow(0, row, 1));

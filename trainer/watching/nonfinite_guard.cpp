@@ -29,6 +29,7 @@ void NonfiniteGuard::check(int64_t step, const StepResult& result, const LoadedR
                             .model_hash = model_hash,
                             .lora = config_.lora,
                             .schedule = config_.noise.schedule,
+                            .loss = config_.loss.kind,
                             .mixed_precision = config_.compute.mixed_precision,
                             .reduction = config_.compute.reduction,
                             .cpu_kernels = config_.compute.cpu_kernels,

@@ -20,7 +20,7 @@ class MicroBatches : public testing::Test {
   MicroBatches() { data::write_example_cache(folder_.path()); }
 
   TemporaryFolder folder_;
-  const DrawSettings draws_{.run_seed = 5, .batch_size = 4, .timestep_count = 1000, .noise_offset = 0.1};
+  const DrawSettings draws_{.run_seed = 5, .batch_size = 4, .timestep_count = 1000, .noise = {.offset = 0.1}};
 };
 
 void expect_equal(const MicroBatch& a, const MicroBatch& b) {

@@ -1,0 +1,71 @@
+#include "trainer/run/objective_in_words.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace sdlora::trainer {
+namespace {
+
+std::string huber_c_in_words(const LossOptions& loss) {
+  if (loss.huber_schedule == HuberSchedule::kConstant) return fmt::format("c {:g}", loss.huber_c);
+  return fmt::format("c from 1 to {:g} ({})", loss.huber_c,
+                     word_of(loss.huber_schedule, huber_schedule_words()));
+}
+
+std::string kind_in_words(const LossOptions& loss) {
+  switch (loss.kind) {
+    case LossKind::kMse:
+      break;
+    case LossKind::kL1:
+      return "mean absolute error";
+    case LossKind::kHuber:
+      return "pseudo-Huber loss, " + huber_c_in_words(loss);
+    case LossKind::kSmoothL1:
+      return "smooth L1 loss, " + huber_c_in_words(loss);
+  }
+  return "mean squared error";
+}
+
+std::string timestep_weights_in_words(const LossOptions& loss) {
+  std::string text;
+  if (loss.min_snr_gamma > 0) text += fmt::format(", min-SNR {:g}", loss.min_snr_gamma);
+  if (loss.scales_v_prediction) text += ", velocity scaled as epsilon";
+  if (loss.v_prediction_like_weight > 0)
+    text += fmt::format(", {:g} x the velocity's loss added", loss.v_prediction_like_weight);
+  if (loss.is_debiased) text += ", debiased estimation";
+  return text;
+}
+
+}  // namespace
+
+std::string loss_in_words(const LossOptions& loss, const data::Dataset& dataset) {
+  std::string text = kind_in_words(loss) + timestep_weights_in_words(loss);
+  if (loss.is_masked)
+    text += loss.unmasked_weight == 0
+                ? ", where masks are white"
+                : fmt::format(", where masks are white, elsewhere x {:g}", loss.unmasked_weight);
+  if (dataset.reg_count() > 0) text += fmt::format(", of regularisation pictures x {:g}", loss.prior_weight);
+  if (loss.kind != LossKind::kMse || loss.weighs_timesteps())
+    text += "\nshown by timestep, and in validation: plain mean squared errors";
+  return text;
+}
+
+std::string noise_in_words(const NoiseOptions& noise, const TimestepOptions& timesteps,
+                           const model::NoiseSchedule& schedule) {
+  std::string text = fmt::format("{} timesteps, {}", schedule.timestep_count(), schedule.describe());
+  if (noise.offset > 0) text += fmt::format("\noffset {:g}", noise.offset);
+  if (noise.multires_iterations > 0)
+    text += fmt::format("\n{} coarser noises added, each x {:g} of the one before", noise.multires_iterations,
+                        noise.multires_discount);
+  if (noise.input_gamma > 0)
+    text += fmt::format("\n{:g} more in the input than is predicted", noise.input_gamma);
+  const int64_t bound = std::min(timesteps.bound, schedule.timestep_count());
+  const bool is_uniform = timesteps.sampling == TimestepSampling::kUniform;
+  if (timesteps.least > 0 || bound < schedule.timestep_count() || !is_uniform)
+    text += fmt::format("\ntrained at timesteps {} to {}, {}", timesteps.least, bound - 1,
+                        word_of(timesteps.sampling, timestep_sampling_words()));
+  return text;
+}
+
+}  // namespace sdlora::trainer

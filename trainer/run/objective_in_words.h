@@ -1,0 +1,21 @@
+// What is minimised, and with which noise, for the table at the start of a run.
+#pragma once
+
+#include <string>
+
+#include "data/dataset.h"
+#include "model/noise/noise_schedule.h"
+#include "trainer/options/loss_options.h"
+#include "trainer/options/noise_options.h"
+#include "trainer/options/timestep_options.h"
+
+namespace sdlora::trainer {
+
+// "Huber loss, c by snr to 0.1, min-SNR 5; …"
+std::string loss_in_words(const LossOptions& loss, const data::Dataset& dataset);
+
+// "1000 timesteps, predicts epsilon (scheduler file), …, offset 0.1; trained at 200 to 999, logit_normal"
+std::string noise_in_words(const NoiseOptions& noise, const TimestepOptions& timesteps,
+                           const model::NoiseSchedule& schedule);
+
+}  // namespace sdlora::trainer
