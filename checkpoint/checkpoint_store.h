@@ -22,7 +22,7 @@ std::string checkpoint_name(int64_t step);  // of its directory: "checkpoint-ste
 struct Checkpoint {
   int64_t step = 0;               // optimiser steps done
   NamedTensors adapter;           // A and B, fp32
-  NamedTensors optimizer;         // AdamW's moments, fp32
+  NamedTensors optimizer;         // its state
   std::string state_json = "{}";  // what the trainer wants to remember
 };
 

@@ -95,6 +95,11 @@ class OptionHandle {
     return limit("a directory", [&value = variable_] { return std::filesystem::is_directory(value); });
   }
 
+  // More words for what it takes, of which reading it takes care.
+  OptionHandle& worded(const std::string& words) {
+    return limit(words, [] { return true; });
+  }
+
   OptionHandle& required() {
     declared_.setting.is_required = true;
     return shown();

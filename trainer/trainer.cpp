@@ -138,6 +138,10 @@ void Trainer::load_run() {
     config_.settings.resolve("micro-batch-size", std::to_string(share.micro_batch_size));
     loaded_ = std::make_unique<LoadedRun>(config_, share, device_);
     check_one_size_for_graph(config_, loaded_->dataset);
+    if (config_.schedule.max_epochs > 0) {
+      config_.schedule.max_steps = loaded_->length.max_steps;
+      config_.settings.resolve("max-steps", std::to_string(loaded_->length.max_steps));
+    }
     config_.places.image_size = loaded_->dataset.picture_size().width;
     config_.settings.resolve("img-size", std::to_string(config_.places.image_size));
   });
@@ -186,7 +190,7 @@ void Trainer::restore(const Saved& saved) {
     const std::string warning = check_resumable(saved.state, mine, config_.settings);
     if (!warning.empty() && world_.rank() == 0) log::warning(warning);
     loaded_->adapter.load(saved.found.checkpoint->adapter);
-    loaded_->optimizer.load(saved.found.checkpoint->optimizer);
+    loaded_->optimizer->load(saved.found.checkpoint->optimizer);
     loaded_->loss_scaler.load(saved.state.loss_scaler);
     step_ = saved.state.step;
     saved_step_ = saved.state.step;
@@ -311,8 +315,7 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
     guard_.check(step_, result, *loaded_, model_hash_, watchdog_);
 
     // Not in the middle of a non-finite streak: the newest checkpoint shall be a good one.
-    if (config_.checkpoints.every > 0 && step_ % config_.checkpoints.every == 0 &&
-        guard_.consecutive_count() == 0) {
+    if (config_.checkpoints.every.is_due(step_, loaded_->length.epoch) && guard_.consecutive_count() == 0) {
       save_checkpoint(monitor, /*is_last=*/false);
       observer.report(step_, "running");
     }
@@ -341,8 +344,8 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
   const auto contents = [&] {
     monitor.flush();  // a checkpoint is never ahead of metrics.jsonl
     checkpoint::Checkpoint state{.step = step_,
-                                 .adapter = loaded_->adapter.named_tensors(),
-                                 .optimizer = loaded_->optimizer.state(),
+                                 .adapter = adapter_to_save(),
+                                 .optimizer = loaded_->optimizer->state(),
                                  .state_json = to_json(run_state())};
     check_finite(state.adapter, config_.places.output.string());
     check_finite(state.optimizer, config_.places.output.string());
@@ -363,10 +366,17 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
   saved_step_ = step_;
 }
 
+checkpoint::NamedTensors Trainer::adapter_to_save() const {
+  const EvaluationParameters shown(*loaded_->optimizer, loaded_->adapter.parameters());
+  checkpoint::NamedTensors tensors;
+  for (const auto& [name, tensor] : loaded_->adapter.named_tensors()) tensors[name] = tensor.clone();
+  return tensors;
+}
+
 void Trainer::write_adapter() {
   comm::fail_together(world_, [&] {  // (rank 0 writes)
     if (world_.rank() != 0) return;
-    const checkpoint::NamedTensors tensors = loaded_->adapter.named_tensors();
+    const checkpoint::NamedTensors tensors = adapter_to_save();
     check_finite(tensors, config_.places.output.string());
     lora::write_adapter(
         config_.places.output / monitoring::kAdapterFileName,

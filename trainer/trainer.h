@@ -56,6 +56,7 @@ class Trainer {
   void open_nccl();                                         // (all ranks)
   void save_checkpoint(RunMonitor& monitor, bool is_last);  // (all ranks) rank 0 writes
   void write_adapter();                                     // (all ranks) rank 0 writes
+  checkpoint::NamedTensors adapter_to_save() const;         // as it is judged and drawn with; copies
   void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
              const std::function<bool()>& stop_requested);  // (all ranks)
   RunState run_state() const;

@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
       trainer::open_run_directory(config, world);
     }
     trainer::Trainer run(config, world, device, watchdog);
-    if (config.previews.every > 0) run.show_previews(make_previews(config, run));
+    if (!config.previews.every.is_never()) run.show_previews(make_previews(config, run));
     run.show_startup_table();
     if (config.process.is_dry_run) return run.show_captions(config.captions.shown_count);
     trainer::write_resolved_config(config, world);

@@ -58,10 +58,11 @@ ROOMS = {
     "trainer": {
         "options": set(),
         "batches": {"options"},
-        "step": {"batches", "options"},
-        "run": {"step", "batches", "options"},
-        "watching": {"run", "step", "batches", "options"},
-        "": {"watching", "run", "step", "batches", "options"},
+        "optimizers": {"options"},
+        "step": {"optimizers", "batches", "options"},
+        "run": {"step", "optimizers", "batches", "options"},
+        "watching": {"run", "step", "optimizers", "batches", "options"},
+        "": {"watching", "run", "step", "optimizers", "batches", "options"},
     },
     "launcher": {"supervisor": set(), "": {"supervisor"}},
 }

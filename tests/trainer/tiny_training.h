@@ -7,6 +7,7 @@
 
 #include "model/model_source.h"
 #include "tests/support/temporary_folder.h"
+#include "trainer/optimizers/adamw.h"
 #include "trainer/step/step.h"
 
 namespace sdlora::trainer {

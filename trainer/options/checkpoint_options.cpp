@@ -3,7 +3,8 @@
 namespace sdlora::trainer {
 
 void CheckpointOptions::declare(OptionGroup group) {
-  group.add("checkpoint-every", every, Scope::kRun, "steps; 0: only at the end").at_least(0);
+  group.add("checkpoint-every", every, Scope::kRun, "so many steps or epochs; 0: only at the end")
+      .worded(kIntervalWords);
   group
       .add("keep-checkpoints", keep_count, Scope::kRun,
            "the newest, older ones are removed after a save; 0: keep all")

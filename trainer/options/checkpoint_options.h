@@ -5,13 +5,14 @@
 #include <string>
 
 #include "common/options.h"
+#include "trainer/options/interval.h"
 
 namespace sdlora::trainer {
 
 struct CheckpointOptions {
-  int64_t every = 100;          // steps; 0: only at the end
-  int64_t keep_count = 0;       // the newest; 0: all
-  std::string resume = "auto";  // auto, none, or a checkpoint directory
+  Interval every{.count = 100};  // never: only at the end
+  int64_t keep_count = 0;        // the newest; 0: all
+  std::string resume = "auto";   // auto, none, or a checkpoint directory
 
   void declare(OptionGroup group);
 };

@@ -3,11 +3,17 @@
 #include <fmt/format.h>
 
 namespace sdlora::trainer {
+namespace {
+
+constexpr double kSmallForProdigy = 0.1;  // below this kohya's sd-scripts warn
+
+}  // namespace
 
 std::vector<std::string> doubts_about(const TrainConfig& config) {
   std::vector<std::string> doubts;
   const double rate = config.optimizer.learning_rate;
-  const int64_t warmup = config.schedule.warmup_steps, steps = config.schedule.max_steps;
+  const int64_t steps = config.schedule.max_steps;
+  const int64_t warmup = steps_of(config.schedule.warmup_steps, steps);
   if (rate == 0) doubts.emplace_back("--learning-rate 0 trains nothing");
   if (warmup > steps)
     doubts.push_back(
@@ -19,6 +25,16 @@ std::vector<std::string> doubts_about(const TrainConfig& config) {
         fmt::format("--weight-decay {:g} with --learning-rate {:g} takes away all of a weight, or more, "
                     "at each step",
                     config.optimizer.weight_decay, rate));
+  if (config.optimizer.kind == OptimizerKind::kProdigy && rate <= kSmallForProdigy)
+    doubts.push_back(fmt::format(
+        "--optimizer prodigy finds its learning rate and multiplies it by --learning-rate {:g}: 1 is usual",
+        rate));
+  const int64_t decay = steps_of(config.schedule.decay_steps, steps);
+  if (config.schedule.kind == ScheduleKind::kWarmupStableDecay && warmup + decay > steps)
+    doubts.push_back(fmt::format(
+        "--warmup-steps {} and --lr-decay-steps {} are more than --max-steps {}: the learning rate is never "
+        "at its peak",
+        warmup, decay, steps));
   const LossOptions& loss = config.loss;
   if (!loss.is_huber() &&
       (loss.huber_c != LossOptions{}.huber_c || loss.huber_schedule != HuberSchedule::kSnr))

@@ -8,14 +8,27 @@ constexpr double kLargestDecay = 0.999999999;
 
 }  // namespace
 
+Words<OptimizerKind> optimizer_words() {
+  return {{"adamw", OptimizerKind::kAdamW},
+          {"lion", OptimizerKind::kLion},
+          {"adafactor", OptimizerKind::kAdafactor},
+          {"prodigy", OptimizerKind::kProdigy},
+          {"adamw-schedule-free", OptimizerKind::kScheduleFreeAdamW}};
+}
+
 void OptimizerOptions::declare(OptionGroup group) {
+  group.add("optimizer", kind, Scope::kResult, "what updates the adapter").one_of(optimizer_words());
+  group.add("optimizer-args", arguments, Scope::kResult,
+            "its settings, \"name=value …\" by the names of the original in Python (docs/training.md)");
   group.add("learning-rate", learning_rate, Scope::kResult, "peak").at_least(0);
   group.add("max-grad-norm", max_gradient_norm, Scope::kResult, "clip the gradient's norm to this; 0: never")
       .at_least(0);
-  group.add("weight-decay", weight_decay, Scope::kResult, "of AdamW").at_least(0);
-  group.add("adam-beta1", adam_beta1, Scope::kResult, "decay of the first moment").between(0, kLargestDecay);
-  group.add("adam-beta2", adam_beta2, Scope::kResult, "decay of the second moment").between(0, kLargestDecay);
-  group.add("adam-eps", adam_eps, Scope::kResult, "added to AdamW's denominator").between(1e-30, 1);
+  group.add("weight-decay", weight_decay, Scope::kResult, "of adamw").at_least(0);
+  group.add("adam-beta1", adam_beta1, Scope::kResult, "of adamw: decay of the first moment")
+      .between(0, kLargestDecay);
+  group.add("adam-beta2", adam_beta2, Scope::kResult, "of adamw: decay of the second moment")
+      .between(0, kLargestDecay);
+  group.add("adam-eps", adam_eps, Scope::kResult, "of adamw: added to the denominator").between(1e-30, 1);
 }
 
 }  // namespace sdlora::trainer

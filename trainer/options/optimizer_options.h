@@ -1,14 +1,23 @@
-// AdamW's settings.
+// Which optimiser, and its settings.
 #pragma once
+
+#include <string>
+#include <vector>
 
 #include "common/options.h"
 
 namespace sdlora::trainer {
 
+enum class OptimizerKind { kAdamW, kLion, kAdafactor, kProdigy, kScheduleFreeAdamW };
+
+Words<OptimizerKind> optimizer_words();
+
 struct OptimizerOptions {
-  double learning_rate = 1e-5;     // peak
-  double max_gradient_norm = 1.0;  // 0: no clipping
-  double weight_decay = 0.01;
+  OptimizerKind kind = OptimizerKind::kAdamW;
+  std::vector<std::string> arguments;  // "name=value …", by its original's names
+  double learning_rate = 1e-5;         // peak
+  double max_gradient_norm = 1.0;      // 0: no clipping
+  double weight_decay = 0.01;          // this and those below: of AdamW
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_eps = 1e-8;

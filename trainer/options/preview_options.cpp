@@ -7,8 +7,8 @@ namespace sdlora::trainer {
 void PreviewOptions::declare(OptionGroup group) {
   group
       .add("preview-every", every, Scope::kRun,
-           "steps between previews, with one before the first and one at the end; 0: none")
-      .at_least(0);
+           "steps or epochs between previews, with one before the first and one at the end; 0: none")
+      .worded(kIntervalWords);
   group.add("preview-prompts", prompts, Scope::kRank,
             "file of prompts to preview, one per line; # begins a comment");
   group.add("preview-steps", step_count, Scope::kRun, "sampling steps per preview (DPM-Solver++)")
@@ -19,7 +19,7 @@ void PreviewOptions::declare(OptionGroup group) {
 }
 
 void PreviewOptions::check() const {
-  if (every > 0 && prompts.empty())
+  if (!every.is_never() && prompts.empty())
     throw Error(ExitCode::kUsage, {.what = "there is nothing to preview",
                                    .expected = "--preview-prompts FILE with --preview-every",
                                    .seen = "none",

@@ -6,11 +6,12 @@
 
 #include "common/options.h"
 #include "data/images/picture_size.h"
+#include "trainer/options/interval.h"
 
 namespace sdlora::trainer {
 
 struct PreviewOptions {
-  int64_t every = 0;              // steps; 0: none
+  Interval every;
   std::filesystem::path prompts;  // a file, one prompt a line
   int64_t step_count = 20;        // sampling steps a picture
   double guidance_scale = 7.5;

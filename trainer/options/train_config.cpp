@@ -36,6 +36,7 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   config.captions.check();
   config.loss.check();
   config.timesteps.check();
+  config.schedule.check();
   config.validation.check();
   config.previews.check();
   config.settings = options.settings();

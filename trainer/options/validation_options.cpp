@@ -7,8 +7,8 @@ namespace sdlora::trainer {
 void ValidationOptions::declare(OptionGroup group) {
   group
       .add("validation-every", every, Scope::kRun,
-           "steps between validations, with one before the first and one at the end; 0: none")
-      .at_least(0);
+           "steps or epochs between validations, with one before the first and one at the end; 0: none")
+      .worded(kIntervalWords);
   group
       .add("validation-split", split, Scope::kResult,
            "fraction of the data's pictures to hold out of the training and validate on")
@@ -24,7 +24,7 @@ void ValidationOptions::check() const {
                                    .expected = "--validation-split or --validation-data",
                                    .seen = "both",
                                    .advice = "leave one out"});
-  if (every > 0 && !has_split && !has_data)
+  if (!every.is_never() && !has_split && !has_data)
     throw Error(ExitCode::kUsage,
                 {.what = "there is nothing to validate on",
                  .expected = "--validation-split or --validation-data with --validation-every",

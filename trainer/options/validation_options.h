@@ -5,11 +5,12 @@
 #include <filesystem>
 
 #include "common/options.h"
+#include "trainer/options/interval.h"
 
 namespace sdlora::trainer {
 
 struct ValidationOptions {
-  int64_t every = 0;           // steps; 0: never
+  Interval every;
   double split = 0;            // fraction of the data's pictures held out of the training, or:
   std::filesystem::path data;  // another cache, to validate on
 

@@ -25,7 +25,7 @@ std::vector<std::string> doubts_about_data(const TrainConfig& config, const Load
   const std::vector<data::CaptionRules> rules = loaded.dataset.caption_rules(config.captions.rules);
   const bool is_any_changed =
       std::any_of(rules.begin(), rules.end(), std::mem_fn(&data::CaptionRules::make_new_texts));
-  if (config.validation.every > 0 && is_any_changed)
+  if (!config.validation.every.is_never() && is_any_changed)
     doubts.emplace_back(
         "validation uses the captions as they are cached: without prefix and suffix, with all tags, marks "
         "and "

@@ -102,8 +102,8 @@ void compare_parameters(comm::Communicator& world, const LoadedRun& loaded, int6
   if (world.size() == 1) return;
   RankFingerprint fingerprint{{"step", std::to_string(step)},
                               {"A and B", hash_of(loaded.adapter.parameters())}};
-  for (const auto& [name, tensor] : loaded.optimizer.state())
-    fingerprint["AdamW's " + name] = hash_of(tensor);
+  for (const auto& [name, tensor] : loaded.optimizer->state())
+    fingerprint["optimiser's " + name] = hash_of(tensor);
   fingerprint["loss scale"] = fmt::format("{}", loaded.loss_scaler.scale());
   compare_ranks(world, fingerprint);
 }

@@ -26,7 +26,7 @@ void compare_builds_and_settings(comm::Communicator& world, const TrainConfig& c
 void compare_loaded(comm::Communicator& world, const LoadedRun& loaded, const std::string& model_hash,
                     const RankFingerprint& more);
 
-// (all ranks) A and B, AdamW's state and the loss scale after `step` steps. Copies them to the host.
+// (all ranks) A and B, the optimiser's state and the loss scale after `step` steps. Copies them to the host.
 void compare_parameters(comm::Communicator& world, const LoadedRun& loaded, int64_t step);
 
 // (all ranks) The SHA-256 of the UNet's files as this rank sees them. The local rank 0 of a host reads them;

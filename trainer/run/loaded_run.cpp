@@ -117,6 +117,37 @@ std::unique_ptr<TextEmbeddings> load_text_embeddings(const TrainConfig& config, 
       model.load_text_reader(dataset.reading(), device, dtype_of(dataset.mixed_precision())));
 }
 
+std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter) {
+  const int64_t rank = adapter.config().rank;
+  std::vector<MatrixRange> matrices;
+  matrices.reserve(2 * adapter.modules().size());
+  int64_t first = 0;
+  for (const lora::Adapter::Module& module : adapter.modules()) {
+    matrices.push_back({.first = first, .row_count = rank, .column_count = module.in_features});
+    first += rank * module.in_features;
+    matrices.push_back({.first = first, .row_count = module.out_features, .column_count = rank});
+    first += rank * module.out_features;
+  }
+  return matrices;
+}
+
+LearningRateSchedule learning_rate_of(const TrainConfig& config, int64_t max_steps) {
+  const ScheduleOptions& options = config.schedule;
+  if (goes_without_schedule(config.optimizer.kind))
+    return {.peak = config.optimizer.learning_rate,
+            .kind = ScheduleKind::kConstant,
+            .warmup_steps = 0,
+            .max_steps = max_steps};
+  return {.peak = config.optimizer.learning_rate,
+          .kind = options.kind,
+          .warmup_steps = steps_of(options.warmup_steps, max_steps),
+          .max_steps = max_steps,
+          .cycles = options.cycles,
+          .power = options.power,
+          .min_ratio = options.min_ratio,
+          .decay_steps = steps_of(options.decay_steps, max_steps)};
+}
+
 void check_part(const model::ModelSource& model, model::ModelPart part, const std::string& cached_hash,
                 const std::filesystem::path& data_directory) {
   if (!model.has(part)) return;
@@ -150,15 +181,14 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       validation_dataset(open_validation_dataset(config)),
       split(split_samples(dataset.picture_count(), dataset.has_flip(), config.validation.split,
                           are_reg(dataset), dataset.source_sha256())),
+      length(run_length(config.schedule, dataset, split.training, config.batch.size)),
       model_source(config.places.model_source()),
       unet(model_source.load_unet(mode)),
       schedule(model_source.load_noise_schedule(config.noise.schedule).on(device)),
       adapter(unet, config.lora, config.batch.seed, device),
-      optimizer({.beta1 = config.optimizer.adam_beta1,
-                 .beta2 = config.optimizer.adam_beta2,
-                 .eps = config.optimizer.adam_eps,
-                 .weight_decay = config.optimizer.weight_decay},
-                adapter.parameters()),
+      optimizer(make_optimizer(config.optimizer, adapter.parameters(),
+                               {.matrices = matrices_of(adapter),
+                                .warmup_steps = steps_of(config.schedule.warmup_steps, length.max_steps)})),
       loss_scaler(config.compute.mixed_precision == model::MixedPrecision::kFp16),
       reducer(make_reducer(config.compute.reduction, adapter.parameter_count(), device)),
       text_embeddings(load_text_embeddings(config, dataset, model_source, device)),
@@ -169,7 +199,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
                .timesteps = config.timesteps,
                .noise = config.noise,
                .captions = config.captions.rules,
-               .max_steps = config.schedule.max_steps,
+               .max_steps = length.max_steps,
                .micro_batch_size = share.micro_batch_size,
                .prior_loss_weight = config.loss.prior_weight,
                .loss = loss_by_timestep(config.loss, schedule),
@@ -179,7 +209,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       graph(config.compute.records_cuda_graph ? std::make_unique<MicroBatchGraph>(device) : nullptr) {
   check_data_fits_model(dataset, unet, config.places.data);
   if (validation_dataset) check_validation_data(*validation_dataset, dataset, unet, config.validation.data);
-  if (config.validation.every == 0) return;
+  if (config.validation.every.is_never()) return;
   const data::Dataset& validation_source = validation_dataset ? *validation_dataset : dataset;
   validation.emplace(validation_source,
                      validation_dataset ? samples_to_validate_on(*validation_dataset) : split.held_out,
@@ -190,17 +220,14 @@ TrainingStep LoadedRun::training_step(const TrainConfig& config, comm::Watchdog&
                                       monitoring::PhaseClock& clock) {
   return {.share = share,
           .mode = mode,
-          .learning_rate = {.peak = config.optimizer.learning_rate,
-                            .kind = config.schedule.kind,
-                            .warmup_steps = config.schedule.warmup_steps,
-                            .max_steps = config.schedule.max_steps},
+          .learning_rate = learning_rate_of(config, length.max_steps),
           .max_gradient_norm = config.optimizer.max_gradient_norm,
           .loss = config.loss.kind,
           .unet = unet,
           .schedule = schedule,
           .batches = batches,
           .adapter = adapter,
-          .optimizer = optimizer,
+          .optimizer = *optimizer,
           .loss_scaler = loss_scaler,
           .reducer = *reducer,
           .graph = graph.get(),

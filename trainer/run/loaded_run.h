@@ -9,6 +9,7 @@
 #include "trainer/batches/batch_share.h"
 #include "trainer/batches/sample_split.h"
 #include "trainer/run/run_checkpoint.h"
+#include "trainer/run/run_length.h"
 #include "trainer/step/step.h"
 #include "trainer/step/validation.h"
 
@@ -25,13 +26,14 @@ struct LoadedRun {
   model::ComputeMode mode;
   std::optional<data::Dataset> validation_dataset;  // of --validation-data
   SampleSplit split;                                // of `dataset`
+  RunLength length;
   model::ModelSource model_source;
   model::UNet unet;
   model::NoiseSchedule schedule;
 
   // Changes with every step, and is what a checkpoint holds.
   lora::Adapter adapter;
-  AdamW optimizer;
+  std::unique_ptr<Optimizer> optimizer;
   LossScaler loss_scaler;
 
   // Tools, without a memory that the next step depends on.

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "trainer/optimizers/adafactor.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -49,6 +52,24 @@ std::string loss_in_words(const LossOptions& loss, const data::Dataset& dataset)
   if (loss.kind != LossKind::kMse || loss.weighs_timesteps())
     text += "\nshown by timestep, and in validation: plain mean squared errors";
   return text;
+}
+
+std::string optimizer_in_words(const OptimizerOptions& optimizer, const ScheduleOptions& schedule) {
+  std::string text = word_of(optimizer.kind, optimizer_words());
+  if (!optimizer.arguments.empty()) text += fmt::format(" ({})", fmt::join(optimizer.arguments, " "));
+  const std::string warmup = schedule.warmup_steps < 1 && schedule.warmup_steps > 0
+                                 ? fmt::format("{:g} % of the steps of warm-up", 100 * schedule.warmup_steps)
+                                 : fmt::format("{:g} warm-up steps", schedule.warmup_steps);
+  const std::string clipping = optimizer.max_gradient_norm > 0
+                                   ? fmt::format("clipped to {:g}", optimizer.max_gradient_norm)
+                                   : "not clipped";
+  if (optimizer.kind == OptimizerKind::kAdafactor && adafactor_config(optimizer).has_relative_step)
+    return fmt::format("{}, learning rate of its own, gradient norm {}", text, clipping);
+  return fmt::format("{}, learning rate {:g} {} after {}, gradient norm {}", text, optimizer.learning_rate,
+                     optimizer.kind == OptimizerKind::kScheduleFreeAdamW
+                         ? "without a schedule"
+                         : word_of(schedule.kind, schedule_words()),
+                     warmup, clipping);
 }
 
 std::string noise_in_words(const NoiseOptions& noise, const TimestepOptions& timesteps,

@@ -1,4 +1,4 @@
-// What is minimised, and with which noise, for the table at the start of a run.
+// What is minimised, with which noise and how, for the table at the start of a run.
 #pragma once
 
 #include <string>
@@ -7,6 +7,8 @@
 #include "model/noise/noise_schedule.h"
 #include "trainer/options/loss_options.h"
 #include "trainer/options/noise_options.h"
+#include "trainer/options/optimizer_options.h"
+#include "trainer/options/schedule_options.h"
 #include "trainer/options/timestep_options.h"
 
 namespace sdlora::trainer {
@@ -17,5 +19,8 @@ std::string loss_in_words(const LossOptions& loss, const data::Dataset& dataset)
 // "1000 timesteps, predicts epsilon (scheduler file), …, offset 0.1; trained at 200 to 999, logit_normal"
 std::string noise_in_words(const NoiseOptions& noise, const TimestepOptions& timesteps,
                            const model::NoiseSchedule& schedule);
+
+// "adamw, learning rate 1e-05 cosine after 50 warm-up steps, gradient norm clipped to 1"
+std::string optimizer_in_words(const OptimizerOptions& optimizer, const ScheduleOptions& schedule);
 
 }  // namespace sdlora::trainer

@@ -93,6 +93,7 @@ std::string check_resumable(const RunState& saved, const RunState& mine, const S
   Differences differences;
   std::string warning;
   for (const auto& [name, saved_value] : completed(saved.settings, mine.settings, options)) {
+    if (name == "max-epochs") continue;  // max-steps has what it comes to
     const auto found = mine.settings.find(name);
     const std::string my_value =
         found == mine.settings.end() ? "(not an option of this build)" : found->second;

@@ -30,8 +30,8 @@ RunState run_state_from_json(const std::string& json, const std::string& where);
 // Throws Error(kMismatch) listing the settings, data or model in which the checkpoint and this run differ.
 // Compared are the settings of both: one that the checkpoint does not know had its default, one that only
 // the checkpoint knows is a difference. `options`: of this run, for defaults and equal spellings.
-// `max-steps` may change. Then the returned text warns that the learning-rate schedule changes; otherwise it
-// is empty.
+// `max-steps` and `max-epochs` may change. Then the returned text warns that the learning-rate schedule
+// changes; otherwise it is empty.
 std::string check_resumable(const RunState& saved, const RunState& mine, const Settings& options);
 
 }  // namespace sdlora::trainer

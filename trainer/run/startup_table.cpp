@@ -43,6 +43,9 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
   if (is_fp32_on_cpu)
     for (const lora::Adapter::Module& module : loaded.adapter.modules())
       merged_bytes += weight_bytes * static_cast<double>(module.in_features * module.out_features);
+  double optimizer_bytes = 0;
+  for (const auto& [name, tensor] : loaded.optimizer->state())
+    if (!tensor.is_same(loaded.adapter.parameters())) optimizer_bytes += static_cast<double>(tensor.nbytes());
   const std::vector<int64_t> embedding = loaded.dataset.embedding_shape();
   const auto data_bytes = static_cast<double>(loaded.dataset.byte_count());
   const std::string text_encoder =
@@ -57,7 +60,8 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
           : "";
   return fmt::format(
       "frozen UNet {:.0f} MiB{}{}\n"
-      "adapter with gradients and moments {:.1f} MiB, weights with it {:.1f} MiB, exact sum {:.1f} MiB, data "
+      "adapter with gradients and the optimiser's state {:.1f} MiB, weights with it {:.1f} MiB, exact sum "
+      "{:.1f} MiB, data "
       "at most {:.1f} MiB per rank{}\n"
       "and the activations of one micro-batch",
       mebibytes(static_cast<double>(base_parameter_count) * weight_bytes),
@@ -66,8 +70,8 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
           ? fmt::format(", and as the CPU kernels want it {:.0f} MiB (shared by the ranks of a host)",
                         mebibytes(prepared_bytes))
           : "",
-      mebibytes(4 * 4 * adapter_count), mebibytes(merged_bytes), mebibytes(2 * 8 * adapter_count),
-      mebibytes(data_bytes), text_encoder);
+      mebibytes(2 * 4 * adapter_count + optimizer_bytes), mebibytes(merged_bytes),
+      mebibytes(2 * 8 * adapter_count), mebibytes(data_bytes), text_encoder);
 }
 
 std::string model_in_words(const TrainConfig& config, const LoadedRun& loaded, int64_t parameter_count) {
@@ -91,8 +95,8 @@ std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
     text += fmt::format("\n{} to train on, {} held out", loaded.split.training.size(),
                         loaded.split.held_out.size());
   if (loaded.validation)
-    text += fmt::format("\nvalidation on {} samples at 4 timesteps each, every {} steps",
-                        loaded.validation->sample_count(), config.validation.every);
+    text += fmt::format("\nvalidation on {} samples at 4 timesteps each, every {}",
+                        loaded.validation->sample_count(), in_words(config.validation.every));
   return text;
 }
 
@@ -162,13 +166,8 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
       {"loss", loss_in_words(config.loss, loaded.dataset)},
       {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
       {"batch", batch_arithmetic(config, loaded, context)},
-      {"optimiser", fmt::format("AdamW, learning rate {:g} {} after {} warm-up steps, gradient norm {}",
-                                config.optimizer.learning_rate,
-                                word_of(config.schedule.kind, schedule_words()), config.schedule.warmup_steps,
-                                config.optimizer.max_gradient_norm > 0
-                                    ? fmt::format("clipped to {:g}", config.optimizer.max_gradient_norm)
-                                    : "not clipped")},
-      {"precision", fmt::format("{} (frozen model), fp32 (adapter, gradients, AdamW); reduction {}",
+      {"optimiser", optimizer_in_words(config.optimizer, config.schedule)},
+      {"precision", fmt::format("{} (frozen model), fp32 (adapter, gradients, optimiser); reduction {}",
                                 config.compute.mixed_precision == model::MixedPrecision::kNo
                                     ? "fp32"
                                     : word_of(config.compute.mixed_precision, model::mixed_precision_words()),
@@ -178,9 +177,9 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
       {"hosts", context.hosts},
       {"memory", memory_arithmetic(loaded, base_parameter_count)},
       {"output", fmt::format("{}, {}", config.places.output.string(),
-                             config.checkpoints.every > 0
-                                 ? fmt::format("a checkpoint every {} steps", config.checkpoints.every)
-                                 : "a checkpoint at the end")},
+                             config.checkpoints.every.is_never()
+                                 ? "a checkpoint at the end"
+                                 : "a checkpoint every " + in_words(config.checkpoints.every))},
   };
 }
 

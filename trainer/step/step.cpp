@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "trainer/optimizers/gradient_clipping.h"
 #include "trainer/step/micro_batch_loss.h"
 
 namespace sdlora::trainer {
@@ -79,7 +80,7 @@ StepResult TrainingStep::run(int64_t step, comm::Communicator& gradients_comm, b
   result.gradient_norm = std::numeric_limits<double>::quiet_NaN();
   if (!result.is_skipped) {
     result.gradient_norm = clip_gradient_norm(reduced.gradients, max_gradient_norm);
-    optimizer.step(reduced.gradients, result.learning_rate);
+    result.learning_rate = optimizer.step(reduced.gradients, result.learning_rate);
   }
   clock.leave();
   return result;

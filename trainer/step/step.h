@@ -8,13 +8,13 @@
 #include "monitoring/metrics/phase_clock.h"
 #include "trainer/batches/batch_share.h"
 #include "trainer/batches/micro_batch.h"
+#include "trainer/optimizers/optimizer.h"
 #include "trainer/options/loss_options.h"
 #include "trainer/step/gradient_reducer.h"
 #include "trainer/step/learning_rate.h"
 #include "trainer/step/loss_scaler.h"
 #include "trainer/step/micro_batch_graph.h"
 #include "trainer/step/nonfinite_record.h"
-#include "trainer/step/optimizer.h"
 #include "trainer/step/trace.h"
 
 namespace sdlora::trainer {
@@ -28,7 +28,7 @@ struct SampleLosses {
 struct StepResult {
   double loss;           // mean over the global batch; NaN when any was not finite
   double gradient_norm;  // before clipping; NaN when the step is skipped
-  double learning_rate;
+  double learning_rate;  // of the update
   double loss_scale;
   bool is_skipped;            // nothing was updated
   bool is_loss_scale_search;  // skipped only since fp16's loss scale was too high: no fault of data or model
@@ -50,7 +50,7 @@ struct TrainingStep {
   const model::NoiseSchedule& schedule;
   MicroBatchMaker& batches;
   lora::Adapter& adapter;
-  AdamW& optimizer;
+  Optimizer& optimizer;
   LossScaler& loss_scaler;
   GradientReducer& reducer;
   MicroBatchGraph* const graph;  // nullptr: each operation is started by the host

@@ -30,7 +30,7 @@ class NonfiniteGuard {
   int record_count_ = 0;
 };
 
-// Before a file is written. Throws Error(kDiverged) when one of A, B or AdamW's moments is not finite.
+// Before a file is written. Throws Error(kDiverged) when one of A, B or the optimiser's state is not finite.
 void check_finite(const checkpoint::NamedTensors& tensors, const std::string& where);
 
 }  // namespace sdlora::trainer

@@ -27,8 +27,9 @@ void Observer::prepare(int64_t first_step) {
   world_.barrier();
 }
 
-bool Observer::is_due(int64_t step, int64_t every) const {
-  return every > 0 && (step % every == 0 || step == config_.schedule.max_steps);
+bool Observer::is_due(int64_t step, const Interval& every) const {
+  return !every.is_never() &&
+         (every.is_due(step, loaded_.length.epoch) || step == config_.schedule.max_steps);
 }
 
 bool Observer::look(int64_t step, const std::function<bool()>& stop_requested) {
@@ -43,12 +44,14 @@ bool Observer::look(int64_t step, const std::function<bool()>& stop_requested) {
 
 bool Observer::draw_previews(int64_t step, const std::function<bool()>& stop_requested) {
   const monitoring::Timing timing(monitor_.metrics().phases.preview);
+  const EvaluationParameters shown(*loaded_.optimizer, loaded_.adapter.parameters());
   return previews_->draw(step, loaded_.unet, loaded_.mode, world_, watchdog_, stop_requested);
 }
 
 bool Observer::validate(int64_t step, const std::function<bool()>& stop_requested) {
   if (monitor_.has_validation_of(step, world_)) return false;
   const monitoring::Timing timing(monitor_.metrics().phases.validation);
+  const EvaluationParameters shown(*loaded_.optimizer, loaded_.adapter.parameters());
   const ValidationResult result =
       loaded_.validation->run(loaded_.unet, sums_comm_, watchdog_, stop_requested);
   if (result.was_interrupted) return true;

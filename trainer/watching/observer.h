@@ -33,7 +33,7 @@ class Observer {
   void report(int64_t step, const std::string& state) const;
 
  private:
-  bool is_due(int64_t step, int64_t every) const;
+  bool is_due(int64_t step, const Interval& every) const;
   bool draw_previews(int64_t step, const std::function<bool()>& stop_requested);
   bool validate(int64_t step, const std::function<bool()>& stop_requested);
 

@@ -50,7 +50,7 @@ RunMetrics::RunMetrics(const TrainConfig& config, const LoadedRun& loaded, const
                   .world_size = world.size(),
                   .attempt = monitoring::attempt_of_launcher(),
                   .max_steps = config.schedule.max_steps,
-                  .checkpoint_interval_steps = config.checkpoints.every});
+                  .checkpoint_interval_steps = config.checkpoints.every.in_steps(loaded.length.epoch)});
   monitoring::export_memory(registry_, device);
   monitoring::export_sign_of_life(registry_, [&watchdog] { return watchdog.last_progress(); });
   look_at_adapter();

@@ -12,6 +12,7 @@
 #include "monitoring/tensorboard/tensorboard_log.h"
 #include "monitoring/terminal/progress_bar.h"
 #include "monitoring/terminal/run_summary.h"
+#include "trainer/optimizers/gradient_clipping.h"
 
 namespace sdlora::trainer {
 // What every rank has, and what only rank 0 has.

@@ -10,7 +10,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-TrainConfig asking_for(double rate, int64_t warmup, int64_t steps) {
+TrainConfig asking_for(double rate, double warmup, int64_t steps) {
   TrainConfig config;
   config.optimizer.learning_rate = rate;
   config.schedule.warmup_steps = warmup;

@@ -52,9 +52,9 @@ TEST(StartupTable, SaysWhatIsHeldOutAndWhatIsValidatedOn) {
 
 TEST(StartupTable, SaysInWhichPrecisionItComputes) {
   EXPECT_EQ(row_of(TinyRun(), "precision"),
-            "fp32 (frozen model), fp32 (adapter, gradients, AdamW); reduction exact");
+            "fp32 (frozen model), fp32 (adapter, gradients, optimiser); reduction exact");
   EXPECT_EQ(row_of(TinyRun({"--mixed-precision", "bf16", "--reduction", "fp32"}), "precision"),
-            "bf16 (frozen model), fp32 (adapter, gradients, AdamW); reduction fp32");
+            "bf16 (frozen model), fp32 (adapter, gradients, optimiser); reduction fp32");
 }
 
 TEST(StartupTable, CountsTheWeightsByTheirTypeAndMergesThemInFp32Alone) {
@@ -73,7 +73,7 @@ TEST(StartupTable, CountsTheWeightsByTheirTypeAndMergesThemInFp32Alone) {
 
 TEST(StartupTable, SaysWhetherTheGradientIsClipped) {
   EXPECT_EQ(row_of(TinyRun({"--max-grad-norm", "0.5", "--learning-rate", "3e-4"}), "optimiser"),
-            "AdamW, learning rate 0.0003 cosine after 50 warm-up steps, gradient norm clipped to 0.5");
+            "adamw, learning rate 0.0003 cosine after 50 warm-up steps, gradient norm clipped to 0.5");
   EXPECT_THAT(row_of(TinyRun({"--max-grad-norm", "0"}), "optimiser"),
               EndsWith(", gradient norm not clipped"));
 }

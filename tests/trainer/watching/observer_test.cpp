@@ -85,7 +85,7 @@ TEST_F(ObserverOfSevenSteps, LooksBeforeTheFirstEverySoOftenAndAfterTheLast) {
 }
 
 TEST_F(ObserverOfSevenSteps, LooksAtNothingUnasked) {
-  run_.config.validation.every = run_.config.previews.every = 0;
+  run_.config.validation.every = run_.config.previews.every = {};
   for (int64_t step = 0; step <= 7; ++step) EXPECT_FALSE(observer_->look(step, goes_on));
   EXPECT_THAT(validated_steps(), IsEmpty());
   EXPECT_FALSE(fs::exists(output_ / "previews"));

@@ -1,0 +1,119 @@
+"""What is trained and how: each optimiser with losses, noises and choices of timesteps gives the same bytes on any number of ranks and after a
+stop; schedule-free AdamW judges and saves other parameters than it trains; runs and intervals in epochs."""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+import unittest
+
+import torch
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+import programs
+import runs
+from traced_runs import assert_same_adapter, stop_after_a_step
+
+LOSSES = {"loss": "huber", "min_snr_gamma": 5, "multires_noise_iterations": 4, "ip_noise_gamma": 0.1, "timestep_sampling": "cos_map",
+          "validation_split": 0.3, "validation_every": 4, "batch_size": 6}
+OPTIMIZERS = {
+    "lion": {"learning_rate": 1e-3, "optimizer_args": "betas=0.9,0.99 weight_decay=0.01", "lr_schedule": "rex"},
+    "adafactor": {"optimizer_args": "warmup_init=true"},
+    "prodigy": {"learning_rate": 1, "optimizer_args": "use_bias_correction=True safeguard_warmup=True d0=1e-4", "lr_schedule": "constant"},
+    "adamw-schedule-free": {"learning_rate": 1e-2},
+}
+
+
+class TrainingChoices(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-choices-"))
+        cls.addClassCleanup(shutil.rmtree, cls.directory)
+
+    def command(self, run, ranks=None, **options):
+        return programs.command("trainer", *programs.train_options(run, **options), ranks=ranks)
+
+    def train(self, run, **options):
+        done = subprocess.run(self.command(run, **options), env=programs.ENVIRONMENT, capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_each_optimizer_gives_the_same_bytes_on_any_number_of_ranks_and_after_a_stop(self):
+        for name, options in OPTIMIZERS.items():
+            with self.subTest(name):
+                options = {"optimizer": name, "max_steps": 16, **LOSSES, **options}
+                reference = self.directory / f"{name}-1"
+                said = self.train(reference, **options)
+                self.assertIn(f"{name} (", said) if "optimizer_args" in options else self.assertIn(name, said)
+                weights = torch.load(reference / "lora_weights.pt")
+                self.assertTrue(any(tensor.any() for path, tensor in weights.items() if path.endswith("lora_B")), "nothing was learnt")
+                self.train(self.directory / f"{name}-3", ranks=3, **options)
+                assert_same_adapter(self, self.directory / f"{name}-3", reference)
+                stopped = self.directory / f"{name}-stopped"
+                stop_after_a_step(self, self.command(stopped, ranks=2, **options), stopped)
+                self.train(stopped, **options)
+                assert_same_adapter(self, stopped, reference)
+                self.assertEqual([record.get("validation_loss") for record in runs.records_of(stopped)],
+                                 [record.get("validation_loss") for record in runs.records_of(reference)])
+
+    def test_schedule_free_adamw_saves_what_it_judges_and_goes_on_from_what_it_trains(self):
+        run, silent = self.directory / "free", self.directory / "free-silent"
+        options = {"optimizer": "adamw-schedule-free", "learning_rate": 1e-2, "max_steps": 8, "checkpoint_every": 8}
+        prompts = self.directory / "prompts.txt"
+        prompts.write_text("a fox\n")
+        self.train(run, preview_every=3, preview_prompts=prompts, preview_steps=2, validation_split=0.3, validation_every=2, **options)
+        self.train(silent, validation_split=0.3, **options)
+        assert_same_adapter(self, run, silent)  # looking has moved nothing
+        checkpoint = next(run.glob("checkpoint-*8"))
+        saved, state = load_file(checkpoint / "adapter.safetensors"), load_file(checkpoint / "optimizer.safetensors")
+        weights = torch.load(run / "lora_weights.pt")
+        self.assertEqual(set(saved), set(weights))
+        self.assertTrue(all(torch.equal(saved[name], weights[name].reshape(saved[name].shape)) for name in saved))
+        expected = torch.lerp(state["y"], state["z"], 1 - 1 / 0.9)
+        flat = sorted(torch.cat([tensor.flatten() for tensor in saved.values()]).tolist())
+        torch.testing.assert_close(torch.tensor(flat), expected.sort().values)
+        self.assertGreater((state["y"] - expected).abs().max().item(), 1e-4)
+
+    def test_runs_and_intervals_in_epochs(self):
+        samples = sum(shard["samples"] for shard in json.loads((programs.TINY_CACHE / "manifest.json").read_text())["shards"])
+        run = self.directory / "epochs"
+        options = {"batch_size": 5, "checkpoint_every": "1epoch", "warmup_steps": 0.25}
+        said = self.train(run, max_epochs=3, max_steps=1, **options)
+        ends = [-(-epoch * samples // 5) for epoch in (1, 2, 3)]
+        self.assertEqual(runs.last_step(run), ends[-1], said)
+        self.assertEqual(sorted(int(re.search(r"\d+$", folder.name)[0]) for folder in run.glob("checkpoint-*")), ends)
+        self.assertIn("a checkpoint every epoch", said)
+        config = tomllib.loads((run / "config.toml").read_text())
+        self.assertEqual((config["max-epochs"], config["max-steps"], config["checkpoint-every"]), (3, ends[-1], "1epoch"))
+        rates = [record["learning_rate"] for record in runs.records_of(run)]
+        self.assertEqual(rates[0], 0)
+        self.assertEqual(max(rates), rates[ends[-1] // 4], "the warm-up is a quarter of the run")
+        longer = self.train(run, max_epochs=4, **options)
+        self.assertEqual(runs.last_step(run), -(-4 * samples // 5))
+        self.assertIn("the learning-rate schedule changes", longer)
+
+    def test_what_does_not_fit_is_said(self):
+        for options, code, words in (
+                ({"scale_v_pred_loss": None}, programs.USAGE, "--scale-v-pred-loss is for models that predict the velocity"),
+                ({"min_timestep": 500, "max_timestep": 500}, programs.USAGE, "there is no timestep to train"),
+                ({"max_timestep": 1001}, programs.USAGE, "the model has no such timesteps"),
+                ({"optimizer": "lion", "optimizer_args": "momentum=0.9"}, programs.USAGE, "some of betas, weight_decay"),
+                ({"optimizer": "adamw8bit"}, programs.USAGE, "adamw, lion, adafactor, prodigy, adamw-schedule-free"),
+                ({"checkpoint_every": "1 epoch"}, programs.USAGE, "of steps (0 or more), or of epochs as in 1epoch"),
+                ({"warmup_steps": 2.5}, programs.USAGE, "a whole number of steps, or a number below 1"),
+                ({"optimizer": "prodigy", "max_steps": 1}, 0, "finds its learning rate"),
+                ({"huber_c": 0.5, "max_steps": 1}, 0, "--huber-c and --huber-schedule do nothing")):
+            run = self.directory / "refused"
+            words_of_command = [word for word in self.command(run, **options) if word != "None"]
+            done = subprocess.run(words_of_command, env=programs.ENVIRONMENT, capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+            self.assertIn(words, done.stdout + done.stderr)
+            shutil.rmtree(run, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    unittest.main()

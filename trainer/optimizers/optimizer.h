@@ -1,0 +1,74 @@
+// What updates the adapter: on its flat buffers, all of A and B at once.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/named_tensors.h"
+#include "trainer/options/optimizer_options.h"
+
+namespace sdlora::trainer {
+
+class Optimizer {
+ public:
+  // `parameters` [P] f32 is updated in place by step().
+  explicit Optimizer(at::Tensor parameters) : parameters_(std::move(parameters)) {}
+
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  // gradients [P] f32, as they shall be applied: reduced, unscaled, clipped. Returns the learning rate that
+  // it was done with: `learning_rate`, but of optimisers that find their own.
+  virtual double step(const at::Tensor& gradients, double learning_rate) = 0;
+
+  // All that step() changes besides the parameters; these too where evaluation_parameters() are others.
+  virtual checkpoint::NamedTensors state() const = 0;
+
+  // Throws Error(kBadData) when names or shapes do not fit.
+  virtual void load(const checkpoint::NamedTensors& state);
+
+  // [P] f32: what is judged, drawn with and saved.
+  virtual at::Tensor evaluation_parameters() const { return parameters_; }
+
+ protected:
+  at::Tensor parameters_;  // [P]
+};
+
+// One of A and B in the flat buffer.
+struct MatrixRange {
+  int64_t first;
+  int64_t row_count;
+  int64_t column_count;
+};
+
+// What besides the adapter's values an optimiser is made of.
+struct OptimizerSetting {
+  std::vector<MatrixRange> matrices;  // all of the buffer, in order
+  int64_t warmup_steps;               // of schedule-free AdamW, which has no schedule but this
+};
+
+// Throws Error(kUsage): --optimizer-args that it does not have.
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, const at::Tensor& parameters,
+                                          const OptimizerSetting& setting);
+
+// Whether the learning rate is only warmed up, whatever --lr-schedule says.
+bool goes_without_schedule(OptimizerKind kind);
+
+// While it lives the parameters are the optimiser's evaluation_parameters(); then again what they were, to
+// the bit.
+class EvaluationParameters {
+ public:
+  // `parameters` [P]: the optimiser's.
+  EvaluationParameters(const Optimizer& optimizer, at::Tensor parameters);
+  ~EvaluationParameters();
+  EvaluationParameters(const EvaluationParameters&) = delete;
+  EvaluationParameters& operator=(const EvaluationParameters&) = delete;
+
+ private:
+  at::Tensor parameters_;
+  at::Tensor trained_;  // undefined: they are the same
+};
+
+}  // namespace sdlora::trainer
