@@ -325,7 +325,7 @@ void Trainer::train(Observer& observer, RunMonitor& monitor, comm::Communicator&
 
   if (saved_step_ != step_) save_checkpoint(monitor, /*is_last=*/true);
   if (step_ == config_.schedule.max_steps) {
-    write_adapter();
+    write_adapters();
     is_asked_to_stop = observer.look(step_, stop_requested);
   }
   if (is_asked_to_stop)
@@ -344,7 +344,7 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
   const auto contents = [&] {
     monitor.flush();  // a checkpoint is never ahead of metrics.jsonl
     checkpoint::Checkpoint state{.step = step_,
-                                 .adapter = adapter_to_save(),
+                                 .adapter = adapter_with(loaded_->optimizer->evaluation_parameters()),
                                  .optimizer = loaded_->optimizer->state(),
                                  .state_json = to_json(run_state())};
     check_finite(state.adapter, config_.places.output.string());
@@ -366,22 +366,26 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
   saved_step_ = step_;
 }
 
-checkpoint::NamedTensors Trainer::adapter_to_save() const {
-  const EvaluationParameters shown(*loaded_->optimizer, loaded_->adapter.parameters());
-  checkpoint::NamedTensors tensors;
-  for (const auto& [name, tensor] : loaded_->adapter.named_tensors()) tensors[name] = tensor.clone();
-  return tensors;
+checkpoint::NamedTensors Trainer::adapter_with(const at::Tensor& parameters) const {
+  const ShownParameters shown(parameters, loaded_->adapter.parameters());
+  return loaded_->adapter.named_tensors();
 }
 
-void Trainer::write_adapter() {
+void Trainer::write_adapters() {
   comm::fail_together(world_, [&] {  // (rank 0 writes)
     if (world_.rank() != 0) return;
-    const checkpoint::NamedTensors tensors = adapter_to_save();
-    check_finite(tensors, config_.places.output.string());
-    lora::write_adapter(
-        config_.places.output / monitoring::kAdapterFileName,
-        {.tensors = tensors, .config = config_.lora, .step = step_, .base_model_hash = model_hash_});
+    write_adapter(monitoring::kAdapterFileName, loaded_->optimizer->evaluation_parameters());
+    if (const auto average = loaded_->optimizer->moving_average())
+      write_adapter(monitoring::kAveragedAdapterFileName, *average);
   });
+}
+
+void Trainer::write_adapter(const std::string& name, const at::Tensor& parameters) const {
+  const checkpoint::NamedTensors tensors = adapter_with(parameters);
+  check_finite(tensors, config_.places.output.string());
+  lora::write_adapter(
+      config_.places.output / name,
+      {.tensors = tensors, .config = config_.lora, .step = step_, .base_model_hash = model_hash_});
 }
 
 }  // namespace sdlora::trainer

@@ -55,8 +55,9 @@ class Trainer {
   void begin_from_adapter();                                // (each rank) what --init-adapter names
   void open_nccl();                                         // (all ranks)
   void save_checkpoint(RunMonitor& monitor, bool is_last);  // (all ranks) rank 0 writes
-  void write_adapter();                                     // (all ranks) rank 0 writes
-  checkpoint::NamedTensors adapter_to_save() const;         // as it is judged and drawn with; copies
+  void write_adapters();                                    // (all ranks) rank 0 writes
+  void write_adapter(const std::string& name, const at::Tensor& parameters) const;
+  checkpoint::NamedTensors adapter_with(const at::Tensor& parameters) const;
   void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
              const std::function<bool()>& stop_requested);  // (all ranks)
   RunState run_state() const;

@@ -8,10 +8,11 @@
 
 namespace sdlora::monitoring {
 
-inline constexpr const char* kMetricsFileName = "metrics.jsonl";    // a line per step
-inline constexpr const char* kAdapterFileName = "lora_weights.pt";  // of the last step
-inline constexpr const char* kLockFileName = "trainer.lock";        // of the process that owns the directory
-inline constexpr const char* kPreviewsFolderName = "previews";      // step-000100/00.png … and prompts.txt
+inline constexpr const char* kMetricsFileName = "metrics.jsonl";                // a line per step
+inline constexpr const char* kAdapterFileName = "lora_weights.pt";              // of the last step
+inline constexpr const char* kAveragedAdapterFileName = "lora_weights_ema.pt";  // its moving average
+inline constexpr const char* kLockFileName = "trainer.lock";    // of the process that owns the directory
+inline constexpr const char* kPreviewsFolderName = "previews";  // step-000100/00.png … and prompts.txt
 
 // "ink" of "runs/ink/", also of "." when that is where this process is.
 std::string run_name(const std::filesystem::path& run_directory);

@@ -17,11 +17,22 @@ import programs
 
 STEPS, TOLERANCE = 50, 1e-6
 SHAPES = [(4, 48), (96, 4), (4, 320), (64, 4), (1, 5), (7, 1)]  # A and B of several modules, and odd ones
+PLUS = 16  # LoRA+: how many times as fast B learns, in the cases whose name says so
+
+
+def groups(parameters, rate):
+    return [{"params": parameters[0::2], "lr": rate}, {"params": parameters[1::2], "lr": PLUS * rate}]
+
+
 # name: (kind, learning rate, warm-up, arguments, the original)
 CASES = {
     "adamw": ("adamw", 1e-3, 0, ["weight_decay=0.1", "betas=0.8,0.99"],
               lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=0.1, betas=(0.8, 0.99))),
     "lion": ("lion", 1e-3, 0, ["weight_decay=0.1"], lambda p: lion_pytorch.Lion(p, lr=1e-3, weight_decay=0.1)),
+    "adamw, LoRA+": ("adamw", 1e-3, 0, [], lambda p: torch.optim.AdamW(groups(p, 1e-3))),
+    "lion, LoRA+": ("lion", 1e-4, 0, ["weight_decay=0.1"], lambda p: lion_pytorch.Lion(groups(p, 1e-4), weight_decay=0.1)),
+    "adafactor, LoRA+": ("adafactor", 1e-4, 0, ["relative_step=False"], lambda p: Adafactor(groups(p, 1e-4), relative_step=False)),
+    "adamw-schedule-free, LoRA+": ("adamw-schedule-free", 1e-3, 5, [], lambda p: schedulefree.AdamWScheduleFree(groups(p, 1e-3), warmup_steps=5)),
     "adafactor": ("adafactor", 7, 0, [], lambda p: Adafactor(p)),
     "adafactor, warmup_init": ("adafactor", 7, 0, ["warmup_init=True", "weight_decay=0.1"],
                                lambda p: Adafactor(p, warmup_init=True, weight_decay=0.1)),
@@ -47,14 +58,14 @@ def relative_error(ours, original):
     return ((ours - original).double().norm() / original.double().norm()).item()
 
 
-def errors_of(folder, kind, rate, warmup, arguments, original):
+def errors_of(folder, name, kind, rate, warmup, arguments, original):
     generator = torch.Generator().manual_seed(7)
     begin = [torch.randn(shape, generator=generator) * (0.05 if i % 2 == 0 else 0) for i, shape in enumerate(SHAPES)]  # B begins with 0
     gradients = [[torch.randn(shape, generator=generator) * 1e-3 + 1e-4 for shape in SHAPES] for _ in range(STEPS)]
     for gradient in gradients[0][0::2]:
         gradient.zero_()  # A's, as long as B is 0
     save_file({"parameters": flat(begin), "gradients": torch.stack([flat(step) for step in gradients]),
-               "matrices": torch.tensor(SHAPES)}, folder / "input.safetensors")
+               "matrices": torch.tensor([(*shape, PLUS if "LoRA+" in name and i % 2 == 1 else 1) for i, shape in enumerate(SHAPES)])}, folder / "input.safetensors")
     done = subprocess.run([programs.BUILD / "tests/optimizer_probe", folder / "input.safetensors", folder / "output.safetensors", kind, str(rate),
                            str(warmup), *arguments], capture_output=True, text=True)
     if done.returncode != 0:
@@ -79,7 +90,7 @@ def errors_of(folder, kind, rate, warmup, arguments, original):
 with tempfile.TemporaryDirectory() as directory:
     failed = []
     for name, case in CASES.items():
-        worst, evaluation, moved = errors_of(pathlib.Path(directory), *case)
+        worst, evaluation, moved = errors_of(pathlib.Path(directory), name, *case)
         print(f"{name:28} parameters {worst:.1e}, evaluated {evaluation:.1e}, after moving by {moved:.1e}", flush=True)
         if not (max(worst, evaluation) < TOLERANCE and moved > 1e-5):
             failed.append(name)

@@ -78,8 +78,7 @@ double Adafactor::step(const at::Tensor& gradients, double learning_rate) {
   int64_t first_row = 0, first_column = 0;
   for (const MatrixRange& matrix : matrices_) {
     const auto of_matrix = [&matrix](const at::Tensor& buffer) {
-      return buffer.narrow(0, matrix.first, matrix.row_count * matrix.column_count)
-          .view({matrix.row_count, matrix.column_count});
+      return buffer.narrow(0, matrix.first, matrix.count()).view({matrix.row_count, matrix.column_count});
     };
     at::Tensor values = of_matrix(parameters_);
     const at::Tensor gradient = of_matrix(gradients);
@@ -87,9 +86,10 @@ double Adafactor::step(const at::Tensor& gradients, double learning_rate) {
     at::Tensor columns = columns_.narrow(0, first_column, matrix.column_count);
     first_row += matrix.row_count;
     first_column += matrix.column_count;
+    const double own_rate = rate * matrix.rate_factor;
     const at::Tensor scaled_rate = config_.scales_by_parameters
-                                       ? root_mean_square(values).clamp_min(config_.least_scale) * rate
-                                       : at::full({}, rate, values.options());
+                                       ? root_mean_square(values).clamp_min(config_.least_scale) * own_rate
+                                       : at::full({}, own_rate, values.options());
     const at::Tensor squares = gradient.square() + config_.square_eps;
     rows.mul_(decay).add_(squares.mean(1), 1 - decay);
     columns.mul_(decay).add_(squares.mean(0), 1 - decay);

@@ -1,6 +1,9 @@
 // AdamW (Loshchilov and Hutter 2019; torch.optim.AdamW): one fused update for all of A and B.
 #pragma once
 
+#include <array>
+#include <vector>
+
 #include "trainer/optimizers/optimizer.h"
 
 namespace sdlora::trainer {
@@ -17,7 +20,9 @@ AdamWConfig adamw_config(const OptimizerOptions& options);
 
 class AdamW : public Optimizer {
  public:
-  AdamW(const AdamWConfig& config, const at::Tensor& parameters);
+  // `matrices`: for their learning rates; none: that of all is the same.
+  AdamW(const AdamWConfig& config, const at::Tensor& parameters,
+        const std::vector<MatrixRange>& matrices = {});
 
   double step(const at::Tensor& gradients, double learning_rate) override;
 
@@ -25,7 +30,16 @@ class AdamW : public Optimizer {
   checkpoint::NamedTensors state() const override;
 
  private:
+  // What is updated with one learning rate.
+  struct Group {
+    double rate_factor;
+    std::vector<std::array<int64_t, 2>> ranges;  // first and count
+  };
+
+  void update(const Group& group, const at::Tensor& gradients, double learning_rate);
+
   AdamWConfig config_;
+  std::vector<Group> groups_;
   at::Tensor first_moment_;   // [P]
   at::Tensor second_moment_;  // [P]
   at::Tensor update_count_;   // []

@@ -17,7 +17,7 @@ LionConfig lion_config(const OptimizerOptions& options);
 // θ ← θ (1 - η λ) - η sign(β1 m + (1 - β1) g);  m ← β2 m + (1 - β2) g
 class Lion : public Optimizer {
  public:
-  Lion(const LionConfig& config, const at::Tensor& parameters);
+  Lion(const LionConfig& config, const at::Tensor& parameters, const at::Tensor& rate_factors = {});
 
   double step(const at::Tensor& gradients, double learning_rate) override;
 

@@ -1,5 +1,6 @@
 #include "trainer/optimizers/optimizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -8,6 +9,7 @@
 #include "trainer/optimizers/adafactor.h"
 #include "trainer/optimizers/adamw.h"
 #include "trainer/optimizers/lion.h"
+#include "trainer/optimizers/moving_average.h"
 #include "trainer/optimizers/prodigy.h"
 #include "trainer/optimizers/schedule_free_adamw.h"
 
@@ -25,37 +27,68 @@ void Optimizer::load(const checkpoint::NamedTensors& state) {
   }
 }
 
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, const at::Tensor& parameters,
-                                          const OptimizerSetting& setting) {
+namespace {
+
+// [P], or undefined where all are 1.
+at::Tensor rate_factors_of(const std::vector<MatrixRange>& matrices, const at::Tensor& parameters) {
+  const bool are_equal = std::all_of(matrices.begin(), matrices.end(),
+                                     [](const MatrixRange& matrix) { return matrix.rate_factor == 1; });
+  if (are_equal) return {};
+  at::Tensor factors = at::ones_like(parameters);
+  for (const MatrixRange& matrix : matrices)
+    factors.narrow(0, matrix.first, matrix.count()).fill_(matrix.rate_factor);
+  return factors;
+}
+
+void check_one_rate(const at::Tensor& rate_factors) {
+  if (rate_factors.defined())
+    throw Error(ExitCode::kUsage, {.what = "Prodigy finds one learning rate for all",
+                                   .expected = "--optimizer prodigy without --lora-plus-ratio",
+                                   .seen = "both",
+                                   .advice = "leave one out"});
+}
+
+std::unique_ptr<Optimizer> make_plain(const OptimizerOptions& options, const at::Tensor& parameters,
+                                      const OptimizerSetting& setting) {
+  const at::Tensor factors = rate_factors_of(setting.matrices, parameters);
   switch (options.kind) {
     case OptimizerKind::kAdamW:
       break;
     case OptimizerKind::kLion:
-      return std::make_unique<Lion>(lion_config(options), parameters);
+      return std::make_unique<Lion>(lion_config(options), parameters, factors);
     case OptimizerKind::kAdafactor:
       return std::make_unique<Adafactor>(adafactor_config(options), parameters, setting.matrices);
     case OptimizerKind::kProdigy:
+      check_one_rate(factors);
       return std::make_unique<Prodigy>(prodigy_config(options), parameters);
     case OptimizerKind::kScheduleFreeAdamW:
-      return std::make_unique<ScheduleFreeAdamW>(schedule_free_config(options), parameters,
+      return std::make_unique<ScheduleFreeAdamW>(schedule_free_config(options), parameters, factors,
                                                  setting.warmup_steps);
   }
-  return std::make_unique<AdamW>(adamw_config(options), parameters);
+  return std::make_unique<AdamW>(adamw_config(options), parameters, setting.matrices);
+}
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, const at::Tensor& parameters,
+                                          const OptimizerSetting& setting) {
+  std::unique_ptr<Optimizer> optimizer = make_plain(options, parameters, setting);
+  if (options.ema_decay == 0) return optimizer;
+  return std::make_unique<MovingAverage>(std::move(optimizer), options.ema_decay, parameters);
 }
 
 bool goes_without_schedule(OptimizerKind kind) {
   return kind == OptimizerKind::kScheduleFreeAdamW;
 }
 
-EvaluationParameters::EvaluationParameters(const Optimizer& optimizer, at::Tensor parameters)
+ShownParameters::ShownParameters(const at::Tensor& shown, at::Tensor parameters)
     : parameters_(std::move(parameters)) {
-  const at::Tensor shown = optimizer.evaluation_parameters();
   if (shown.is_same(parameters_)) return;
   trained_ = parameters_.clone();
   parameters_.copy_(shown);
 }
 
-EvaluationParameters::~EvaluationParameters() {
+ShownParameters::~ShownParameters() {
   if (trained_.defined()) parameters_.copy_(trained_);
 }
 

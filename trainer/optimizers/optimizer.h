@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,10 @@ namespace sdlora::trainer {
 
 class Optimizer {
  public:
-  // `parameters` [P] f32 is updated in place by step().
-  explicit Optimizer(at::Tensor parameters) : parameters_(std::move(parameters)) {}
+  // `parameters` [P] f32 is updated in place by step(). rate_factors [P] f32: by which the learning rate of
+  // each is larger; undefined: of none.
+  explicit Optimizer(at::Tensor parameters, at::Tensor rate_factors = {})
+      : parameters_(std::move(parameters)), rate_factors_(std::move(rate_factors)) {}
 
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
@@ -32,8 +35,17 @@ class Optimizer {
   // [P] f32: what is judged, drawn with and saved.
   virtual at::Tensor evaluation_parameters() const { return parameters_; }
 
+  // [P] f32, where one is made (--ema-decay).
+  virtual std::optional<at::Tensor> moving_average() const { return std::nullopt; }
+
  protected:
-  at::Tensor parameters_;  // [P]
+  // `values` times the factors of the learning rate.
+  at::Tensor with_factors(const at::Tensor& values) const {
+    return rate_factors_.defined() ? values * rate_factors_ : values;
+  }
+
+  at::Tensor parameters_;    // [P]
+  at::Tensor rate_factors_;  // [P], or undefined
 };
 
 // One of A and B in the flat buffer.
@@ -41,6 +53,9 @@ struct MatrixRange {
   int64_t first;
   int64_t row_count;
   int64_t column_count;
+  double rate_factor = 1;  // by which its learning rate is larger (LoRA+: of B)
+
+  int64_t count() const { return row_count * column_count; }
 };
 
 // What besides the adapter's values an optimiser is made of.
@@ -56,15 +71,14 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, const
 // Whether the learning rate is only warmed up, whatever --lr-schedule says.
 bool goes_without_schedule(OptimizerKind kind);
 
-// While it lives the parameters are the optimiser's evaluation_parameters(); then again what they were, to
+// While it lives `parameters` [P] are `shown` [P], as evaluation_parameters(); then again what they were, to
 // the bit.
-class EvaluationParameters {
+class ShownParameters {
  public:
-  // `parameters` [P]: the optimiser's.
-  EvaluationParameters(const Optimizer& optimizer, at::Tensor parameters);
-  ~EvaluationParameters();
-  EvaluationParameters(const EvaluationParameters&) = delete;
-  EvaluationParameters& operator=(const EvaluationParameters&) = delete;
+  ShownParameters(const at::Tensor& shown, at::Tensor parameters);
+  ~ShownParameters();
+  ShownParameters(const ShownParameters&) = delete;
+  ShownParameters& operator=(const ShownParameters&) = delete;
 
  private:
   at::Tensor parameters_;

@@ -27,8 +27,8 @@ ScheduleFreeConfig schedule_free_config(const OptimizerOptions& options) {
 }
 
 ScheduleFreeAdamW::ScheduleFreeAdamW(const ScheduleFreeConfig& config, const at::Tensor& parameters,
-                                     int64_t warmup_steps)
-    : Optimizer(parameters),
+                                     const at::Tensor& rate_factors, int64_t warmup_steps)
+    : Optimizer(parameters, rate_factors),
       config_(config),
       warmup_steps_(warmup_steps),
       z_(parameters.clone()),
@@ -51,6 +51,7 @@ double ScheduleFreeAdamW::step(const at::Tensor& gradients, double learning_rate
       (second_moment_ / (1 - std::pow(config_.beta2, k + 1))).sqrt_().add_(config_.eps);
   at::Tensor direction = gradients / divisor;
   if (config_.weight_decay != 0) direction.add_(parameters_, config_.weight_decay);
+  direction = with_factors(direction);
   parameters_.lerp_(z_, share).add_(direction, rate * (config_.beta1 * (1 - share) - 1));
   z_.sub_(direction, rate);
   update_count_.fill_(k + 1);

@@ -21,7 +21,8 @@ ScheduleFreeConfig schedule_free_config(const OptimizerOptions& options);
 // The parameters are y.
 class ScheduleFreeAdamW : public Optimizer {
  public:
-  ScheduleFreeAdamW(const ScheduleFreeConfig& config, const at::Tensor& parameters, int64_t warmup_steps);
+  ScheduleFreeAdamW(const ScheduleFreeConfig& config, const at::Tensor& parameters,
+                    const at::Tensor& rate_factors, int64_t warmup_steps);
 
   // `learning_rate`: the peak; warmed up here, from 1 / warmup_steps of it on.
   double step(const at::Tensor& gradients, double learning_rate) override;

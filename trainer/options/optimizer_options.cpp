@@ -23,6 +23,15 @@ void OptimizerOptions::declare(OptionGroup group) {
   group.add("learning-rate", learning_rate, Scope::kResult, "peak").at_least(0);
   group.add("max-grad-norm", max_gradient_norm, Scope::kResult, "clip the gradient's norm to this; 0: never")
       .at_least(0);
+  group
+      .add("lora-plus-ratio", lora_plus_ratio, Scope::kResult,
+           "LoRA+: B learns so many times as fast as A (16 is usual); 0: as fast")
+      .between(0, 1e6);
+  group
+      .add(
+          "ema-decay", ema_decay, Scope::kResult,
+          "keep a moving average of the adapter with this decay, and save it as lora_weights_ema.pt; 0: none")
+      .between(0, kLargestDecay);
   group.add("weight-decay", weight_decay, Scope::kResult, "of adamw").at_least(0);
   group.add("adam-beta1", adam_beta1, Scope::kResult, "of adamw: decay of the first moment")
       .between(0, kLargestDecay);

@@ -17,6 +17,8 @@ struct OptimizerOptions {
   std::vector<std::string> arguments;  // "name=value …", by its original's names
   double learning_rate = 1e-5;         // peak
   double max_gradient_norm = 1.0;      // 0: no clipping
+  double lora_plus_ratio = 0;          // of B's learning rate to A's; 0: 1
+  double ema_decay = 0;                // of the moving average of what is trained; 0: none
   double weight_decay = 0.01;          // this and those below: of AdamW
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;

@@ -117,7 +117,8 @@ std::unique_ptr<TextEmbeddings> load_text_embeddings(const TrainConfig& config, 
       model.load_text_reader(dataset.reading(), device, dtype_of(dataset.mixed_precision())));
 }
 
-std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter) {
+// `rate_of_b`: how many times as fast B learns as A; 0: as fast.
+std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter, double rate_of_b) {
   const int64_t rank = adapter.config().rank;
   std::vector<MatrixRange> matrices;
   matrices.reserve(2 * adapter.modules().size());
@@ -125,7 +126,10 @@ std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter) {
   for (const lora::Adapter::Module& module : adapter.modules()) {
     matrices.push_back({.first = first, .row_count = rank, .column_count = module.in_features});
     first += rank * module.in_features;
-    matrices.push_back({.first = first, .row_count = module.out_features, .column_count = rank});
+    matrices.push_back({.first = first,
+                        .row_count = module.out_features,
+                        .column_count = rank,
+                        .rate_factor = rate_of_b == 0 ? 1 : rate_of_b});
     first += rank * module.out_features;
   }
   return matrices;
@@ -187,7 +191,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       schedule(model_source.load_noise_schedule(config.noise.schedule).on(device)),
       adapter(unet, config.lora, config.batch.seed, device),
       optimizer(make_optimizer(config.optimizer, adapter.parameters(),
-                               {.matrices = matrices_of(adapter),
+                               {.matrices = matrices_of(adapter, config.optimizer.lora_plus_ratio),
                                 .warmup_steps = steps_of(config.schedule.warmup_steps, length.max_steps)})),
       loss_scaler(config.compute.mixed_precision == model::MixedPrecision::kFp16),
       reducer(make_reducer(config.compute.reduction, adapter.parameter_count(), device)),

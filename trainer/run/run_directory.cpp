@@ -52,11 +52,12 @@ void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& worl
     };
     if (config.checkpoints.resume == "none")
       return refuse("the output directory already holds a run",
-                    files_in_the_way(output, {monitoring::kMetricsFileName, monitoring::kAdapterFileName}),
+                    files_in_the_way(output, {monitoring::kMetricsFileName, monitoring::kAdapterFileName,
+                                              monitoring::kAveragedAdapterFileName}),
                     "choose another --output, or --resume auto to go on");
     if (has_checkpoints(output)) return;
     refuse("the output directory holds an adapter that this run would replace",
-           files_in_the_way(output, {monitoring::kAdapterFileName}),
+           files_in_the_way(output, {monitoring::kAdapterFileName, monitoring::kAveragedAdapterFileName}),
            "choose another --output, or move it; to begin from it, use --init-adapter");
     if (fs::exists(output / monitoring::kLockFileName)) return;  // ours, from before its first checkpoint
     refuse("the output directory holds files of others that this run would replace",

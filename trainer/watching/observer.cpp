@@ -44,14 +44,14 @@ bool Observer::look(int64_t step, const std::function<bool()>& stop_requested) {
 
 bool Observer::draw_previews(int64_t step, const std::function<bool()>& stop_requested) {
   const monitoring::Timing timing(monitor_.metrics().phases.preview);
-  const EvaluationParameters shown(*loaded_.optimizer, loaded_.adapter.parameters());
+  const ShownParameters shown(loaded_.optimizer->evaluation_parameters(), loaded_.adapter.parameters());
   return previews_->draw(step, loaded_.unet, loaded_.mode, world_, watchdog_, stop_requested);
 }
 
 bool Observer::validate(int64_t step, const std::function<bool()>& stop_requested) {
   if (monitor_.has_validation_of(step, world_)) return false;
   const monitoring::Timing timing(monitor_.metrics().phases.validation);
-  const EvaluationParameters shown(*loaded_.optimizer, loaded_.adapter.parameters());
+  const ShownParameters shown(loaded_.optimizer->evaluation_parameters(), loaded_.adapter.parameters());
   const ValidationResult result =
       loaded_.validation->run(loaded_.unet, sums_comm_, watchdog_, stop_requested);
   if (result.was_interrupted) return true;

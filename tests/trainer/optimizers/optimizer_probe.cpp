@@ -2,8 +2,8 @@
 //
 //   optimizer_probe INPUT OUTPUT KIND LEARNING_RATE WARMUP_STEPS [NAME=VALUE …]
 //
-// INPUT: safetensors with parameters [P] f32, gradients [N, P] f32, matrices [M, 2] i64 (rows and columns of
-// each). OUTPUT: parameters [N, P] after each step, evaluation [P] after the last, rates [N] f64.
+// INPUT: safetensors with parameters [P] f32, gradients [N, P] f32, matrices [M, 3] i64 (rows, columns, rate
+// factor of each). OUTPUT: parameters [N, P] after each step, evaluation [P] after the last, rates [N] f64.
 #include <cstdio>
 #include <cstdlib>
 
@@ -26,7 +26,9 @@ int main(int argument_count, char** arguments) {
     for (int64_t i = 0; i < input.at("matrices").size(0); ++i) {
       const auto rows = input.at("matrices")[i][0].item<int64_t>();
       const auto columns = input.at("matrices")[i][1].item<int64_t>();
-      matrices.push_back({.first = first, .row_count = rows, .column_count = columns});
+      const auto rate_factor = input.at("matrices")[i][2].item<double>();
+      matrices.push_back(
+          {.first = first, .row_count = rows, .column_count = columns, .rate_factor = rate_factor});
       first += rows * columns;
     }
     at::Tensor parameters = input.at("parameters").clone();

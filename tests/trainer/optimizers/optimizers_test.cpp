@@ -92,10 +92,39 @@ TEST(Adafactor, HasTheOriginalsNumbers) {
   expect_near(parameters, {.4994935, -.4984463, .0988829, .1997144}, 2e-7);
 }
 
+// OneTrainer's decay of an update after k others: (1 + k) / (10 + k), at most what is asked for.
+TEST(MovingAverage, FollowsWithARisingDecay) {
+  at::Tensor parameters = at::tensor({1.0F, -1.0F});
+  OptimizerOptions options = options_of(OptimizerKind::kAdamW);
+  options.ema_decay = 0.3;
+  const auto averaged = two_values(options, parameters);
+  at::Tensor expected = parameters.to(at::kDouble);
+  for (int k = 0; k < 8; ++k) {
+    averaged->step(three_gradients()[0], 0.1);
+    const double decay = std::min((1.0 + k) / (10.0 + k), 0.3);
+    expected += (1 - decay) * (parameters.to(at::kDouble) - expected);
+  }
+  EXPECT_LT((averaged->moving_average().value() - expected).abs().max().item<double>(), 1e-6);
+  EXPECT_EQ(averaged->state().at("moving_average_count").item<double>(), 8);
+  EXPECT_FALSE(two_values(options_of(OptimizerKind::kAdamW), parameters)->moving_average().has_value());
+}
+
+TEST(LoraPlus, IsNothingForProdigy) {
+  at::Tensor parameters = random_values({8}, 1);
+  const OptimizerSetting faster_b{
+      .matrices = {{.first = 0, .row_count = 1, .column_count = 4},
+                   {.first = 4, .row_count = 4, .column_count = 1, .rate_factor = 16}},
+      .warmup_steps = 0};
+  EXPECT_THAT(error_of([&] { make_optimizer(options_of(OptimizerKind::kProdigy), parameters, faster_b); }),
+              HasSubstr("64 Prodigy finds one learning rate for all"));
+}
+
 class AnyOptimizer : public testing::TestWithParam<OptimizerKind> {
  protected:
   std::unique_ptr<Optimizer> make(const at::Tensor& parameters) const {
-    return make_optimizer(options_of(GetParam()), parameters,
+    OptimizerOptions options = options_of(GetParam());
+    options.ema_decay = 0.99;
+    return make_optimizer(options, parameters,
                           {.matrices = {{.first = 0, .row_count = 4, .column_count = 40},
                                         {.first = 160, .row_count = 30, .column_count = 4}},
                            .warmup_steps = 3});
@@ -144,7 +173,7 @@ TEST_P(AnyOptimizer, ShowsItsEvaluationParametersForAWhile) {
   for (uint64_t t = 0; t < 3; ++t) optimizer->step(random_values({kCount}, 10 + t), 1e-2);
   const at::Tensor trained = parameters.clone(), expected = optimizer->evaluation_parameters().clone();
   {
-    const EvaluationParameters shown(*optimizer, parameters);
+    const ShownParameters shown(optimizer->evaluation_parameters(), parameters);
     EXPECT_TRUE(at::equal(parameters, expected));
   }
   EXPECT_TRUE(at::equal(parameters, trained));

@@ -90,6 +90,8 @@ TEST(TrainConfig, ResultOptionsDecideTheBytes) {
                                              "optimizer-args",
                                              "learning-rate",
                                              "max-grad-norm",
+                                             "lora-plus-ratio",
+                                             "ema-decay",
                                              "weight-decay",
                                              "adam-beta1",
                                              "adam-beta2",
