@@ -24,7 +24,7 @@ namespace {
 constexpr size_t kShownTextBytes = 300;
 
 struct Computed {
-  double loss;
+  double loss;           // mean squared error, as it is recorded
   double gradient_norm;  // of its part in the micro-batch's mean
   bool is_usable;        // as the step's sum over the ranks sees it: finite and not too large
 };
@@ -64,17 +64,17 @@ class Replayer {
   Computed compute(const NonfiniteSample& sample) {
     const MicroBatch batch =
         read_sample_file(directory_ / sample_file_name(record_.step, sample.slot), mode_.device);
-    const at::Tensor loss = losses(record_.loss, predict(unet_, schedule_, mode_, batch), batch).mean;  // []
+    const Losses computed = losses(record_.loss, predict(unet_, schedule_, mode_, batch), batch);
     adapter_.gradients().zero_();
-    (loss * (record_.loss_scale / static_cast<double>(record_.micro_batch_size))).backward();
+    (computed.mean * (record_.loss_scale / static_cast<double>(record_.micro_batch_size))).backward();
     adapter_.gradients().mul_(1 / record_.loss_scale);
     at::Tensor& sum =
         sums_.try_emplace(sample.micro_batch, at::zeros_like(adapter_.gradients())).first->second;
     sum.add_(adapter_.gradients());
     reducer_->reset();
-    return {.loss = loss.item<double>(),
+    return {.loss = computed.per_sample.item<double>(),
             .gradient_norm = adapter_.gradients().norm().item<double>(),
-            .is_usable = reducer_->add(adapter_.gradients(), loss.detach()).item<bool>()};
+            .is_usable = reducer_->add(adapter_.gradients(), computed.mean.detach()).item<bool>()};
   }
 
   // What the step saw: the gradients of a micro-batch's samples together, as far as they are recorded.
@@ -97,7 +97,7 @@ class Replayer {
 };
 
 // NaN, infinity and numbers are three kinds; a number may differ in its last digits on another machine.
-std::string kind_of(const std::string& loss) {
+std::string kind_of_loss(const std::string& loss) {
   return loss == "nan" || loss.ends_with("inf") ? loss : "finite";
 }
 
@@ -128,7 +128,7 @@ void replay(const TrainConfig& config, const comm::Communicator& world, at::Devi
         computed.is_usable ? "usable" : "not finite or too large to be summed",
         shown_line(sample.text, kShownTextBytes)));
     if (!computed.is_usable) unexplained.erase(sample.micro_batch);
-    if (kind_of(loss) != kind_of(sample.loss))
+    if (kind_of_loss(loss) != kind_of_loss(sample.loss))
       differences.push_back(fmt::format("slot {}: loss {}, recorded {}", sample.slot, loss, sample.loss));
   }
   std::erase_if(unexplained, [&](int64_t micro_batch) { return !replayer.is_usable_together(micro_batch); });

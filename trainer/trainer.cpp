@@ -138,6 +138,10 @@ void Trainer::load_run() {
     config_.settings.resolve("micro-batch-size", std::to_string(share.micro_batch_size));
     loaded_ = std::make_unique<LoadedRun>(config_, share, device_);
     check_one_size_for_graph(config_, loaded_->dataset);
+    if (config_.timesteps.bound == 0) {
+      config_.timesteps.bound = loaded_->schedule.timestep_count();
+      config_.settings.resolve("max-timestep", std::to_string(config_.timesteps.bound));
+    }
     if (config_.schedule.max_epochs > 0) {
       config_.schedule.max_steps = loaded_->length.max_steps;
       config_.settings.resolve("max-steps", std::to_string(loaded_->length.max_steps));

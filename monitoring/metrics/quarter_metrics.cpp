@@ -13,9 +13,10 @@ std::vector<Gauge> quarter_gauges(MetricsRegistry& registry, const char* name, c
 }  // namespace
 
 ValidationMetrics::ValidationMetrics(MetricsRegistry& registry)
-    : loss_(registry.gauge("sdlora_validation_loss", "Loss of the latest validation")),
-      quarters_(quarter_gauges(registry, "sdlora_validation_loss_by_timestep_quarter",
-                               "Loss of the latest validation within a quarter of the timesteps")) {}
+    : loss_(registry.gauge("sdlora_validation_loss", "Mean squared error of the latest validation")),
+      quarters_(
+          quarter_gauges(registry, "sdlora_validation_loss_by_timestep_quarter",
+                         "Mean squared error of the latest validation within a quarter of the timesteps")) {}
 
 void ValidationMetrics::record(const ValidationRecord& record) {
   loss_.set(record.loss);
@@ -23,9 +24,10 @@ void ValidationMetrics::record(const ValidationRecord& record) {
 }
 
 QuarterLossMetrics::QuarterLossMetrics(MetricsRegistry& registry)
-    : quarters_(quarter_gauges(registry, "sdlora_loss_by_timestep_quarter",
-                               "Moving average of the loss of this rank's samples whose timestep lies in a "
-                               "quarter of the schedule")) {}
+    : quarters_(quarter_gauges(
+          registry, "sdlora_loss_by_timestep_quarter",
+          "Moving average of the mean squared error of this rank's samples whose timestep lies in a "
+          "quarter of the schedule")) {}
 
 void QuarterLossMetrics::record(int64_t quarter, double loss) {
   const auto index = static_cast<size_t>(quarter);

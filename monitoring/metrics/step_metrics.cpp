@@ -11,7 +11,8 @@ Counter skipped_steps(MetricsRegistry& registry, const char* reason) {
 }  // namespace
 
 StepMetrics::StepMetrics(MetricsRegistry& registry, int64_t first_step, double loss_scale)
-    : loss_(registry.gauge("sdlora_loss", "Mean loss of the latest step's global batch")),
+    : loss_(
+          registry.gauge("sdlora_loss", "Mean loss of the latest step's global batch, as it is trained on")),
       smoothed_loss_(
           registry.gauge("sdlora_smoothed_loss",
                          "Moving average of the loss over about 50 steps, without the steps that were not "

@@ -115,7 +115,7 @@ class RanksThatDiffer(unittest.TestCase):
         done = subprocess.run([*programs.MPIRUN, "-np", "1", *commands[0], ":", "-np", "1", *commands[1]], env=programs.ENVIRONMENT,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
         self.assertEqual(done.returncode, programs.MISMATCH, done.stdout)
-        self.assertEqual(done.stdout.count("AdamW's first_moment = "), 2, done.stdout)
+        self.assertEqual(done.stdout.count("optimiser's first_moment = "), 2, done.stdout)
         self.assertNotIn("A and B = ", done.stdout)
 
     def test_only_in_where_their_equal_files_lie_work_together(self):

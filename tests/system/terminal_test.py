@@ -206,7 +206,7 @@ class TheTables(TestOfARun):
         self.assertIn("rank 16", facts["LoRA"])
         self.assertEqual(facts["batch"], "4 samples per step = 2 rank(s) × 2 micro-batch(es) of 1")
         self.assertEqual(facts["precision"],
-                         "fp32 (frozen model), fp32 (adapter, gradients, AdamW); reduction exact")
+                         "fp32 (frozen model), fp32 (adapter, gradients, optimiser); reduction exact")
         self.assertIn("2 rank(s) on cpu", facts["devices"])
         self.assertRegex(facts["hosts"], r"\(2 ranks: 1 thread on cores? [0-9,-]+")
         self.assertIn("in 6 steps", facts["time"])

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include "common/error.h"
 
@@ -37,6 +38,16 @@ double weight_at(double snr, const LossOptions& options, bool is_epsilon) {
   return weight;
 }
 
+// A schedule of which nothing is left at a timestep, though it predicts epsilon.
+void check_finite_weight(float weight, int64_t timestep, double snr) {
+  if (std::isfinite(weight)) return;
+  throw Error(ExitCode::kUsage, {.what = "the loss cannot be weighted at a timestep of this noise schedule",
+                                 .expected = "signal-to-noise ratios above 0",
+                                 .seen = fmt::format("{:g} at timestep {}", snr, timestep),
+                                 .advice = "leave --min-snr-gamma, --debiased-estimation and "
+                                           "--v-pred-like-loss out"});
+}
+
 double huber_c_at(double snr, double share_of_timesteps, const LossOptions& options) {
   switch (options.huber_schedule) {
     case HuberSchedule::kSnr: {
@@ -63,8 +74,10 @@ LossByTimestep loss_by_timestep(const LossOptions& options, const model::NoiseSc
   loss.huber_c.reserve(static_cast<size_t>(count));
   for (int64_t t = 0; t < count; ++t) {
     const auto snr = snrs[t].item<double>();
-    if (options.weighs_timesteps())
+    if (options.weighs_timesteps()) {
       loss.weights.push_back(static_cast<float>(weight_at(snr, options, is_epsilon)));
+      check_finite_weight(loss.weights.back(), t, snr);
+    }
     if (options.is_huber()) {
       const double share = static_cast<double>(t) / static_cast<double>(count);
       loss.huber_c.push_back(static_cast<float>(huber_c_at(snr, share, options)));

@@ -74,9 +74,6 @@ class MicroBatchMaker {
   // their samples is trained. Empty where there is none such.
   std::string sizes_never_trained(int64_t steps) const;
 
-  // Samples an epoch has, with repeats.
-  int64_t epoch_size() const { return sample_order_.epoch_size(); }
-
   // The text of one slot alone. Of several captions one is chosen first, by randint(their number) of the
   // generator that draw_caption() goes on with.
   DrawnText draw_text(int64_t steps_done, int64_t slot);

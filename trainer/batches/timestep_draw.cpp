@@ -40,13 +40,12 @@ at::Tensor chances_of(const TimestepOptions& options) {
 }  // namespace
 
 TimestepDraw::TimestepDraw(const TimestepOptions& options, int64_t timestep_count) : options_(options) {
-  if (options_.bound == TimestepOptions::kUsualCount)
-    options_.bound = std::min(options_.bound, timestep_count);
+  if (options_.bound == 0) options_.bound = timestep_count;
   if (options_.bound > timestep_count || options_.least >= options_.bound)
     throw Error(ExitCode::kUsage,
                 {.what = "the model has no such timesteps",
                  .expected = fmt::format("some of 0 to {}", timestep_count - 1),
-                 .seen = fmt::format("--min-timestep {} --max-timestep {}", options.least, options.bound)});
+                 .seen = fmt::format("--min-timestep {} --max-timestep {}", options.least, options_.bound)});
   chances_ = chances_of(options_);
   if (chances_.defined() && !(chances_.sum().item<double>() > 0))
     throw Error(ExitCode::kUsage, {.what = "no timestep has a chance of being drawn",

@@ -18,13 +18,9 @@ class TimestepDraw {
   // cos_map: least + multinomial(chances(), with replacement).
   at::Tensor draw(at::Generator generator) const;
 
-  int64_t least() const { return options_.least; }
-
-  int64_t bound() const { return options_.bound; }
-
-  // [n] f64, of each timestep from least() on, not normalised; undefined where draw() does not go by chances.
-  // Of l = i / (n-1), as OneTrainer has them: sigmoid 1 / (1 + exp(-weight (l - bias - 1/2))), cos_map
-  // 2 / (π - 2πl + 2πl²) (Esser et al. 2024, eq. 21).
+  // [n] f64, of each timestep from the least on, not normalised; undefined where draw() does not go by
+  // chances. Of l = i / (n-1), as OneTrainer has them: sigmoid 1 / (1 + exp(-weight (l - bias - 1/2))),
+  // cos_map 2 / (π - 2πl + 2πl²) (Esser et al. 2024, eq. 21).
   const at::Tensor& chances() const { return chances_; }
 
   // What logit_normal makes of a draw of the normal distribution.

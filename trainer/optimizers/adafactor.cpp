@@ -6,9 +6,6 @@
 
 #include <ATen/ATen.h>
 
-#include "common/error.h"
-#include "trainer/optimizers/optimizer_arguments.h"
-
 namespace sdlora::trainer {
 namespace {
 
@@ -28,28 +25,6 @@ at::Tensor factored_update(const at::Tensor& gradient, const at::Tensor& rows, c
 
 }  // namespace
 
-AdafactorConfig adafactor_config(const OptimizerOptions& options) {
-  AdafactorConfig config;
-  OptimizerArguments arguments(options);
-  arguments.take_pair("eps", config.square_eps, config.least_scale);
-  arguments.take("clip_threshold", config.clip_threshold, 1e-6, 1e6);
-  arguments.take("decay_rate", config.decay_rate, -10, 0);
-  double beta1 = -1;
-  arguments.take("beta1", beta1, 0, 0.999999999);
-  if (beta1 >= 0) config.beta1 = beta1;
-  arguments.take("weight_decay", config.weight_decay, 0, 1e10);
-  arguments.take("scale_parameter", config.scales_by_parameters);
-  arguments.take("relative_step", config.has_relative_step);
-  arguments.take("warmup_init", config.has_warmup_init);
-  arguments.refuse_rest();
-  if (config.has_warmup_init && !config.has_relative_step)
-    throw Error(ExitCode::kUsage, {.what = "Adafactor's warmup_init needs relative_step",
-                                   .expected = "--optimizer-args \"relative_step=true warmup_init=true\"",
-                                   .seen = "relative_step=false",
-                                   .advice = "leave one out; --warmup-steps warms up, too"});
-  return config;
-}
-
 Adafactor::Adafactor(const AdafactorConfig& config, const at::Tensor& parameters,
                      std::vector<MatrixRange> matrices)
     : Optimizer(parameters),
@@ -66,14 +41,16 @@ Adafactor::Adafactor(const AdafactorConfig& config, const at::Tensor& parameters
   if (config_.beta1) first_moment_ = at::zeros_like(parameters);
 }
 
-double Adafactor::relative_step(double update_count) const {
-  const double most = config_.has_warmup_init ? kWarmupPerStep * update_count : kLargestRelativeStep;
-  return std::min(most, 1 / std::sqrt(update_count));
+double Adafactor::rate_of_next_step(double learning_rate) const {
+  if (!config_.has_relative_step) return learning_rate;
+  const double next_count = update_count_.item<double>() + 1;  // t
+  const double most = config_.has_warmup_init ? kWarmupPerStep * next_count : kLargestRelativeStep;
+  return std::min(most, 1 / std::sqrt(next_count));
 }
 
-double Adafactor::step(const at::Tensor& gradients, double learning_rate) {
-  const double count = update_count_.add_(1).item<double>();  // t
-  const double rate = config_.has_relative_step ? relative_step(count) : learning_rate;
+void Adafactor::step(const at::Tensor& gradients, double learning_rate) {
+  const double rate = rate_of_next_step(learning_rate);
+  const double count = update_count_.add_(1).item<double>();     // t
   const double decay = 1 - std::pow(count, config_.decay_rate);  // β2 of step t
   int64_t first_row = 0, first_column = 0;
   for (const MatrixRange& matrix : matrices_) {
@@ -86,10 +63,9 @@ double Adafactor::step(const at::Tensor& gradients, double learning_rate) {
     at::Tensor columns = columns_.narrow(0, first_column, matrix.column_count);
     first_row += matrix.row_count;
     first_column += matrix.column_count;
-    const double own_rate = rate * matrix.rate_factor;
-    const at::Tensor scaled_rate = config_.scales_by_parameters
-                                       ? root_mean_square(values).clamp_min(config_.least_scale) * own_rate
-                                       : at::full({}, own_rate, values.options());
+    at::Tensor scaled_rate = at::scalar_tensor(rate * matrix.rate_factor);
+    if (config_.scales_by_parameters)
+      scaled_rate = root_mean_square(values).clamp_min(config_.least_scale) * scaled_rate;
     const at::Tensor squares = gradient.square() + config_.square_eps;
     rows.mul_(decay).add_(squares.mean(1), 1 - decay);
     columns.mul_(decay).add_(squares.mean(0), 1 - decay);
@@ -101,7 +77,6 @@ double Adafactor::step(const at::Tensor& gradients, double learning_rate) {
     if (config_.weight_decay != 0) values -= values * (config_.weight_decay * scaled_rate);
     values -= update;
   }
-  return rate;
 }
 
 checkpoint::NamedTensors Adafactor::state() const {

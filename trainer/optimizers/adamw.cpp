@@ -5,22 +5,7 @@
 
 #include <ATen/ATen.h>
 
-#include "trainer/optimizers/optimizer_arguments.h"
-
 namespace sdlora::trainer {
-
-AdamWConfig adamw_config(const OptimizerOptions& options) {
-  AdamWConfig config{.beta1 = options.adam_beta1,
-                     .beta2 = options.adam_beta2,
-                     .eps = options.adam_eps,
-                     .weight_decay = options.weight_decay};
-  OptimizerArguments arguments(options);
-  arguments.take_betas(config.beta1, config.beta2);
-  arguments.take("eps", config.eps, 1e-30, 1);
-  arguments.take("weight_decay", config.weight_decay, 0, 1e10);
-  arguments.refuse_rest();
-  return config;
-}
 
 AdamW::AdamW(const AdamWConfig& config, const at::Tensor& parameters,
              const std::vector<MatrixRange>& matrices)
@@ -40,13 +25,12 @@ AdamW::AdamW(const AdamWConfig& config, const at::Tensor& parameters,
     for (auto& [factor, group] : groups) groups_.push_back(std::move(group));
 }
 
-double AdamW::step(const at::Tensor& gradients, double learning_rate) {
+void AdamW::step(const at::Tensor& gradients, double learning_rate) {
   update_count_.add_(1);
   for (const Group& group : groups_) update(group, gradients, learning_rate * group.rate_factor);
   // The fused kernel does not count as a change in place; LoRA's merged or rounded weights are made anew by
   // that count.
   parameters_.unsafeGetTensorImpl()->bump_version();
-  return learning_rate;
 }
 
 void AdamW::update(const Group& group, const at::Tensor& gradients, double learning_rate) {

@@ -5,18 +5,9 @@
 #include <vector>
 
 #include "trainer/optimizers/optimizer.h"
+#include "trainer/options/optimizer_configs.h"
 
 namespace sdlora::trainer {
-
-struct AdamWConfig {
-  double beta1;
-  double beta2;
-  double eps;
-  double weight_decay;
-};
-
-// Of --adam-… and --weight-decay, and --optimizer-args betas, eps, weight_decay. Throws Error(kUsage).
-AdamWConfig adamw_config(const OptimizerOptions& options);
 
 class AdamW : public Optimizer {
  public:
@@ -24,7 +15,7 @@ class AdamW : public Optimizer {
   AdamW(const AdamWConfig& config, const at::Tensor& parameters,
         const std::vector<MatrixRange>& matrices = {});
 
-  double step(const at::Tensor& gradients, double learning_rate) override;
+  void step(const at::Tensor& gradients, double learning_rate) override;
 
   // first_moment, second_moment [P] f32, update_count [] f32
   checkpoint::NamedTensors state() const override;

@@ -2,23 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include "trainer/optimizers/optimizer_arguments.h"
-
 namespace sdlora::trainer {
-
-LionConfig lion_config(const OptimizerOptions& options) {
-  LionConfig config;
-  OptimizerArguments arguments(options);
-  arguments.take_betas(config.beta1, config.beta2);
-  arguments.take("weight_decay", config.weight_decay, 0, 1e10);
-  arguments.refuse_rest();
-  return config;
-}
 
 Lion::Lion(const LionConfig& config, const at::Tensor& parameters, const at::Tensor& rate_factors)
     : Optimizer(parameters, rate_factors), config_(config), moment_(at::zeros_like(parameters)) {}
 
-double Lion::step(const at::Tensor& gradients, double learning_rate) {
+void Lion::step(const at::Tensor& gradients, double learning_rate) {
   const double decay = learning_rate * config_.weight_decay;
   if (rate_factors_.defined())
     parameters_.mul_(1 - rate_factors_ * decay);
@@ -27,7 +16,6 @@ double Lion::step(const at::Tensor& gradients, double learning_rate) {
   const at::Tensor direction = (moment_ * config_.beta1).add_(gradients, 1 - config_.beta1).sign_();
   parameters_.add_(with_factors(direction), -learning_rate);
   moment_.mul_(config_.beta2).add_(gradients, 1 - config_.beta2);
-  return learning_rate;
 }
 
 }  // namespace sdlora::trainer

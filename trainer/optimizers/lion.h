@@ -2,24 +2,16 @@
 #pragma once
 
 #include "trainer/optimizers/optimizer.h"
+#include "trainer/options/optimizer_configs.h"
 
 namespace sdlora::trainer {
-
-struct LionConfig {
-  double beta1 = 0.9;
-  double beta2 = 0.99;
-  double weight_decay = 0;
-};
-
-// Of --optimizer-args betas, weight_decay. Throws Error(kUsage).
-LionConfig lion_config(const OptimizerOptions& options);
 
 // θ ← θ (1 - η λ) - η sign(β1 m + (1 - β1) g);  m ← β2 m + (1 - β2) g
 class Lion : public Optimizer {
  public:
   Lion(const LionConfig& config, const at::Tensor& parameters, const at::Tensor& rate_factors = {});
 
-  double step(const at::Tensor& gradients, double learning_rate) override;
+  void step(const at::Tensor& gradients, double learning_rate) override;
 
   // moment [P] f32
   checkpoint::NamedTensors state() const override { return {{"moment", moment_}}; }

@@ -14,13 +14,12 @@ MovingAverage::MovingAverage(std::unique_ptr<Optimizer> averaged, double decay, 
       average_(parameters.clone()),
       update_count_(at::zeros({}, at::kDouble)) {}
 
-double MovingAverage::step(const at::Tensor& gradients, double learning_rate) {
+void MovingAverage::step(const at::Tensor& gradients, double learning_rate) {
   const double k = update_count_.item<double>();
   if (k == 0) average_.copy_(evaluation_parameters());  // --init-adapter may have changed them since
-  const double rate = averaged_->step(gradients, learning_rate);
+  averaged_->step(gradients, learning_rate);
   average_.lerp_(evaluation_parameters(), 1 - std::min((1 + k) / (10 + k), decay_));
   update_count_.fill_(k + 1);
-  return rate;
 }
 
 checkpoint::NamedTensors MovingAverage::state() const {

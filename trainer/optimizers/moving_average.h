@@ -14,7 +14,11 @@ class MovingAverage : public Optimizer {
  public:
   MovingAverage(std::unique_ptr<Optimizer> averaged, double decay, const at::Tensor& parameters);
 
-  double step(const at::Tensor& gradients, double learning_rate) override;
+  void step(const at::Tensor& gradients, double learning_rate) override;
+
+  double rate_of_next_step(double learning_rate) const override {
+    return averaged_->rate_of_next_step(learning_rate);
+  }
 
   // The optimiser's; moving_average [P] f32, moving_average_count [] f64
   checkpoint::NamedTensors state() const override;

@@ -40,14 +40,6 @@ at::Tensor rate_factors_of(const std::vector<MatrixRange>& matrices, const at::T
   return factors;
 }
 
-void check_one_rate(const at::Tensor& rate_factors) {
-  if (rate_factors.defined())
-    throw Error(ExitCode::kUsage, {.what = "Prodigy finds one learning rate for all",
-                                   .expected = "--optimizer prodigy without --lora-plus-ratio",
-                                   .seen = "both",
-                                   .advice = "leave one out"});
-}
-
 std::unique_ptr<Optimizer> make_plain(const OptimizerOptions& options, const at::Tensor& parameters,
                                       const OptimizerSetting& setting) {
   const at::Tensor factors = rate_factors_of(setting.matrices, parameters);
@@ -59,7 +51,6 @@ std::unique_ptr<Optimizer> make_plain(const OptimizerOptions& options, const at:
     case OptimizerKind::kAdafactor:
       return std::make_unique<Adafactor>(adafactor_config(options), parameters, setting.matrices);
     case OptimizerKind::kProdigy:
-      check_one_rate(factors);
       return std::make_unique<Prodigy>(prodigy_config(options), parameters);
     case OptimizerKind::kScheduleFreeAdamW:
       return std::make_unique<ScheduleFreeAdamW>(schedule_free_config(options), parameters, factors,
@@ -77,10 +68,6 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, const
   return std::make_unique<MovingAverage>(std::move(optimizer), options.ema_decay, parameters);
 }
 
-bool goes_without_schedule(OptimizerKind kind) {
-  return kind == OptimizerKind::kScheduleFreeAdamW;
-}
-
 ShownParameters::ShownParameters(const at::Tensor& shown, at::Tensor parameters)
     : parameters_(std::move(parameters)) {
   if (shown.is_same(parameters_)) return;
@@ -89,7 +76,11 @@ ShownParameters::ShownParameters(const at::Tensor& shown, at::Tensor parameters)
 }
 
 ShownParameters::~ShownParameters() {
-  if (trained_.defined()) parameters_.copy_(trained_);
+  if (!trained_.defined()) return;
+  try {
+    parameters_.copy_(trained_);
+  } catch (const c10::Error&) {  // the GPU has failed, and whoever noticed it first has said so
+  }
 }
 
 }  // namespace sdlora::trainer

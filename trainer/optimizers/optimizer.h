@@ -22,9 +22,11 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // gradients [P] f32, as they shall be applied: reduced, unscaled, clipped. Returns the learning rate that
-  // it was done with: `learning_rate`, but of optimisers that find their own.
-  virtual double step(const at::Tensor& gradients, double learning_rate) = 0;
+  // gradients [P] f32, as they shall be applied: reduced, unscaled, clipped.
+  virtual void step(const at::Tensor& gradients, double learning_rate) = 0;
+
+  // What `learning_rate` comes to in the next step: that, but of optimisers that find their own.
+  virtual double rate_of_next_step(double learning_rate) const { return learning_rate; }
 
   // All that step() changes besides the parameters; these too where evaluation_parameters() are others.
   virtual checkpoint::NamedTensors state() const = 0;
@@ -64,12 +66,9 @@ struct OptimizerSetting {
   int64_t warmup_steps;               // of schedule-free AdamW, which has no schedule but this
 };
 
-// Throws Error(kUsage): --optimizer-args that it does not have.
+// Throws Error(kUsage): --optimizer-args that it does not have. Prodigy has one learning rate for all.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, const at::Tensor& parameters,
                                           const OptimizerSetting& setting);
-
-// Whether the learning rate is only warmed up, whatever --lr-schedule says.
-bool goes_without_schedule(OptimizerKind kind);
 
 // While it lives `parameters` [P] are `shown` [P], as evaluation_parameters(); then again what they were, to
 // the bit.

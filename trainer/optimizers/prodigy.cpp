@@ -5,8 +5,6 @@
 
 #include <ATen/ATen.h>
 
-#include "trainer/optimizers/optimizer_arguments.h"
-
 namespace sdlora::trainer {
 namespace {
 
@@ -26,25 +24,6 @@ double sum_of(const at::Tensor& values) {
 
 }  // namespace
 
-ProdigyConfig prodigy_config(const OptimizerOptions& options) {
-  ProdigyConfig config;
-  OptimizerArguments arguments(options);
-  arguments.take_betas(config.beta1, config.beta2);
-  double beta3 = -1;
-  arguments.take("beta3", beta3, 0, 0.999999999);
-  if (beta3 >= 0) config.beta3 = beta3;
-  arguments.take("eps", config.eps, 1e-30, 1);
-  arguments.take("weight_decay", config.weight_decay, 0, 1e10);
-  arguments.take("decouple", config.is_decay_decoupled);
-  arguments.take("use_bias_correction", config.corrects_bias);
-  arguments.take("safeguard_warmup", config.guards_warmup);
-  arguments.take("d0", config.d0, 1e-30, 1);
-  arguments.take("d_coef", config.d_coef, 1e-6, 1e6);
-  arguments.take("growth_rate", config.growth_rate, 1, 1e30);
-  arguments.refuse_rest();
-  return config;
-}
-
 Prodigy::Prodigy(const ProdigyConfig& config, const at::Tensor& parameters)
     : Optimizer(parameters),
       config_(config),
@@ -60,13 +39,13 @@ Prodigy::Prodigy(const ProdigyConfig& config, const at::Tensor& parameters)
 
 // Algorithm 4 of the paper, in prodigyopt's order: the step is made with the d of before, its ε with the new
 // one.
-double Prodigy::step(const at::Tensor& gradients, double learning_rate) {
+void Prodigy::step(const at::Tensor& gradients, double learning_rate) {
   if (has_begun_.item<double>() == 0) {
     begin_.copy_(parameters_);
     has_begun_.fill_(1);
   }
   const double d = d_.item<double>(), k = update_count_.item<double>();
-  if (!(learning_rate > 0)) return 0;  // the first step of a warm-up: nothing is known yet
+  if (!(learning_rate > 0)) return;  // the first step of a warm-up: nothing is known yet
   const double beta1 = config_.beta1, beta2 = config_.beta2, beta3 = config_.beta3.value_or(std::sqrt(beta2));
   const double correction =
       config_.corrects_bias ? std::sqrt(1 - std::pow(beta2, k + 1)) / (1 - std::pow(beta1, k + 1)) : 1;
@@ -80,7 +59,7 @@ double Prodigy::step(const at::Tensor& gradients, double learning_rate) {
   second_moment_.mul_(beta2).addcmul_(gradient, gradient, d * d * (1 - beta2));
   weighted_gradients_.mul_(beta3).add_(gradient, d / config_.d0 * (config_.guards_warmup ? d : rate));
   const double denominator = sum_of(weighted_gradients_.abs());
-  if (denominator == 0) return rate;
+  if (denominator == 0) return;
 
   const double estimate = config_.d_coef * numerator / denominator;
   double next_d = d == config_.d0 ? std::max(d, estimate) : d;
@@ -95,7 +74,6 @@ double Prodigy::step(const at::Tensor& gradients, double learning_rate) {
   if (config_.weight_decay != 0 && config_.is_decay_decoupled)
     parameters_.mul_(1 - config_.weight_decay * rate);
   parameters_.addcdiv_(first_moment_, divisor, -rate);
-  return rate;
 }
 
 checkpoint::NamedTensors Prodigy::state() const {

@@ -5,26 +5,7 @@
 
 #include <ATen/ATen.h>
 
-#include "common/error.h"
-#include "trainer/optimizers/optimizer_arguments.h"
-
 namespace sdlora::trainer {
-
-ScheduleFreeConfig schedule_free_config(const OptimizerOptions& options) {
-  ScheduleFreeConfig config;
-  OptimizerArguments arguments(options);
-  arguments.take_betas(config.beta1, config.beta2);
-  arguments.take("eps", config.eps, 1e-30, 1);
-  arguments.take("weight_decay", config.weight_decay, 0, 1e10);
-  arguments.take("r", config.r, 0, 100);
-  arguments.take("weight_lr_power", config.weight_lr_power, 0, 100);
-  arguments.refuse_rest();
-  if (config.beta1 == 0)
-    throw Error(ExitCode::kUsage, {.what = "schedule-free AdamW divides by its first beta",
-                                   .expected = "betas=0.9,0.999 or others above 0",
-                                   .seen = "0"});
-  return config;
-}
 
 ScheduleFreeAdamW::ScheduleFreeAdamW(const ScheduleFreeConfig& config, const at::Tensor& parameters,
                                      const at::Tensor& rate_factors, int64_t warmup_steps)
@@ -37,11 +18,15 @@ ScheduleFreeAdamW::ScheduleFreeAdamW(const ScheduleFreeConfig& config, const at:
       greatest_rate_(at::zeros({}, at::kDouble)),
       weight_sum_(at::zeros({}, at::kDouble)) {}
 
-double ScheduleFreeAdamW::step(const at::Tensor& gradients, double learning_rate) {
+double ScheduleFreeAdamW::rate_of_next_step(double learning_rate) const {
+  const double next = update_count_.item<double>() + 1;
+  return learning_rate * std::min(1.0, next / static_cast<double>(std::max<int64_t>(1, warmup_steps_)));
+}
+
+void ScheduleFreeAdamW::step(const at::Tensor& gradients, double learning_rate) {
   const double k = update_count_.item<double>();
   if (k == 0) z_.copy_(parameters_);  // --init-adapter may have changed them since
-  const double warmth = std::min(1.0, (k + 1) / static_cast<double>(std::max<int64_t>(1, warmup_steps_)));
-  const double rate = learning_rate * warmth;
+  const double rate = rate_of_next_step(learning_rate);
   const double greatest_rate = std::max(greatest_rate_.item<double>(), rate);
   const double weight = std::pow(k + 1, config_.r) * std::pow(greatest_rate, config_.weight_lr_power);
   const double weight_sum = weight_sum_.item<double>() + weight;
@@ -57,7 +42,6 @@ double ScheduleFreeAdamW::step(const at::Tensor& gradients, double learning_rate
   update_count_.fill_(k + 1);
   greatest_rate_.fill_(greatest_rate);
   weight_sum_.fill_(weight_sum);
-  return rate;
 }
 
 checkpoint::NamedTensors ScheduleFreeAdamW::state() const {

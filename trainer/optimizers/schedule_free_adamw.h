@@ -3,20 +3,9 @@
 #pragma once
 
 #include "trainer/optimizers/optimizer.h"
+#include "trainer/options/optimizer_configs.h"
 
 namespace sdlora::trainer {
-
-struct ScheduleFreeConfig {
-  double beta1 = 0.9;  // above 0
-  double beta2 = 0.999;
-  double eps = 1e-8;
-  double weight_decay = 0;
-  double r = 0;
-  double weight_lr_power = 2;
-};
-
-// Of --optimizer-args, by schedulefree's names. Throws Error(kUsage).
-ScheduleFreeConfig schedule_free_config(const OptimizerOptions& options);
 
 // The parameters are y.
 class ScheduleFreeAdamW : public Optimizer {
@@ -25,7 +14,9 @@ class ScheduleFreeAdamW : public Optimizer {
                     const at::Tensor& rate_factors, int64_t warmup_steps);
 
   // `learning_rate`: the peak; warmed up here, from 1 / warmup_steps of it on.
-  double step(const at::Tensor& gradients, double learning_rate) override;
+  void step(const at::Tensor& gradients, double learning_rate) override;
+
+  double rate_of_next_step(double learning_rate) const override;
 
   // y, z, second_moment [P] f32; of [] f64 update_count, greatest_rate, weight_sum
   checkpoint::NamedTensors state() const override;

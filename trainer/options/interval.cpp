@@ -5,7 +5,7 @@
 namespace sdlora::trainer {
 namespace {
 
-constexpr int64_t kMost = int64_t{1} << 40;
+constexpr int64_t kMostIntervalSteps = int64_t{1} << 40, kMostIntervalEpochs = 1'000'000;
 
 }  // namespace
 
@@ -20,7 +20,9 @@ bool read_value(const std::string& text, Interval& value) {
   const bool is_of_epochs = unit != std::string::npos;
   if (is_of_epochs && text.substr(unit) != "epoch" && text.substr(unit) != "epochs") return false;
   int64_t count = 0;
-  if (!sdlora::read_value(text.substr(0, unit), count) || count < 0 || count > kMost) return false;
+  if (!read_value(text.substr(0, unit), count) || count < 0 ||
+      count > (is_of_epochs ? kMostIntervalEpochs : kMostIntervalSteps))
+    return false;
   value = {.count = count, .is_of_epochs = is_of_epochs};
   return true;
 }

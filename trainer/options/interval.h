@@ -36,6 +36,10 @@ struct Interval {
   int64_t in_steps(const EpochLength& epoch) const { return is_of_epochs ? epoch.steps_for(count) : count; }
 };
 
+using sdlora::kind_of;  // which those of an interval would hide
+using sdlora::read_value;
+using sdlora::text_of;
+
 bool read_value(const std::string& text, Interval& value);
 std::string text_of(const Interval& value);
 ValueKind kind_of(const Interval&);

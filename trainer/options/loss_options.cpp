@@ -7,7 +7,7 @@
 namespace sdlora::trainer {
 namespace {
 
-// Of the noise, whose deviation is 1: outside of this the Huber losses are l1 or mse to the last bit.
+// Of the noise, whose deviation is 1: outside of this the Huber losses are multiples of l1 or of mse.
 constexpr double kLeastHuberC = 1e-6, kGreatestHuberC = 1000;
 
 }  // namespace

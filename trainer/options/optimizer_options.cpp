@@ -1,5 +1,9 @@
 #include "trainer/options/optimizer_options.h"
 
+#include "common/error.h"
+#include "trainer/options/optimizer_arguments.h"
+#include "trainer/options/optimizer_configs.h"
+
 namespace sdlora::trainer {
 namespace {
 
@@ -38,6 +42,16 @@ void OptimizerOptions::declare(OptionGroup group) {
   group.add("adam-beta2", adam_beta2, Scope::kResult, "of adamw: decay of the second moment")
       .between(0, kLargestDecay);
   group.add("adam-eps", adam_eps, Scope::kResult, "of adamw: added to the denominator").between(1e-30, 1);
+}
+
+void OptimizerOptions::settle() {
+  arguments = canonical_arguments(arguments);
+  weight_decay_of(*this);  // reads them all
+  if (kind == OptimizerKind::kProdigy && lora_plus_ratio != 0 && lora_plus_ratio != 1)
+    throw Error(ExitCode::kUsage, {.what = "Prodigy finds one learning rate for all",
+                                   .expected = "--optimizer prodigy without --lora-plus-ratio",
+                                   .seen = "both",
+                                   .advice = "leave one out"});
 }
 
 }  // namespace sdlora::trainer

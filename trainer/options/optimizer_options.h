@@ -25,6 +25,10 @@ struct OptimizerOptions {
   double adam_eps = 1e-8;
 
   void declare(OptionGroup group);
+
+  // Gives the arguments one spelling. Throws Error(kUsage): some that the optimiser does not have, or what it
+  // cannot go with.
+  void settle();
 };
 
 }  // namespace sdlora::trainer

@@ -10,14 +10,14 @@
 namespace sdlora::trainer {
 namespace {
 
-constexpr double kMostSteps = 1e9;
+constexpr double kMostWarmupSteps = 1e9;
 constexpr int64_t kMostCycles = 1'000'000, kMostEpochs = 1'000'000;
 
 void check_is_whole(const std::string& option, double steps) {
   if (steps < 1 || steps == std::floor(steps)) return;
   throw Error(ExitCode::kUsage, {.what = option + " is neither steps nor a share of the run",
                                  .expected = "a whole number of steps, or a number below 1",
-                                 .seen = fmt::format("{:g}", steps)});
+                                 .seen = text_of(steps)});
 }
 
 }  // namespace
@@ -46,13 +46,13 @@ void ScheduleOptions::declare(OptionGroup group) {
            "share of the peak that the learning rate falls to, of all schedules but constant")
       .between(0, 1);
   group
-      .add("lr-decay-steps", decay_steps, Scope::kResult,
+      .add("lr-decay-steps", decay_steps_or_share, Scope::kResult,
            "of warmup_stable_decay: the last steps (below 1: this share of the run), in which it falls")
-      .between(0, kMostSteps);
+      .between(0, kMostWarmupSteps);
   group
-      .add("warmup-steps", warmup_steps, Scope::kResult,
+      .add("warmup-steps", warmup_steps_or_share, Scope::kResult,
            "steps (below 1: this share of the run) of linear warm-up")
-      .between(0, kMostSteps);
+      .between(0, kMostWarmupSteps);
   group.add("max-steps", max_steps, Scope::kResult, "optimiser steps").positive();
   group
       .add("max-epochs", max_epochs, Scope::kResult,
@@ -61,8 +61,8 @@ void ScheduleOptions::declare(OptionGroup group) {
 }
 
 void ScheduleOptions::check() const {
-  check_is_whole("--warmup-steps", warmup_steps);
-  check_is_whole("--lr-decay-steps", decay_steps);
+  check_is_whole("--warmup-steps", warmup_steps_or_share);
+  check_is_whole("--lr-decay-steps", decay_steps_or_share);
 }
 
 int64_t steps_of(double steps_or_share, int64_t max_steps) {

@@ -22,13 +22,15 @@ Words<ScheduleKind> schedule_words();
 
 struct ScheduleOptions {
   ScheduleKind kind = ScheduleKind::kCosine;  // after the warm-up
+  static constexpr int64_t kMostSteps = int64_t{1} << 40;
+
   int64_t cycles = 1;
   double power = 1;
-  double min_ratio = 0;      // of the peak: where it ends
-  double warmup_steps = 50;  // below 1: a share of the run
-  double decay_steps = 0.1;  // likewise; of warmup_stable_decay
-  int64_t max_steps = 500;   // optimiser steps
-  int64_t max_epochs = 0;    // in place of max_steps; 0: as that says
+  double min_ratio = 0;               // of the peak: where it ends
+  double warmup_steps_or_share = 50;  // below 1: a share of the run
+  double decay_steps_or_share = 0.1;  // likewise; of warmup_stable_decay
+  int64_t max_steps = 500;            // optimiser steps
+  int64_t max_epochs = 0;             // in place of max_steps; 0: as that says
 
   void declare(OptionGroup group);
 

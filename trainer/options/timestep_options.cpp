@@ -24,8 +24,9 @@ void TimestepOptions::declare(OptionGroup group) {
       .between(0, kMostTimesteps - 1);
   group
       .add("max-timestep", bound, Scope::kResult,
-           "timesteps from here on are not trained; 1000 is all of a model's, also where it has fewer")
-      .between(1, kMostTimesteps);
+           "timesteps from here on are not trained; auto: all that the model has, usually 1000")
+      .auto_is_zero()
+      .between(0, kMostTimesteps);
   group
       .add("timestep-sampling", sampling, Scope::kResult,
            "how often each is: uniform; logit_normal, those in the middle more often; sigmoid, rising; "
@@ -42,7 +43,7 @@ void TimestepOptions::declare(OptionGroup group) {
 }
 
 void TimestepOptions::check() const {
-  if (least >= bound)
+  if (bound != 0 && least >= bound)
     throw Error(ExitCode::kUsage, {.what = "there is no timestep to train",
                                    .expected = "--min-timestep below --max-timestep",
                                    .seen = fmt::format("{} and {}", least, bound)});

@@ -12,10 +12,8 @@ enum class TimestepSampling { kUniform, kLogitNormal, kSigmoid, kCosMap };
 Words<TimestepSampling> timestep_sampling_words();
 
 struct TimestepOptions {
-  static constexpr int64_t kUsualCount = 1000;
-
   int64_t least = 0;
-  int64_t bound = kUsualCount;  // one more than the greatest
+  int64_t bound = 0;  // one more than the greatest; 0: all that the model has
   TimestepSampling sampling = TimestepSampling::kUniform;
   double bias = 0;
   double weight = 0;

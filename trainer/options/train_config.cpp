@@ -37,6 +37,7 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   config.loss.check();
   config.timesteps.check();
   config.schedule.check();
+  config.optimizer.settle();
   config.validation.check();
   config.previews.check();
   config.settings = options.settings();

@@ -41,7 +41,7 @@ checkpoint::NewestCheckpoint choose_checkpoint(const TrainConfig& config) {
       config.places.output);  // throws when all are bad: no fresh start unasked
   if (resume == "auto") return own;
   fs::path named;
-  sdlora::read_value(resume, named);
+  read_value(resume, named);
   try {
     checkpoint::NewestCheckpoint given = named_checkpoint(named);
     return own.checkpoint && own.checkpoint->step > given.checkpoint->step ? std::move(own)

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/error.h"
+#include "trainer/options/optimizer_configs.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -137,19 +138,19 @@ std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter, double rate_o
 
 LearningRateSchedule learning_rate_of(const TrainConfig& config, int64_t max_steps) {
   const ScheduleOptions& options = config.schedule;
-  if (goes_without_schedule(config.optimizer.kind))
+  if (!takes_schedule(config.optimizer))
     return {.peak = config.optimizer.learning_rate,
             .kind = ScheduleKind::kConstant,
             .warmup_steps = 0,
             .max_steps = max_steps};
   return {.peak = config.optimizer.learning_rate,
           .kind = options.kind,
-          .warmup_steps = steps_of(options.warmup_steps, max_steps),
+          .warmup_steps = steps_of(options.warmup_steps_or_share, max_steps),
           .max_steps = max_steps,
           .cycles = options.cycles,
           .power = options.power,
           .min_ratio = options.min_ratio,
-          .decay_steps = steps_of(options.decay_steps, max_steps)};
+          .decay_steps = steps_of(options.decay_steps_or_share, max_steps)};
 }
 
 void check_part(const model::ModelSource& model, model::ModelPart part, const std::string& cached_hash,
@@ -190,9 +191,10 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       unet(model_source.load_unet(mode)),
       schedule(model_source.load_noise_schedule(config.noise.schedule).on(device)),
       adapter(unet, config.lora, config.batch.seed, device),
-      optimizer(make_optimizer(config.optimizer, adapter.parameters(),
-                               {.matrices = matrices_of(adapter, config.optimizer.lora_plus_ratio),
-                                .warmup_steps = steps_of(config.schedule.warmup_steps, length.max_steps)})),
+      optimizer(make_optimizer(
+          config.optimizer, adapter.parameters(),
+          {.matrices = matrices_of(adapter, config.optimizer.lora_plus_ratio),
+           .warmup_steps = steps_of(config.schedule.warmup_steps_or_share, length.max_steps)})),
       loss_scaler(config.compute.mixed_precision == model::MixedPrecision::kFp16),
       reducer(make_reducer(config.compute.reduction, adapter.parameter_count(), device)),
       text_embeddings(load_text_embeddings(config, dataset, model_source, device)),

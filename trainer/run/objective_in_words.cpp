@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "trainer/optimizers/adafactor.h"
+#include "trainer/options/optimizer_configs.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -57,19 +57,19 @@ std::string loss_in_words(const LossOptions& loss, const data::Dataset& dataset)
 std::string optimizer_in_words(const OptimizerOptions& optimizer, const ScheduleOptions& schedule) {
   std::string text = word_of(optimizer.kind, optimizer_words());
   if (!optimizer.arguments.empty()) text += fmt::format(" ({})", fmt::join(optimizer.arguments, " "));
-  const std::string warmup = schedule.warmup_steps < 1 && schedule.warmup_steps > 0
-                                 ? fmt::format("{:g} % of the steps of warm-up", 100 * schedule.warmup_steps)
-                                 : fmt::format("{:g} warm-up steps", schedule.warmup_steps);
+  const std::string warmup =
+      schedule.warmup_steps_or_share < 1 && schedule.warmup_steps_or_share > 0
+          ? fmt::format("{:g} % of the steps of warm-up", 100 * schedule.warmup_steps_or_share)
+          : text_of(schedule.warmup_steps_or_share) + " warm-up steps";
   const std::string clipping = optimizer.max_gradient_norm > 0
                                    ? fmt::format("clipped to {:g}", optimizer.max_gradient_norm)
                                    : "not clipped";
-  if (optimizer.kind == OptimizerKind::kAdafactor && adafactor_config(optimizer).has_relative_step)
+  if (!takes_learning_rate(optimizer))
     return fmt::format("{}, learning rate of its own, gradient norm {}", text, clipping);
-  return fmt::format("{}, learning rate {:g} {} after {}, gradient norm {}", text, optimizer.learning_rate,
-                     optimizer.kind == OptimizerKind::kScheduleFreeAdamW
-                         ? "without a schedule"
-                         : word_of(schedule.kind, schedule_words()),
-                     warmup, clipping);
+  return fmt::format(
+      "{}, learning rate {:g} {} after {}, gradient norm {}", text, optimizer.learning_rate,
+      takes_schedule(optimizer) ? word_of(schedule.kind, schedule_words()) : "without a schedule", warmup,
+      clipping);
 }
 
 std::string noise_in_words(const NoiseOptions& noise, const TimestepOptions& timesteps,
@@ -81,7 +81,7 @@ std::string noise_in_words(const NoiseOptions& noise, const TimestepOptions& tim
                         noise.multires_discount);
   if (noise.input_gamma > 0)
     text += fmt::format("\n{:g} more in the input than is predicted", noise.input_gamma);
-  const int64_t bound = std::min(timesteps.bound, schedule.timestep_count());
+  const int64_t bound = timesteps.bound == 0 ? schedule.timestep_count() : timesteps.bound;
   const bool is_uniform = timesteps.sampling == TimestepSampling::kUniform;
   if (timesteps.least > 0 || bound < schedule.timestep_count() || !is_uniform)
     text += fmt::format("\ntrained at timesteps {} to {}, {}", timesteps.least, bound - 1,

@@ -13,10 +13,10 @@
 
 namespace sdlora::trainer {
 
-// "Huber loss, c by snr to 0.1, min-SNR 5; …"
+// "pseudo-Huber loss, c from 1 to 0.1 (snr), min-SNR 5"
 std::string loss_in_words(const LossOptions& loss, const data::Dataset& dataset);
 
-// "1000 timesteps, predicts epsilon (scheduler file), …, offset 0.1; trained at 200 to 999, logit_normal"
+// "1000 timesteps, predicts epsilon (scheduler file), …", and a line for each choice
 std::string noise_in_words(const NoiseOptions& noise, const TimestepOptions& timesteps,
                            const model::NoiseSchedule& schedule);
 

@@ -90,6 +90,8 @@ RunState run_state_from_json(const std::string& json, const std::string& where) 
 }
 
 std::string check_resumable(const RunState& saved, const RunState& mine, const Settings& options) {
+  const auto epochs = mine.settings.find("max-epochs");
+  const bool is_by_epochs = epochs != mine.settings.end() && epochs->second != "0";
   Differences differences;
   std::string warning;
   for (const auto& [name, saved_value] : completed(saved.settings, mine.settings, options)) {
@@ -99,9 +101,9 @@ std::string check_resumable(const RunState& saved, const RunState& mine, const S
         found == mine.settings.end() ? "(not an option of this build)" : found->second;
     if (name == "max-steps" && std::strtoll(my_value.c_str(), nullptr, 10) < saved.step)
       throw Error(ExitCode::kMismatch,
-                  {.what = "the checkpoint is beyond --max-steps",
-                   .expected = fmt::format("--max-steps {} or more", saved.step),
-                   .seen = "--max-steps " + my_value,
+                  {.what = "the checkpoint is beyond the end of the run",
+                   .expected = fmt::format("--max-steps {} or more, or as many --max-epochs", saved.step),
+                   .seen = "--max-steps " + my_value + (is_by_epochs ? ", which --max-epochs comes to" : ""),
                    .advice = "for a shorter run begin at an earlier checkpoint, with --resume and another "
                              "--output; or train anew there"});
     if (name == "max-steps" && saved_value != my_value)

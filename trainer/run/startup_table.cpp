@@ -22,7 +22,7 @@ std::string batch_arithmetic(const TrainConfig& config, const LoadedRun& loaded,
   const BatchShare& share = loaded.share;
   const int64_t steps_left = config.schedule.max_steps - context.first_step;
   const double epochs = static_cast<double>(config.schedule.max_steps * config.batch.size) /
-                        static_cast<double>(loaded.batches.epoch_size());
+                        static_cast<double>(loaded.length.epoch.samples_per_epoch);
   return fmt::format(
       "{} samples per step = {} rank(s) × {} micro-batch(es) of {}\n"
       "{} steps to do of {} = {} samples in all = {:.2f} epochs",
@@ -86,7 +86,7 @@ std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
       fmt::format("{}, {} samples of {}{} pixels", config.places.data.string(), loaded.dataset.sample_count(),
                   loaded.dataset.has_several_sizes() ? "many shapes, at most " : "",
                   data::in_words(loaded.dataset.picture_size()));
-  if (const int64_t repeated = loaded.batches.epoch_size();
+  if (const int64_t repeated = loaded.length.epoch.samples_per_epoch;
       repeated != static_cast<int64_t>(loaded.split.training.size()))
     text += fmt::format("\nwith repeats {} an epoch", repeated);
   if (const int64_t reg_count = loaded.dataset.reg_count(); reg_count > 0)

@@ -17,10 +17,9 @@ double falling_cosine(double half_waves) {
 
 double LearningRateSchedule::at(int64_t steps_done) const {
   if (kind == ScheduleKind::kConstant && steps_done >= warmup_steps) return peak;
-  const bool begins_at_ratio = kind == ScheduleKind::kWarmupStableDecay;
   if (steps_done < warmup_steps) {
-    const double done = static_cast<double>(steps_done) / static_cast<double>(warmup_steps);
-    return peak * (begins_at_ratio ? min_ratio + (1 - min_ratio) * done : done);
+    const double rising = peak * static_cast<double>(steps_done) / static_cast<double>(warmup_steps);
+    return kind == ScheduleKind::kWarmupStableDecay ? min_ratio * peak + (1 - min_ratio) * rising : rising;
   }
   return peak * (min_ratio + (1 - min_ratio) * decayed(steps_done));
 }
@@ -32,7 +31,7 @@ double LearningRateSchedule::decayed(int64_t steps_done) const {
   const auto turns = static_cast<double>(cycles);
   switch (kind) {
     case ScheduleKind::kConstant:
-      return 1;
+      break;
     case ScheduleKind::kLinear:
       return left;
     case ScheduleKind::kCosine:

@@ -67,7 +67,8 @@ StepResult TrainingStep::run(int64_t step, comm::Communicator& gradients_comm, b
   result.loss = reduced.loss;
   result.stop_was_requested = reduced.stop_was_requested;
   result.loss_scale = loss_scaler.scale();
-  result.learning_rate = learning_rate.at(steps_done);
+  const double scheduled_rate = learning_rate.at(steps_done);
+  result.learning_rate = optimizer.rate_of_next_step(scheduled_rate);
 
   // 4. Guard: a step that is not finite anywhere is skipped everywhere
   clock.enter(StepPhase::kUpdate);
@@ -80,7 +81,7 @@ StepResult TrainingStep::run(int64_t step, comm::Communicator& gradients_comm, b
   result.gradient_norm = std::numeric_limits<double>::quiet_NaN();
   if (!result.is_skipped) {
     result.gradient_norm = clip_gradient_norm(reduced.gradients, max_gradient_norm);
-    result.learning_rate = optimizer.step(reduced.gradients, result.learning_rate);
+    optimizer.step(reduced.gradients, scheduled_rate);
   }
   clock.leave();
   return result;

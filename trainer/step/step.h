@@ -28,7 +28,7 @@ struct SampleLosses {
 struct StepResult {
   double loss;           // mean over the global batch; NaN when any was not finite
   double gradient_norm;  // before clipping; NaN when the step is skipped
-  double learning_rate;  // of the update
+  double learning_rate;  // of the update, or of the one that was skipped
   double loss_scale;
   bool is_skipped;            // nothing was updated
   bool is_loss_scale_search;  // skipped only since fp16's loss scale was too high: no fault of data or model

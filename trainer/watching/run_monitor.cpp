@@ -20,7 +20,7 @@ struct RunMonitor::Outlets {
   Outlets(const TrainConfig& run_config, const LoadedRun& loaded, const comm::Communicator& world,
           const comm::Watchdog& watchdog, int64_t first_step)
       : config(run_config),
-        epoch_samples(loaded.batches.epoch_size()),
+        epoch_samples(loaded.length.epoch.samples_per_epoch),
         metrics(run_config, loaded, world, watchdog, first_step),
         endpoint(metrics.registry(), run_config.watching.metrics.of_rank(world.local_rank())) {}
 

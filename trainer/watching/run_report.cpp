@@ -58,8 +58,9 @@ std::vector<monitoring::TableRow> rows_of(const LoadedRun& loaded) {
     if (report->copy_count > 0)
       rows.push_back({"same content", fmt::format("{} pictures are copies of others", report->copy_count)});
   }
-  if (loaded.batches.epoch_size() != static_cast<int64_t>(loaded.split.training.size()))
-    rows.push_back({"an epoch", fmt::format("{} samples, with repeats", loaded.batches.epoch_size())});
+  if (loaded.length.epoch.samples_per_epoch != static_cast<int64_t>(loaded.split.training.size()))
+    rows.push_back(
+        {"an epoch", fmt::format("{} samples, with repeats", loaded.length.epoch.samples_per_epoch)});
   if (loaded.validation_dataset)
     rows.push_back({"validation manifest SHA-256", loaded.validation_dataset->manifest_sha256()});
   return rows;

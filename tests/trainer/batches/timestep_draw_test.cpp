@@ -77,9 +77,12 @@ TEST(TimestepDraw, DrawsByItsChances) {
   }
 }
 
-TEST(TimestepDraw, TakesTheUsualBoundForAllOfAShorterSchedule) {
-  EXPECT_EQ(TimestepDraw({}, 250).bound(), 250);
-  EXPECT_EQ(TimestepDraw({.least = 3}, 4000).bound(), 1000);
+TEST(TimestepDraw, IsOfAllTheTimestepsOfASchedule) {
+  const TimestepDraw of_many({.sampling = TimestepSampling::kLogitNormal}, 4000);
+  EXPECT_EQ(of_many.logit_normal_timestep(99), 3999);
+  const TimestepDraw of_some({.least = 3990, .sampling = TimestepSampling::kLogitNormal}, 4000);
+  EXPECT_EQ(of_some.logit_normal_timestep(-99), 3990);
+  EXPECT_EQ(of_some.logit_normal_timestep(99), 3999);
 }
 
 TEST(TimestepDraw, RefusesTimestepsThatThereAreNot) {

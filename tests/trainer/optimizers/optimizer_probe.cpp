@@ -3,7 +3,7 @@
 //   optimizer_probe INPUT OUTPUT KIND LEARNING_RATE WARMUP_STEPS [NAME=VALUE …]
 //
 // INPUT: safetensors with parameters [P] f32, gradients [N, P] f32, matrices [M, 3] i64 (rows, columns, rate
-// factor of each). OUTPUT: parameters [N, P] after each step, evaluation [P] after the last, rates [N] f64.
+// factor of each). OUTPUT: parameters [N, P] after each step, evaluation [P] after the last.
 #include <cstdio>
 #include <cstdlib>
 
@@ -35,14 +35,12 @@ int main(int argument_count, char** arguments) {
     const auto optimizer = trainer::make_optimizer(
         options, parameters, {.matrices = matrices, .warmup_steps = std::atoll(arguments[5])});
     std::vector<at::Tensor> after;
-    std::vector<double> rates;
     for (const at::Tensor& gradients : input.at("gradients").unbind()) {
-      rates.push_back(optimizer->step(gradients.clone(), std::atof(arguments[4])));
+      optimizer->step(gradients, std::atof(arguments[4]));
       after.push_back(parameters.clone());
     }
     checkpoint::write_safetensors(arguments[2], {{"parameters", at::stack(after)},
-                                                 {"evaluation", optimizer->evaluation_parameters().clone()},
-                                                 {"rates", at::tensor(rates, at::kDouble)}});
+                                                 {"evaluation", optimizer->evaluation_parameters().clone()}});
   } catch (const Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return static_cast<int>(error.exit_code());

@@ -33,7 +33,7 @@ TEST(LearningRate, StaysAtThePeakWhenConstant) {
   EXPECT_DOUBLE_EQ(schedule(ScheduleKind::kConstant).at(99), 2.0);
 }
 
-// transformers 4.57 (optimization.py) through sd-scripts' get_scheduler_fix: 1,000 steps, 100 of warm-up.
+// transformers 5.23 (optimization.py) through sd-scripts' get_scheduler_fix: 1,000 steps, 100 of warm-up.
 TEST(LearningRate, IsThatOfTransformersSchedules) {
   const auto of = [](ScheduleKind kind, int64_t cycles, double power, double min_ratio, int64_t decay_steps) {
     return LearningRateSchedule{.peak = 1e-4,

@@ -1,4 +1,4 @@
-// --optimizer-args: "name=value …", the names and defaults being those of the original in Python.
+// --optimizer-args: "name=value …", by the names of the optimiser's original in Python.
 #pragma once
 
 #include <map>
@@ -18,7 +18,7 @@ class OptimizerArguments {
   void take(const std::string& name, double& value, double least, double most);
   void take(const std::string& name, bool& value);
 
-  // "0.9,0.99", also in brackets. Each from 0 to below 1.
+  // "0.9,0.99". Each from 0 to below 1.
   void take_betas(double& beta1, double& beta2);
 
   // Two numbers from 0 on.
@@ -27,10 +27,17 @@ class OptimizerArguments {
   // Throws Error(kUsage) naming what was not taken, and what there is to take.
   void refuse_rest() const;
 
+  [[noreturn]] void refuse(const std::string& expected, const std::string& seen) const;
+  [[noreturn]] void refuse(const std::string& expected, double seen) const;
+
  private:
   std::string optimizer_;
   std::map<std::string, std::string> given_;  // not taken yet
   std::vector<std::string> known_;
 };
+
+// One name=value each, by name, with one spelling of each value: "betas=(0.90, 0.99)" is "betas=0.9,0.99".
+// What is no such thing is left as it is.
+std::vector<std::string> canonical_arguments(const std::vector<std::string>& texts);
 
 }  // namespace sdlora::trainer
