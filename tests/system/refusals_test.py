@@ -142,7 +142,7 @@ class ItsConfiguration(unittest.TestCase):
             self.assertEqual(config["output"], str(run))
             self.assertEqual((config["seed"], config["tensorboard"]), (6, False))
             self.assertIsInstance(config["weight-decay"], float)
-            self.assertIn("\n# Optimiser\nlearning-rate = ", text)
+            self.assertIn("\n# Optimiser\noptimizer = ", text)
             again = pathlib.Path(directory) / "again"
             result = programs.run("trainer", "--config", run / "config.toml", "--output", again)
             self.assertEqual(result.exit_code, 0, result.output)
