@@ -146,22 +146,19 @@ class ATraining(ARun):
         self.assert_equals_the_reference()
 
     def test_refuses_a_second_launcher_and_a_trainer_on_the_same_directory(self):
-        process = self.start(*self.options(), ranks=1)
+        process = self.start(*self.options(max_steps=5000), ranks=1)  # which does not end by itself meanwhile
         self.wait_for_step(1, process)
         second = self.start(*self.options())
         output, _ = second.communicate(timeout=60)
         self.assertEqual(second.returncode, programs.MISMATCH, output)
         self.assertIn(f"held by launcher, process {process.pid}", output)
-        process.send_signal(signal.SIGSTOP)  # the launcher, so that the run does not end meanwhile; then a rank
-        [rank] = runs.processes_of(self.output, "trainer")
-        os.kill(rank, signal.SIGSTOP)
         by_hand = programs.run("trainer", *self.options())
-        os.kill(rank, signal.SIGCONT)
-        process.send_signal(signal.SIGCONT)
         self.assertEqual(by_hand.exit_code, programs.MISMATCH, by_hand.output)
         self.assertIn("held by trainer", by_hand.output)
-        self.finish(process, 0)
-        self.assert_equals_the_reference()
+        self.wait_for_step(runs.last_step(self.output) + 2, process)  # the first goes on undisturbed
+        process.send_signal(signal.SIGTERM)
+        self.finish(process, programs.STOPPED)
+        self.assertEqual([attempt["attempt"] for attempt in self.attempts()], [1])
 
     def test_leaves_no_rank_behind_when_the_launcher_itself_is_killed(self):
         process = self.start(*self.options(max_steps=5000))
