@@ -20,7 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
-from noise_and_loss import cell_losses, huber_c_of, noise_of, number, timestep_of, weight_of
+from noise_and_loss import cell_losses, huber_c_of, is_on, noise_of, number, timestep_of, weight_of
 from seeds import FLIP, INPUT_NOISE, NOISE, POSTERIOR_NOISE, TIMESTEP, generator, sample_at
 
 TOLERANCE = 1e-4
@@ -105,7 +105,7 @@ def check_draws(config, cache, scaling_factor, scheduler, trace, text, step, slo
     timestep = timestep_of(config, generator(seed, step, slot, TIMESTEP))
     assert torch.equal(trace["timestep"], timestep), (step, slot, trace["timestep"], timestep)
     torch.testing.assert_close(trace["latents"], (mean + std * posterior) * scaling_factor, rtol=1e-6, atol=1e-6)
-    if config.get("masked-loss") in (True, "true"):
+    if is_on(config, "masked-loss"):
         mask = torch.from_numpy(cache.masks[picture]).clamp_min(float(config.get("unmasked-weight", 0)))
         mask = mask.flip(1) if index != picture else mask
         assert torch.equal(trace["mask"][0], mask), (step, slot)

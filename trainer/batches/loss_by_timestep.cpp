@@ -67,6 +67,7 @@ double huber_c_at(double snr, double share_of_timesteps, const LossOptions& opti
 LossByTimestep loss_by_timestep(const LossOptions& options, const model::NoiseSchedule& schedule) {
   const bool is_epsilon = schedule.prediction_type() == model::PredictionType::kEpsilon;
   check_prediction_type(options, is_epsilon);
+  if (!options.weighs_timesteps() && !options.is_huber()) return {};
   const int64_t count = schedule.timestep_count();
   const at::Tensor snrs = schedule.snr(at::arange(count, at::kLong)).to(at::kDouble);  // [T]
   LossByTimestep loss;

@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "checkpoint/named_tensors.h"
@@ -32,7 +31,7 @@ class Optimizer {
   virtual checkpoint::NamedTensors state() const = 0;
 
   // Throws Error(kBadData) when names or shapes do not fit.
-  virtual void load(const checkpoint::NamedTensors& state);
+  void load(const checkpoint::NamedTensors& state);
 
   // [P] f32: what is judged, drawn with and saved.
   virtual at::Tensor evaluation_parameters() const { return parameters_; }

@@ -7,11 +7,10 @@
 #include <fmt/ranges.h>
 
 #include "common/error.h"
+#include "trainer/options/optimizer_configs.h"
 
 namespace sdlora::trainer {
 namespace {
-
-constexpr double kGreatestUsableBeta = 0.999999999;  // with 1 a moment never sees a gradient
 
 // "betas=(0.9, 0.99) eps=1e-8": also of a text with brackets, whose blanks are not between arguments.
 std::vector<std::string> words_of(const std::string& text) {
@@ -63,37 +62,46 @@ void OptimizerArguments::refuse(const std::string& expected, double seen) const 
   refuse(expected, text_of(seen));
 }
 
-void OptimizerArguments::take(const std::string& name, double& value, double least, double most) {
+std::optional<std::string> OptimizerArguments::given(const std::string& name) {
   known_.push_back(name);
-  const auto given = given_.extract(name);
-  if (!given) return;
+  const auto found = given_.extract(name);
+  return found ? std::optional(found.mapped()) : std::nullopt;
+}
+
+void OptimizerArguments::take(const std::string& name, double& value, double least, double most) {
+  std::optional<double> taken;
+  take(name, taken, least, most);
+  value = taken.value_or(value);
+}
+
+void OptimizerArguments::take(const std::string& name, std::optional<double>& value, double least,
+                              double most) {
+  const std::optional<std::string> text = given(name);
+  if (!text) return;
   double read = 0;
-  if (!read_value(given.mapped(), read) || read < least || read > most)
-    refuse(fmt::format("{} from {} to {}", name, text_of(least), text_of(most)), given.mapped());
+  if (!read_value(*text, read) || read < least || read > most)
+    refuse(fmt::format("{} from {} to {}", name, text_of(least), text_of(most)), *text);
   value = read;
 }
 
 void OptimizerArguments::take(const std::string& name, bool& value) {
-  known_.push_back(name);
-  const auto given = given_.extract(name);
-  if (given && !read_value(given.mapped(), value)) refuse(name + "=true or false", given.mapped());
+  const std::optional<std::string> text = given(name);
+  if (text && !read_value(*text, value)) refuse(name + "=true or false", *text);
 }
 
 void OptimizerArguments::take_betas(double& beta1, double& beta2) {
   take_pair("betas", beta1, beta2);
-  if (std::max(beta1, beta2) > kGreatestUsableBeta) refuse("betas below 1", std::max(beta1, beta2));
+  if (std::max(beta1, beta2) > kLargestDecay) refuse("betas below 1", std::max(beta1, beta2));
 }
 
 void OptimizerArguments::take_pair(const std::string& name, double& first, double& second) {
-  known_.push_back(name);
-  const auto given = given_.extract(name);
-  if (!given) return;
-  const std::string& text = given.mapped();
-  const size_t comma = text.find(',');
+  const std::optional<std::string> text = given(name);
+  if (!text) return;
+  const size_t comma = text->find(',');
   double one = 0, other = 0;
-  if (comma == std::string::npos || !read_value(text.substr(0, comma), one) ||
-      !read_value(text.substr(comma + 1), other) || one < 0 || other < 0)
-    refuse(name + "=NUMBER,NUMBER, each 0 or more", text);
+  if (comma == std::string::npos || !read_value(text->substr(0, comma), one) ||
+      !read_value(text->substr(comma + 1), other) || one < 0 || other < 0)
+    refuse(name + "=NUMBER,NUMBER, each 0 or more", *text);
   first = one;
   second = other;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ class OptimizerArguments {
   explicit OptimizerArguments(const OptimizerOptions& options);
 
   void take(const std::string& name, double& value, double least, double most);
+  void take(const std::string& name, std::optional<double>& value, double least, double most);
   void take(const std::string& name, bool& value);
 
   // "0.9,0.99". Each from 0 to below 1.
@@ -31,6 +33,9 @@ class OptimizerArguments {
   [[noreturn]] void refuse(const std::string& expected, double seen) const;
 
  private:
+  // What is given by that name, which is taken by this; and the name is known.
+  std::optional<std::string> given(const std::string& name);
+
   std::string optimizer_;
   std::map<std::string, std::string> given_;  // not taken yet
   std::vector<std::string> known_;

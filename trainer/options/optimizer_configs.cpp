@@ -6,7 +6,7 @@
 namespace sdlora::trainer {
 namespace {
 
-constexpr double kLeastEps = 1e-30, kGreatestDecay = 1e10, kGreatestBeta = 0.999999999;
+constexpr double kGreatestWeightDecay = 1e10;
 // A product that fp32 still has: smaller ones are 0, and 0 / 0 is no number.
 constexpr double kLeastProduct = 1e-36;
 
@@ -20,7 +20,7 @@ AdamWConfig adamw_config(const OptimizerOptions& options) {
   OptimizerArguments arguments(options);
   arguments.take_betas(config.beta1, config.beta2);
   arguments.take("eps", config.eps, kLeastEps, 1);
-  arguments.take("weight_decay", config.weight_decay, 0, kGreatestDecay);
+  arguments.take("weight_decay", config.weight_decay, 0, kGreatestWeightDecay);
   arguments.refuse_rest();
   return config;
 }
@@ -29,7 +29,7 @@ LionConfig lion_config(const OptimizerOptions& options) {
   LionConfig config;
   OptimizerArguments arguments(options);
   arguments.take_betas(config.beta1, config.beta2);
-  arguments.take("weight_decay", config.weight_decay, 0, kGreatestDecay);
+  arguments.take("weight_decay", config.weight_decay, 0, kGreatestWeightDecay);
   arguments.refuse_rest();
   return config;
 }
@@ -42,10 +42,8 @@ AdafactorConfig adafactor_config(const OptimizerOptions& options) {
     arguments.refuse("eps of 1e-36 or more for squares", config.square_eps);
   arguments.take("clip_threshold", config.clip_threshold, 1e-6, 1e6);
   arguments.take("decay_rate", config.decay_rate, -10, 0);
-  double beta1 = -1;
-  arguments.take("beta1", beta1, 0, kGreatestBeta);
-  if (beta1 >= 0) config.beta1 = beta1;
-  arguments.take("weight_decay", config.weight_decay, 0, kGreatestDecay);
+  arguments.take("beta1", config.beta1, 0, kLargestDecay);
+  arguments.take("weight_decay", config.weight_decay, 0, kGreatestWeightDecay);
   arguments.take("scale_parameter", config.scales_by_parameters);
   arguments.take("relative_step", config.has_relative_step);
   arguments.take("warmup_init", config.has_warmup_init);
@@ -62,11 +60,9 @@ ProdigyConfig prodigy_config(const OptimizerOptions& options) {
   ProdigyConfig config;
   OptimizerArguments arguments(options);
   arguments.take_betas(config.beta1, config.beta2);
-  double beta3 = -1;
-  arguments.take("beta3", beta3, 0, kGreatestBeta);
-  if (beta3 >= 0) config.beta3 = beta3;
+  arguments.take("beta3", config.beta3, 0, kLargestDecay);
   arguments.take("eps", config.eps, kLeastEps, 1);
-  arguments.take("weight_decay", config.weight_decay, 0, kGreatestDecay);
+  arguments.take("weight_decay", config.weight_decay, 0, kGreatestWeightDecay);
   arguments.take("decouple", config.is_decay_decoupled);
   arguments.take("use_bias_correction", config.corrects_bias);
   arguments.take("safeguard_warmup", config.guards_warmup);
@@ -84,7 +80,7 @@ ScheduleFreeConfig schedule_free_config(const OptimizerOptions& options) {
   OptimizerArguments arguments(options);
   arguments.take_betas(config.beta1, config.beta2);
   arguments.take("eps", config.eps, kLeastEps, 1);
-  arguments.take("weight_decay", config.weight_decay, 0, kGreatestDecay);
+  arguments.take("weight_decay", config.weight_decay, 0, kGreatestWeightDecay);
   arguments.take("r", config.r, 0, 100);
   arguments.take("weight_lr_power", config.weight_lr_power, 0, 100);
   arguments.refuse_rest();

@@ -8,6 +8,10 @@
 
 namespace sdlora::trainer {
 
+// With 1 a moment never sees a gradient, and its bias correction divides by 0.
+inline constexpr double kLargestDecay = 0.999999999;
+inline constexpr double kLeastEps = 1e-30;
+
 // Each …_config() throws Error(kUsage): an argument that this optimiser does not have, or a value that it
 // cannot take.
 

@@ -5,12 +5,6 @@
 #include "trainer/options/optimizer_configs.h"
 
 namespace sdlora::trainer {
-namespace {
-
-// With 1 a moment never sees a gradient, and its bias correction divides by 0.
-constexpr double kLargestDecay = 0.999999999;
-
-}  // namespace
 
 Words<OptimizerKind> optimizer_words() {
   return {{"adamw", OptimizerKind::kAdamW},
@@ -41,7 +35,7 @@ void OptimizerOptions::declare(OptionGroup group) {
       .between(0, kLargestDecay);
   group.add("adam-beta2", adam_beta2, Scope::kResult, "of adamw: decay of the second moment")
       .between(0, kLargestDecay);
-  group.add("adam-eps", adam_eps, Scope::kResult, "of adamw: added to the denominator").between(1e-30, 1);
+  group.add("adam-eps", adam_eps, Scope::kResult, "of adamw: added to the denominator").between(kLeastEps, 1);
 }
 
 void OptimizerOptions::settle() {

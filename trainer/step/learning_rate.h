@@ -21,8 +21,8 @@ struct LearningRateSchedule {
   // Of the step after `steps_done` steps. Rises as steps_done / warmup_steps (the first step of a warm-up has
   // rate 0, as in transformers; min_ratio with warmup_stable_decay), then follows `kind` down to min_ratio ×
   // peak at max_steps (an even number of cycles of cosine_with_min_lr ends at the peak). With p the share of
-  // the steps after the warm-up that are done, it is peak × (min_ratio
-  // + (1 - min_ratio) f):
+  // the steps after the warm-up that are done, it is
+  // peak × (min_ratio + (1 - min_ratio) f):
   //   linear 1 - p     cosine (1 + cos πp) / 2     rex (1 - p) / (0.1 + 0.9 (1 - p))
   //   cosine_with_restarts (1 + cos π·frac(cycles p)) / 2     cosine_with_min_lr (1 + cos(π cycles p)) / 2
   //   polynomial (1 - p)^power, down to a rate of 1e-7

@@ -45,14 +45,15 @@ Prediction predict(const model::UNet& unet, const model::NoiseSchedule& schedule
 
 Losses losses(LossKind kind, const Prediction& prediction, const MicroBatch& batch) {
   const at::Tensor output = prediction.output.to(at::kFloat);  // [B, 4, h, w]
-  const at::Tensor squares = (output.detach() - prediction.target).square();
-  const at::Tensor per_sample = means_of_samples(squares, batch.masks);  // [B]
+  const auto shown = [&] {                                     // [B]
+    return means_of_samples((output.detach() - prediction.target).square(), batch.masks);
+  };
   if (kind == LossKind::kMse && !batch.masks.defined() && !batch.loss_weights.defined())
-    return {.mean = at::mse_loss(output, prediction.target), .per_sample = per_sample};
+    return {.mean = at::mse_loss(output, prediction.target), .per_sample = shown()};
   const at::Tensor trained =
       means_of_samples(cell_losses(kind, output - prediction.target, batch.huber_c), batch.masks);  // [B]
   return {.mean = (batch.loss_weights.defined() ? trained * batch.loss_weights : trained).mean(),
-          .per_sample = per_sample};
+          .per_sample = kind == LossKind::kMse ? trained.detach() : shown()};
 }
 
 }  // namespace sdlora::trainer
