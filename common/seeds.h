@@ -22,6 +22,7 @@ enum class Stream : uint64_t {
   kMicroBatchOrder = 9,     // (seed, epoch, 0): order of an epoch's micro-batches, where sizes differ
   kFlip = 10,               // (seed, step, slot): whether a sample is the mirror image, by chance
   kInputNoise = 11,         // (seed, step, slot): noise in the input that the UNet does not predict
+  kDropout = 12,            // (seed, step, slot): a seed, of whose (seed, module, 0) dropout is drawn
 };
 
 // SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") folded over the four

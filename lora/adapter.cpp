@@ -8,31 +8,70 @@
 
 #include "common/error.h"
 #include "common/seeds.h"
+#include "lora/lora_convolution.h"
 #include "lora/lora_projection.h"
+#include "lora/module_ranks.h"
 #include "lora/targets.h"
 
 namespace sdlora::lora {
 namespace {
 
 std::vector<Adapter::Module> find_modules(model::UNet& unet, const LoraConfig& config) {
-  if (config.rank < 1)
-    throw Error(ExitCode::kUsage, {.what = "--lora-rank is not usable",
-                                   .expected = "at least 1",
-                                   .seen = std::to_string(config.rank),
-                                   .advice = "correct --lora-rank"});
   const Targets targets(config.targets);
+  ModuleRanks ranks(config);
   std::vector<Adapter::Module> modules;
   std::string example;
-  unet.visit_projections([&](const std::string& path, model::ProjectionSlot& slot) {
-    example = path;
-    if (targets.contains(path))
-      modules.push_back({path, slot->in_features(), slot->out_features(), slot->is_convolution()});
-  });
+  bool has_target = false;
+  const auto add = [&](Adapter::Module module) {
+    if (!targets.contains(module.path)) return;
+    has_target = true;
+    if (const auto found = ranks.of(module.path, module.kernel_size > 1)) {
+      module.rank = found->rank;
+      module.alpha = found->alpha;
+      modules.push_back(std::move(module));
+    }
+  };
+  unet.visit_slots({.projection =
+                        [&](const std::string& path, model::ProjectionSlot& slot) {
+                          example = path;
+                          add({.path = path,
+                               .in_features = slot->in_features(),
+                               .out_features = slot->out_features(),
+                               .kernel_size = slot->is_convolution() ? 1 : 0,
+                               .is_projection = true,
+                               .rank = 0,
+                               .alpha = 0});
+                        },
+                    .convolution =
+                        [&](const std::string& path, model::ConvolutionSlot& slot) {
+                          const model::Convolution& base = slot->base();
+                          add({.path = path,
+                               .in_features = base.in_channels * base.kernel_size * base.kernel_size,
+                               .out_features = base.bias.size(0),
+                               .kernel_size = base.kernel_size,
+                               .is_projection = false,
+                               .rank = 0,
+                               .alpha = 0});
+                        }});
+  if (const std::vector<std::string> unused = ranks.unused_patterns(); has_target && !unused.empty())
+    throw Error(
+        ExitCode::kUsage,
+        {.what = "--lora-rank-pattern matches no module that gets an adapter, or only ones that an "
+                 "earlier one matches",
+         .expected = "a pattern found in paths like " + (modules.empty() ? example : modules.front().path),
+         .seen = fmt::format("{}", fmt::join(unused, ", ")),
+         .advice = "correct --lora-rank-pattern, or --lora-targets"});
+  if (has_target && modules.empty())
+    throw Error(ExitCode::kUsage, {.what = "no module is left to train",
+                                   .expected = "a --lora-rank-pattern with a rank above 0 for some of them",
+                                   .seen = fmt::format("{}", fmt::join(config.rank_patterns, ", ")),
+                                   .advice = "correct --lora-rank-pattern"});
   if (modules.empty())
-    throw Error(ExitCode::kUsage, {.what = "--lora-targets matches no module of the UNet",
-                                   .expected = "attn, attn-mlp, or a pattern found in paths like " + example,
-                                   .seen = config.targets,
-                                   .advice = "correct --lora-targets"});
+    throw Error(ExitCode::kUsage,
+                {.what = "--lora-targets matches no module of the UNet",
+                 .expected = "attn, attn-mlp, full, or a pattern found in paths like " + example,
+                 .seen = config.targets,
+                 .advice = "correct --lora-targets"});
   return modules;
 }
 
@@ -43,7 +82,7 @@ Adapter::Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed,
   int64_t count = 0;
   for (const Module& module : modules_) {
     offsets_.push_back(count);
-    count += config.rank * (module.in_features + module.out_features);
+    count += module.parameter_count();
   }
   // Drawn on the CPU, so that every device starts from the same values.
   at::Tensor initial = at::zeros({count}, at::kFloat);
@@ -54,30 +93,46 @@ Adapter::Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed,
   parameters_ = initial.to(device);
   gradients_ = at::zeros_like(parameters_);
   rounded_ = std::make_shared<RoundedParameters>(parameters_);
+  dropout_ = std::make_shared<BranchDropout>(config_.dropout);
 
   size_t next = 0;
-  unet.visit_projections([&](const std::string& path, model::ProjectionSlot& slot) {
-    if (next == modules_.size() || path != modules_[next].path) return;
-    LoraTensors tensors{.a = a_of(parameters_, next),
-                        .b = b_of(parameters_, next),
-                        .a_gradient = a_of(gradients_, next),
-                        .b_gradient = b_of(gradients_, next),
-                        .rounded = rounded_};
-    tensors.a.set_requires_grad(true);
-    slot = std::make_unique<LoraProjection>(std::move(slot), std::move(tensors), config_.scale());
-    ++next;
-  });
+  const auto is_next = [&](const std::string& path) {
+    return next != modules_.size() && path == modules_[next].path;
+  };
+  unet.visit_slots({.projection =
+                        [&](const std::string& path, model::ProjectionSlot& slot) {
+                          if (is_next(path))
+                            slot = std::make_unique<LoraProjection>(std::move(slot), branch_of(next++));
+                        },
+                    .convolution =
+                        [&](const std::string& path, model::ConvolutionSlot& slot) {
+                          if (is_next(path))
+                            slot = std::make_unique<LoraConvolution>(std::move(slot), branch_of(next++));
+                        }});
+}
+
+Branch Adapter::branch_of(size_t module) {
+  Branch branch{.a = a_of(parameters_, module),
+                .b = b_of(parameters_, module),
+                .a_gradient = a_of(gradients_, module),
+                .b_gradient = b_of(gradients_, module),
+                .scale = modules_[module].scale(),
+                .rounded = rounded_,
+                .dropout = dropout_,
+                .module = module};
+  branch.a.set_requires_grad(true);
+  return branch;
 }
 
 at::Tensor Adapter::a_of(const at::Tensor& flat, size_t module) const {
   const Module& m = modules_[module];
-  return flat.narrow(0, offsets_[module], config_.rank * m.in_features).view({config_.rank, m.in_features});
+  return flat.narrow(0, offsets_[module], m.rank * m.in_features).view({m.rank, m.in_features});
 }
 
 at::Tensor Adapter::b_of(const at::Tensor& flat, size_t module) const {
   const Module& m = modules_[module];
-  return flat.narrow(0, offsets_[module] + config_.rank * m.in_features, config_.rank * m.out_features)
-      .view({m.out_features, config_.rank});
+  return flat.narrow(0, offsets_[module] + m.rank * m.in_features, m.rank * m.out_features)
+      .view({m.out_features, m.rank});
 }
 
 checkpoint::NamedTensors Adapter::named_tensors() const {
@@ -85,8 +140,8 @@ checkpoint::NamedTensors Adapter::named_tensors() const {
   for (size_t i = 0; i < modules_.size(); ++i) {
     at::Tensor a = a_of(parameters_, i).to(at::kCPU, /*non_blocking=*/false, /*copy=*/true);
     at::Tensor b = b_of(parameters_, i).to(at::kCPU, /*non_blocking=*/false, /*copy=*/true);
-    if (modules_[i].is_convolution) {
-      a = a.unsqueeze(-1).unsqueeze(-1);
+    if (const int64_t size = modules_[i].kernel_size; size > 0) {
+      a = a.view({a.size(0), -1, size, size});
       b = b.unsqueeze(-1).unsqueeze(-1);
     }
     tensors.emplace(modules_[i].path + ".lora_A", a);
@@ -120,16 +175,51 @@ void Adapter::load(const checkpoint::NamedTensors& tensors) {
   }
 }
 
+std::map<std::string, double> Adapter::other_alphas() const {
+  std::map<std::string, double> others;
+  for (const Module& module : modules_)
+    if (module.alpha != config_.alpha) others.emplace(module.path, module.alpha);
+  return others;
+}
+
+namespace {
+
+// "; rank 8, alpha 4 in 50 of them", of the modules whose rank or alpha is not the adapter's own.
+std::string other_ranks_in_words(const Adapter& adapter) {
+  std::map<std::pair<int64_t, double>, int> counts;
+  for (const Adapter::Module& module : adapter.modules()) ++counts[{module.rank, module.alpha}];
+  counts.erase({adapter.config().rank, adapter.config().alpha});
+  std::string text;
+  for (const auto& [rank_and_alpha, count] : counts)
+    text += fmt::format("; rank {}, alpha {:g} in {} of them", rank_and_alpha.first, rank_and_alpha.second,
+                        count);
+  return text;
+}
+
+std::string dropout_in_words(const DropoutRates& rates) {
+  std::string text;
+  const auto add = [&](double rate, const char* of) {
+    if (rate > 0) text += fmt::format("{} {:g} of {}", text.empty() ? "; dropout" : ",", rate, of);
+  };
+  add(rates.neuron, "numbers");
+  add(rates.rank, "ranks");
+  add(rates.module, "modules");
+  return text;
+}
+
+}  // namespace
+
 std::string describe(const Adapter& adapter, int64_t base_parameter_count) {
-  std::string text = fmt::format("rank {}, alpha {}, targets {}: {} modules, {} parameters",
-                                 adapter.config().rank, adapter.config().alpha, adapter.config().targets,
-                                 adapter.modules().size(), adapter.parameter_count());
+  const LoraConfig& config = adapter.config();
+  std::string text =
+      fmt::format("rank {}, alpha {}, targets {}: {} modules, {} parameters", config.rank, config.alpha,
+                  config.targets, adapter.modules().size(), adapter.parameter_count());
   if (base_parameter_count > 0)
     text += fmt::format(
         " ({:.3f} % of the UNet's {})",
         100.0 * static_cast<double>(adapter.parameter_count()) / static_cast<double>(base_parameter_count),
         base_parameter_count);
-  return text;
+  return text + other_ranks_in_words(adapter) + dropout_in_words(config.dropout);
 }
 
 }  // namespace sdlora::lora

@@ -2,29 +2,27 @@
 // clipping, the update and the all-reduce are one operation each.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "checkpoint/named_tensors.h"
+#include "lora/adapter_module.h"
+#include "lora/branch.h"
 #include "lora/lora_config.h"
-#include "lora/rounded_parameters.h"
 #include "model/unet/unet.h"
 
 namespace sdlora::lora {
 
 class Adapter {
  public:
-  struct Module {
-    std::string path;  // diffusers module path in the UNet
-    int64_t in_features;
-    int64_t out_features;
-    bool is_convolution;  // 1×1: saved as [r, in, 1, 1] and [out, r, 1, 1]
-  };
+  using Module = AdapterModule;
 
-  // Replaces the targeted projections of `unet` by ones with a branch; A Kaiming uniform with a = √5 (He et
+  // Replaces the targeted layers of `unet` by ones with a branch; A Kaiming uniform with a = √5 (He et
   // al. 2015), that is uniform within ±1/√in, drawn from seed_of(run_seed, 0, module, kLoraInit); B zero. The
-  // rest stays frozen. Throws Error(kUsage) when nothing matches the targets or the rank is not positive.
+  // rest stays frozen. Throws Error(kUsage) when nothing matches the targets or a pattern, or a rank cannot
+  // be used.
   Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed, at::Device device);
 
   const LoraConfig& config() const { return config_; }
@@ -40,6 +38,8 @@ class Adapter {
 
   at::Tensor& gradients() { return gradients_; }  // [parameter_count] f32
 
+  BranchDropout& dropout() { return *dropout_; }
+
   // Rounds what has changed of the parameters, where the model computes in 16 bits. A forward does it when it
   // has to; a CUDA graph that is replayed does not.
   void round_parameters() { rounded_->refresh(); }
@@ -47,6 +47,9 @@ class Adapter {
   at::Tensor a(size_t module) const { return a_of(parameters_, module); }  // [r, in], a view
 
   at::Tensor b(size_t module) const { return b_of(parameters_, module); }  // [out, r], a view
+
+  // By path, of the modules whose alpha is not config().alpha.
+  std::map<std::string, double> other_alphas() const;
 
   // "<path>.lora_A" and "<path>.lora_B", copies on the CPU. The file format's names and shapes.
   checkpoint::NamedTensors named_tensors() const;
@@ -57,6 +60,7 @@ class Adapter {
  private:
   at::Tensor a_of(const at::Tensor& flat, size_t module) const;  // [r, in], a view
   at::Tensor b_of(const at::Tensor& flat, size_t module) const;  // [out, r], a view
+  Branch branch_of(size_t module);
 
   LoraConfig config_;
   std::vector<Module> modules_;
@@ -64,6 +68,7 @@ class Adapter {
   at::Tensor parameters_;
   at::Tensor gradients_;
   std::shared_ptr<RoundedParameters> rounded_;
+  std::shared_ptr<BranchDropout> dropout_;
 };
 
 // How much of the model is trained, as one line: modules, parameters, per cent of `base_parameter_count`.

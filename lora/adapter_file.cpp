@@ -200,10 +200,11 @@ class AdapterReader {
 }  // namespace
 
 void write_adapter(const fs::path& file, const TrainedAdapter& adapter) {
-  const nlohmann::ordered_json description{
+  nlohmann::ordered_json description{
       {"format", "sdlora adapter 1"},  {"rank", adapter.config.rank},
       {"alpha", adapter.config.alpha}, {"targets", adapter.config.targets},
       {"step", adapter.step},          {"base_model_sha256", adapter.base_model_hash}};
+  if (!adapter.other_alphas.empty()) description["other_alphas"] = adapter.other_alphas;
   write_text_atomically(description_of(file), description.dump(2) + "\n");
   checkpoint::write_torch_zip(file, adapter.tensors);
 }

@@ -19,10 +19,11 @@ namespace sdlora::lora {
 
 // What training makes.
 struct TrainedAdapter {
-  checkpoint::NamedTensors tensors;  // "<path>.lora_A" [r, in], "<path>.lora_B" [out, r], fp32
+  checkpoint::NamedTensors tensors;  // Adapter::named_tensors
   LoraConfig config;
-  int64_t step = 0;             // optimiser steps it was trained for
-  std::string base_model_hash;  // SHA-256 of the UNet it was trained on
+  std::map<std::string, double> other_alphas = {};  // Adapter::other_alphas
+  int64_t step = 0;                                 // optimiser steps it was trained for
+  std::string base_model_hash;                      // SHA-256 of the UNet it was trained on
 };
 
 // `file` (torch.load reads it) and its .json sibling, each atomically. Throws Error(kIo).

@@ -1,5 +1,7 @@
 #include "lora/adapter_fit.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -47,11 +49,15 @@ void check_is_of_sd(const AdapterFile& adapter) {
                                    .where = adapter.file.string()});
 }
 
-void check_fit(const AdapterFile& adapter, const std::string& path, const LowRankPair& pair,
-               int64_t in_features, int64_t out_features) {
-  if (!pair.has_spatial_kernel() && pair.a.size(1) == in_features && pair.b.size(0) == out_features) return;
-  refuse_shape(adapter, path, pair.tensor_names,
-               fmt::format("A [{}, {}], B [{}, {}]", pair.rank(), in_features, out_features, pair.rank()),
+void check_fit(const AdapterFile& adapter, const LowRankPair& pair, const AdapterModule& module) {
+  const int64_t size = std::max<int64_t>(module.kernel_size, 1);
+  const int64_t in_channels = module.in_features / (size * size);
+  const bool has_kernel = pair.a.dim() == 4 ? pair.a.size(2) == size && pair.a.size(3) == size : size == 1;
+  if (has_kernel && pair.a.size(1) == in_channels && pair.b.size(0) == module.out_features) return;
+  const std::string kernel = size > 1 ? fmt::format(", {}, {}", size, size) : "";
+  refuse_shape(adapter, module.path, pair.tensor_names,
+               fmt::format("A [{}, {}{}], B [{}, {}]", pair.rank(), in_channels, kernel, module.out_features,
+                           pair.rank()),
                fmt::format("A {}, B {}", c10::str(pair.a.sizes()), c10::str(pair.b.sizes())));
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lora/adapter_file.h"
+#include "lora/adapter_module.h"
 
 namespace sdlora::lora {
 
@@ -15,10 +16,8 @@ void check_family(const AdapterFile& adapter, int64_t context_channels);
 // Throws Error(kBadData) naming the family when it is none of Stable Diffusion 1.x and 2.x.
 void check_is_of_sd(const AdapterFile& adapter);
 
-// Throws Error(kBadData) naming tensors and file when `pair` is not of a module from `in_features` to
-// `out_features`.
-void check_fit(const AdapterFile& adapter, const std::string& path, const LowRankPair& pair,
-               int64_t in_features, int64_t out_features);
+// Throws Error(kBadData) naming tensors and file when `pair` is not for a layer of `module`'s shape.
+void check_fit(const AdapterFile& adapter, const LowRankPair& pair, const AdapterModule& module);
 
 // Throws Error(kBadData) naming tensors and file: the module has another shape than `change` is for.
 [[noreturn]] void refuse_shape(const AdapterFile& adapter, const std::string& path,

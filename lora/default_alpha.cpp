@@ -24,40 +24,46 @@ using nlohmann::json;
       {.what = "cannot read an adapter's description", .expected = expected, .seen = seen, .where = where});
 }
 
-double read_sdlora_alpha(const fs::path& file) {
-  try {
-    return parse_json(read_text(file)).at("alpha").get<double>();
-  } catch (const json::exception& failure) {
-    refuse_description(file.string(), "JSON with a number alpha", failure.what());
-  }
-}
-
-// Of a checkpoint, whose settings stand beside its adapter.
-double read_checkpoint_alpha(const fs::path& file) {
-  try {
-    const auto alpha = parse_json(read_text(file)).at("settings").at("lora-alpha").get<std::string>();
-    double value = 0;
-    if (read_value(alpha, value)) return value;
-    refuse_description(file.string(), "a number lora-alpha", alpha);
-  } catch (const json::exception& failure) {
-    refuse_description(file.string(), "JSON with settings and in them lora-alpha", failure.what());
-  }
-}
-
 }  // namespace
 
 fs::path description_of(const fs::path& adapter_file) {
   return fs::path(adapter_file).replace_extension(".json");
 }
 
+DefaultAlpha::SdloraAlphas DefaultAlpha::read_description(const fs::path& file) {
+  try {
+    const json description = parse_json(read_text(file));
+    return {.alpha = description.at("alpha").get<double>(),
+            .others = description.value("other_alphas", std::map<std::string, double>())};
+  } catch (const json::exception& failure) {
+    refuse_description(file.string(), "JSON with a number alpha", failure.what());
+  }
+}
+
+// Of a checkpoint, whose settings stand beside its adapter.
+DefaultAlpha::SdloraAlphas DefaultAlpha::read_run_state(const fs::path& file) {
+  try {
+    const json state = parse_json(read_text(file));
+    const auto text = state.at("settings").at("lora-alpha").get<std::string>();
+    SdloraAlphas alphas{.alpha = 0, .others = state.value("other_alphas", std::map<std::string, double>())};
+    if (read_value(text, alphas.alpha)) return alphas;
+    refuse_description(file.string(), "a number lora-alpha", text);
+  } catch (const json::exception& failure) {
+    refuse_description(file.string(), "JSON with settings and in them lora-alpha", failure.what());
+  }
+}
+
 double DefaultAlpha::of(const Module& module, int64_t rank) {
   const auto scale_one = static_cast<double>(rank);
   switch (module.naming) {
     case Naming::kSdlora:
-      if (!sdlora_alpha())
-        warn_once(fmt::format("{} is not there: taking alpha = 1 for rank {}", description_of(file_).string(),
-                              rank));
-      return sdlora_alpha().value_or(1);
+      if (const auto& alphas = sdlora_alphas()) {
+        const auto other = alphas->others.find(module.path);
+        return other == alphas->others.end() ? alphas->alpha : other->second;
+      }
+      warn_once(
+          fmt::format("{} is not there: taking alpha = 1 for rank {}", description_of(file_).string(), rank));
+      return 1;
     case Naming::kKohya:
       return kohya_alpha().value_or(scale_one);
     case Naming::kNumbered:
@@ -72,15 +78,15 @@ double DefaultAlpha::of(const Module& module, int64_t rank) {
   return scale_one;
 }
 
-const std::optional<double>& DefaultAlpha::sdlora_alpha() {
-  if (!sdlora_alpha_) {
-    sdlora_alpha_.emplace();
+const std::optional<DefaultAlpha::SdloraAlphas>& DefaultAlpha::sdlora_alphas() {
+  if (!sdlora_alphas_) {
+    sdlora_alphas_.emplace();
     if (fs::exists(description_of(file_)))
-      *sdlora_alpha_ = read_sdlora_alpha(description_of(file_));
+      *sdlora_alphas_ = read_description(description_of(file_));
     else if (const fs::path state = file_.parent_path() / "state.json"; fs::exists(state))
-      *sdlora_alpha_ = read_checkpoint_alpha(state);
+      *sdlora_alphas_ = read_run_state(state);
   }
-  return *sdlora_alpha_;
+  return *sdlora_alphas_;
 }
 
 // ss_network_alpha is a number as text, or "Dynamic" where it differs between modules.

@@ -42,6 +42,14 @@ class DefaultAlpha {
   double of(const Module& module, int64_t rank);
 
  private:
+  struct SdloraAlphas {
+    double alpha;
+    std::map<std::string, double> others;  // by the module's path
+  };
+
+  static SdloraAlphas read_description(const std::filesystem::path& file);
+  static SdloraAlphas read_run_state(const std::filesystem::path& file);
+
   struct PeftConfig {
     double alpha;
     bool is_rank_stabilised;  // the scale is alpha / √rank (Kalajdzievski 2023)
@@ -51,7 +59,7 @@ class DefaultAlpha {
   };
 
   // Read when first asked for: a .json beside a file of another naming is none of ours.
-  const std::optional<double>& sdlora_alpha();
+  const std::optional<SdloraAlphas>& sdlora_alphas();
   std::optional<double> kohya_alpha() const;
   const std::optional<PeftConfig>& peft_config(const Module& module);
   std::optional<PeftConfig> read_peft_config(const Module& module) const;
@@ -59,7 +67,7 @@ class DefaultAlpha {
 
   std::filesystem::path file_;
   checkpoint::Metadata metadata_;
-  std::optional<std::optional<double>> sdlora_alpha_;
+  std::optional<std::optional<SdloraAlphas>> sdlora_alphas_;
   std::map<std::pair<Naming, Network>, std::optional<PeftConfig>> peft_configs_;
   bool has_warned_ = false;
 };

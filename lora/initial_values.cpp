@@ -33,10 +33,10 @@ BegunFrom begin_from(Adapter& adapter, const AdapterFile& file) {
     const auto found = file.unet.find(module.path);
     if (found == file.unet.end()) continue;
     const LowRankPair& pair = found->second;
-    check_fit(file, module.path, pair, module.in_features, module.out_features);
+    check_fit(file, pair, module);
     Factors factors{.a = pair.a.flatten(1).to(at::kDouble), .b = pair.b.flatten(1).to(at::kDouble)};
-    factors.b = factors.b * (pair.scale() / adapter.config().scale());
-    const int64_t rank = std::min(pair.rank(), adapter.config().rank);
+    factors.b = factors.b * (pair.scale() / module.scale());
+    const int64_t rank = std::min(pair.rank(), module.rank);
     if (pair.rank() > rank) {
       factors = reduced(factors, rank);
       ++begun.reduced_count;

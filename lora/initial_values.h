@@ -13,7 +13,7 @@ struct BegunFrom {
 };
 
 // Gives every module of `adapter` that `file` has the file's branch: the same function, (alpha / r) B A, at
-// the adapter's own rank and alpha. A lower rank is filled up with the rows of A and zeros of B that
+// the module's own rank and alpha. A lower rank is filled up with the rows of A and zeros of B that
 // `adapter` has before its first step; a higher one is cut to the best approximation (Eckart and Young 1936).
 // Modules that the file does not have stay as they are. Throws Error(kBadData) when shapes differ or nothing
 // fits.

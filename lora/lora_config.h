@@ -1,18 +1,24 @@
 // What adapter to train (Hu et al. 2021, "LoRA"): W x becomes W x + (alpha / rank) B A x in the targeted
-// projections.
+// layers.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include "lora/dropout_rates.h"
 
 namespace sdlora::lora {
 
 struct LoraConfig {
   int64_t rank = 16;
   double alpha = 1;
-  std::string targets = "attn";  // attn, attn-mlp, or a regular expression on module paths
-
-  double scale() const { return alpha / static_cast<double>(rank); }
+  std::string targets = "attn";            // attn, attn-mlp, full, or a regular expression on module paths
+  int64_t conv_rank = 0;                   // of convolutions over several pixels; 0: rank
+  double conv_alpha = 0;                   // likewise; 0: alpha
+  std::vector<std::string> rank_patterns;  // REGEX=RANK[:ALPHA], the first that fits
+  bool is_rank_stabilised = false;         // scale alpha / √rank (Kalajdzievski 2023, "rsLoRA")
+  DropoutRates dropout = {};
 };
 
 }  // namespace sdlora::lora

@@ -1,4 +1,4 @@
-// Which projections of the UNet get an adapter.
+// Which layers of the UNet get an adapter.
 #pragma once
 
 #include <string>
@@ -11,6 +11,8 @@ class Targets {
  public:
   // attn: to_q, to_k, to_v, to_out.0 of every attention (128 modules of SD 1.5; diffusers' training script).
   // attn-mlp: also ff.net.0.proj, ff.net.2, proj_in, proj_out (192 modules; kohya's default).
+  // full: also conv1, conv2, time_emb_proj, conv_shortcut of every residual block, and the convolutions of
+  // down- and upsamplers (278 modules; kohya's with conv_dim).
   // Else a regular expression (pattern.h), searched for in the module path. Throws Error(kUsage) when it is
   // malformed, or contains() when it takes too long.
   explicit Targets(const std::string& targets);

@@ -64,6 +64,7 @@ class Replayer {
   Computed compute(const NonfiniteSample& sample) {
     const MicroBatch batch =
         read_sample_file(directory_ / sample_file_name(record_.step, sample.slot), mode_.device);
+    const lora::DroppingOut dropout(adapter_.dropout(), batch.dropout_seeds);
     const Losses computed = losses(record_.loss, predict(unet_, schedule_, mode_, batch), batch);
     adapter_.gradients().zero_();
     (computed.mean * (record_.loss_scale / static_cast<double>(record_.micro_batch_size))).backward();

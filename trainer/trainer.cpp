@@ -211,11 +211,10 @@ void Trainer::begin_from_adapter() {
   lora::check_family(file, table.context_channels());
   const lora::BegunFrom begun = lora::begin_from(loaded_->adapter, file);
   if (world_.rank() != 0) return;
-  log::info(fmt::format("begins from {} ({}): {} of {} modules{}", file.file.string(), file.naming,
-                        begun.module_count, loaded_->adapter.modules().size(),
-                        begun.reduced_count > 0 ? fmt::format(", {} of them cut to rank {}",
-                                                              begun.reduced_count, config_.lora.rank)
-                                                : ""));
+  log::info(fmt::format(
+      "begins from {} ({}): {} of {} modules{}", file.file.string(), file.naming, begun.module_count,
+      loaded_->adapter.modules().size(),
+      begun.reduced_count > 0 ? fmt::format(", {} of them cut to a lower rank", begun.reduced_count) : ""));
   if (!begun.left_out.empty())
     log::warning(fmt::format("{}: not begun from: {}", file.file.string(), lora::describe(begun.left_out)));
 }
@@ -270,7 +269,8 @@ RunState Trainer::run_state() const {
           .model_hash = model_hash_,
           .noise_schedule = loaded_->schedule.identity(),
           .init_adapter_hash = init_adapter_hash_,
-          .settings = defining_settings(config_)};
+          .settings = defining_settings(config_),
+          .other_alphas = loaded_->adapter.other_alphas()};
 }
 
 void Trainer::run(const std::function<bool()>& stop_requested) {
@@ -387,9 +387,11 @@ void Trainer::write_adapters() {
 void Trainer::write_adapter(const std::string& name, const at::Tensor& parameters) const {
   const checkpoint::NamedTensors tensors = adapter_with(parameters);
   check_finite(tensors, config_.places.output.string());
-  lora::write_adapter(
-      config_.places.output / name,
-      {.tensors = tensors, .config = config_.lora, .step = step_, .base_model_hash = model_hash_});
+  lora::write_adapter(config_.places.output / name, {.tensors = tensors,
+                                                     .config = config_.lora,
+                                                     .other_alphas = loaded_->adapter.other_alphas(),
+                                                     .step = step_,
+                                                     .base_model_hash = model_hash_});
 }
 
 }  // namespace sdlora::trainer

@@ -31,11 +31,11 @@ at::Tensor Attention::forward(const at::Tensor& x, const at::Tensor& context) co
                               : kernels::blocked_attention(q, k, v, head_count_, kernel_));
 }
 
-void Attention::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
-  visitor(path + ".to_q", to_q_);
-  visitor(path + ".to_k", to_k_);
-  visitor(path + ".to_v", to_v_);
-  visitor(path + ".to_out.0", to_out_);
+void Attention::visit_slots(const std::string& path, const SlotVisitor& visitor) {
+  visitor.projection(path + ".to_q", to_q_);
+  visitor.projection(path + ".to_k", to_k_);
+  visitor.projection(path + ".to_v", to_v_);
+  visitor.projection(path + ".to_out.0", to_out_);
 }
 
 }  // namespace sdlora::model

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "model/kernels/cpu_kernels.h"
-#include "model/layers/projection.h"
+#include "model/layers/slot_visitor.h"
 
 namespace sdlora::model {
 
@@ -19,7 +19,7 @@ class Attention {
   // x [B, N, C], context [B, M, context_channels] → [B, N, C]
   at::Tensor forward(const at::Tensor& x, const at::Tensor& context) const;
 
-  void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
 
  private:
   int64_t head_count_;

@@ -14,11 +14,12 @@ at::Tensor shape_of_input(const at::Tensor& dy, at::IntArrayRef shape) {
 
 }  // namespace
 
-Convolution::Convolution(const WeightSource& weights, int64_t in, int64_t out, int64_t kernel_size,
+Convolution::Convolution(const WeightSource& weights, int64_t in, int64_t out, int64_t kernel_cells,
                          int64_t stride_cells, int64_t padding_cells)
-    : weight(weights.tensor("weight", {out, in, kernel_size, kernel_size})),
+    : weight(weights.tensor("weight", {out, in, kernel_cells, kernel_cells})),
       bias(weights.tensor("bias", {out})),
       in_channels(in),
+      kernel_size(kernel_cells),
       stride(stride_cells),
       padding(padding_cells) {
   // On a GPU the layout of the weights decides that of all activations: cuDNN computes channels last where

@@ -13,11 +13,12 @@ struct Convolution {
   at::Tensor weight;  // [out, in, k, k], channels last on a GPU; undefined where a kernel of ours computes
   at::Tensor bias;    // [out]
   int64_t in_channels = 0;
+  int64_t kernel_size = 0;
   int64_t stride = 1;
   int64_t padding = 0;
 
   Convolution() = default;
-  Convolution(const WeightSource& weights, int64_t in, int64_t out, int64_t kernel_size,
+  Convolution(const WeightSource& weights, int64_t in, int64_t out, int64_t kernel_cells,
               int64_t stride_cells = 1, int64_t padding_cells = 0);
 
   bool is_defined() const { return bias.defined(); }
@@ -25,10 +26,11 @@ struct Convolution {
   // [B, in, h, w] → [B, out, h', w'], channels last where a kernel of ours or a GPU computes
   at::Tensor forward(const at::Tensor& x) const;
 
- private:
+  // The two of which forward() makes a node of the graph.
   at::Tensor compute(const at::Tensor& x) const;
   at::Tensor input_gradient(const at::Tensor& dy, at::IntArrayRef input_shape) const;
 
+ private:
   std::shared_ptr<kernels::ConvolutionKernel> kernel_;  // where ComputeMode asks for it; else ATen computes
 };
 

@@ -2,9 +2,7 @@
 // attached.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <string>
 
 #include "model/layers/linear.h"
 
@@ -43,10 +41,6 @@ class FrozenProjection final : public Projection {
 };
 
 using ProjectionSlot = std::unique_ptr<Projection>;
-
-// Called with the diffusers module path ("mid_block.attentions.0.transformer_blocks.0.attn1.to_q") and its
-// slot, whose content may be replaced.
-using ProjectionVisitor = std::function<void(const std::string& path, ProjectionSlot& slot)>;
 
 inline ProjectionSlot make_projection(const WeightSource& weights, int64_t in, int64_t out,
                                       bool has_bias = true, bool is_convolution = false) {

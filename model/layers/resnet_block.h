@@ -2,9 +2,8 @@
 // added between.
 #pragma once
 
-#include "model/layers/convolution.h"
 #include "model/layers/normalization.h"
-#include "model/layers/projection.h"
+#include "model/layers/slot_visitor.h"
 
 namespace sdlora::model {
 
@@ -23,12 +22,12 @@ class ResnetBlock {
   // x [B, in, h, w], time [B, time_channels] after SiLU → [B, out, h, w]
   at::Tensor forward(const at::Tensor& x, const at::Tensor& time) const;
 
-  void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
 
  private:
   GroupNorm norm1_, norm2_;
-  Convolution conv1_, conv2_;
-  Convolution shortcut_;  // 1×1, where in and out differ
+  ConvolutionSlot conv1_, conv2_;
+  ConvolutionSlot shortcut_;  // 1×1, where in and out differ; else null
   ProjectionSlot time_proj_;
 };
 
@@ -38,9 +37,11 @@ class Downsampler {
   Downsampler(const WeightSource& weights, int64_t channels, int64_t padding_cells);
   at::Tensor forward(const at::Tensor& x) const;  // [B, C, h, w] → [B, C, h/2, w/2]
 
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
+
  private:
   bool pads_right_and_bottom_;
-  Convolution conv_;
+  ConvolutionSlot conv_;
 };
 
 // Nearest-neighbour to the wanted size, then a convolution (diffusers Upsample2D).
@@ -50,8 +51,10 @@ class Upsampler {
   at::Tensor forward(const at::Tensor& x, int64_t height,
                      int64_t width) const;  // [B, C, h, w] → [B, C, height, width]
 
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
+
  private:
-  Convolution conv_;
+  ConvolutionSlot conv_;
 };
 
 }  // namespace sdlora::model

@@ -31,9 +31,9 @@ at::Tensor TimestepEmbedding::forward(const at::Tensor& timesteps, at::ScalarTyp
   return linear2_->forward(at::silu(linear1_->forward(sinusoid)));
 }
 
-void TimestepEmbedding::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
-  visitor(path + ".linear_1", linear1_);
-  visitor(path + ".linear_2", linear2_);
+void TimestepEmbedding::visit_slots(const std::string& path, const SlotVisitor& visitor) {
+  visitor.projection(path + ".linear_1", linear1_);
+  visitor.projection(path + ".linear_2", linear2_);
 }
 
 }  // namespace sdlora::model

@@ -2,7 +2,7 @@
 // 2020; diffusers Timesteps and TimestepEmbedding).
 #pragma once
 
-#include "model/layers/projection.h"
+#include "model/layers/slot_visitor.h"
 #include "model/unet/unet_config.h"
 
 namespace sdlora::model {
@@ -15,7 +15,7 @@ class TimestepEmbedding {
   at::Tensor forward(const at::Tensor& timesteps, at::ScalarType dtype,
                      const at::Tensor& guidance = {}) const;
 
-  void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
 
  private:
   int64_t sinusoid_channels_;

@@ -39,11 +39,11 @@ at::Tensor TransformerBlock::feed_forward(const at::Tensor& x) const {
   return ff_out_->forward(halves[0] * at::gelu(halves[1]));
 }
 
-void TransformerBlock::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
-  self_attention_.visit_projections(path + ".attn1", visitor);
-  cross_attention_.visit_projections(path + ".attn2", visitor);
-  visitor(path + ".ff.net.0.proj", ff_in_);
-  visitor(path + ".ff.net.2", ff_out_);
+void TransformerBlock::visit_slots(const std::string& path, const SlotVisitor& visitor) {
+  self_attention_.visit_slots(path + ".attn1", visitor);
+  cross_attention_.visit_slots(path + ".attn2", visitor);
+  visitor.projection(path + ".ff.net.0.proj", ff_in_);
+  visitor.projection(path + ".ff.net.2", ff_out_);
 }
 
 Transformer::Transformer(const WeightSource& weights, const TransformerShape& shape)
@@ -67,11 +67,11 @@ at::Tensor Transformer::forward(const at::Tensor& x, const at::Tensor& text_embe
          tokens.view({batch, height, width, channels}).permute({0, 3, 1, 2});  // channels last, as x is
 }
 
-void Transformer::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
-  visitor(path + ".proj_in", proj_in_);
+void Transformer::visit_slots(const std::string& path, const SlotVisitor& visitor) {
+  visitor.projection(path + ".proj_in", proj_in_);
   for (size_t i = 0; i < blocks_.size(); ++i)
-    blocks_[i].visit_projections(path + ".transformer_blocks." + std::to_string(i), visitor);
-  visitor(path + ".proj_out", proj_out_);
+    blocks_[i].visit_slots(path + ".transformer_blocks." + std::to_string(i), visitor);
+  visitor.projection(path + ".proj_out", proj_out_);
 }
 
 }  // namespace sdlora::model

@@ -27,7 +27,7 @@ class TransformerBlock {
   // x [B, N, C], text_embeddings [B, L, context_channels] → [B, N, C]
   at::Tensor forward(const at::Tensor& x, const at::Tensor& text_embeddings) const;
 
-  void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
 
  private:
   // Shazeer 2020, "GLU variants": (x W₁) ⊙ GELU(x W₂), then back to C.
@@ -46,7 +46,7 @@ class Transformer {
   // x [B, C, h, w], text_embeddings [B, L, context_channels] → [B, C, h, w]
   at::Tensor forward(const at::Tensor& x, const at::Tensor& text_embeddings) const;
 
-  void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
 
  private:
   GroupNorm norm_;

@@ -1,5 +1,5 @@
 // Stable Diffusion's UNet (diffusers UNet2DConditionModel; Rombach et al. 2022): predicts the noise (or the
-// velocity) of noisy latents at a timestep, given a caption. Frozen; LoRA attaches through visit_projections.
+// velocity) of noisy latents at a timestep, given a caption. Frozen; LoRA attaches through visit_slots.
 #pragma once
 
 #include <optional>
@@ -21,20 +21,21 @@ class UNet {
   at::Tensor forward(const at::Tensor& latents, const at::Tensor& timesteps,
                      const at::Tensor& text_embeddings, const at::Tensor& guidance = {}) const;
 
-  // Every projection once, in the order of diffusers' named_modules: down, up, mid.
-  void visit_projections(const ProjectionVisitor& visitor);
+  // Every layer that can take an adapter once, in about the order of diffusers'
+  // named_modules: time, down, up, mid, the ends.
+  void visit_slots(const SlotVisitor& visitor);
 
   const UNetConfig& config() const { return config_; }
 
  private:
   UNetConfig config_;
-  Convolution conv_in_;
+  ConvolutionSlot conv_in_;
   TimestepEmbedding time_embedding_;
   std::vector<DownBlock> down_blocks_;
   std::optional<MidBlock> mid_block_;  // small distilled models have none
   std::vector<UpBlock> up_blocks_;     // coarsest first
   GroupNorm norm_out_;
-  Convolution conv_out_;
+  ConvolutionSlot conv_out_;
 };
 
 }  // namespace sdlora::model

@@ -22,11 +22,11 @@ ResnetShape resnet_shape(const UNetConfig& config, int64_t in_channels, int64_t 
 }
 
 void visit_all(std::vector<ResnetBlock>& resnets, std::vector<Transformer>& transformers,
-               const std::string& path, const ProjectionVisitor& visitor) {
+               const std::string& path, const SlotVisitor& visitor) {
   for (size_t i = 0; i < transformers.size(); ++i)
-    transformers[i].visit_projections(path + ".attentions." + std::to_string(i), visitor);
+    transformers[i].visit_slots(path + ".attentions." + std::to_string(i), visitor);
   for (size_t i = 0; i < resnets.size(); ++i)
-    resnets[i].visit_projections(path + ".resnets." + std::to_string(i), visitor);
+    resnets[i].visit_slots(path + ".resnets." + std::to_string(i), visitor);
 }
 
 }  // namespace
@@ -58,8 +58,9 @@ at::Tensor DownBlock::forward(at::Tensor x, const UNetConditions& conditions,
   return x;
 }
 
-void DownBlock::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
+void DownBlock::visit_slots(const std::string& path, const SlotVisitor& visitor) {
   visit_all(resnets_, transformers_, path, visitor);
+  if (downsampler_) downsampler_->visit_slots(path + ".downsamplers.0", visitor);
 }
 
 MidBlock::MidBlock(const WeightSource& weights, const UNetConfig& config)
@@ -75,10 +76,10 @@ at::Tensor MidBlock::forward(const at::Tensor& x, const UNetConditions& conditio
   return resnet2_.forward(hidden, conditions.time);
 }
 
-void MidBlock::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
-  transformer_.visit_projections(path + ".attentions.0", visitor);
-  resnet1_.visit_projections(path + ".resnets.0", visitor);
-  resnet2_.visit_projections(path + ".resnets.1", visitor);
+void MidBlock::visit_slots(const std::string& path, const SlotVisitor& visitor) {
+  transformer_.visit_slots(path + ".attentions.0", visitor);
+  resnet1_.visit_slots(path + ".resnets.0", visitor);
+  resnet2_.visit_slots(path + ".resnets.1", visitor);
 }
 
 UpBlock::UpBlock(const WeightSource& weights, const UNetConfig& config, size_t level) {
@@ -110,8 +111,9 @@ at::Tensor UpBlock::forward(at::Tensor x, const UNetConditions& conditions,
   return x;
 }
 
-void UpBlock::visit_projections(const std::string& path, const ProjectionVisitor& visitor) {
+void UpBlock::visit_slots(const std::string& path, const SlotVisitor& visitor) {
   visit_all(resnets_, transformers_, path, visitor);
+  if (upsampler_) upsampler_->visit_slots(path + ".upsamplers.0", visitor);
 }
 
 }  // namespace sdlora::model

@@ -25,7 +25,7 @@ class DownBlock {
   // x [B, C', h, w] → [B, C, h/2, w/2]; every intermediate result is pushed on `skips`.
   at::Tensor forward(at::Tensor x, const UNetConditions& conditions, std::vector<at::Tensor>& skips) const;
 
-  void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
 
  private:
   std::vector<ResnetBlock> resnets_;
@@ -40,7 +40,7 @@ class MidBlock {
 
   at::Tensor forward(const at::Tensor& x, const UNetConditions& conditions) const;  // [B, C, h, w] → the same
 
-  void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
 
  private:
   ResnetBlock resnet1_;
@@ -56,7 +56,7 @@ class UpBlock {
   // Takes its skips from the end of `skips`. x [B, C', h, w] → [B, C, 2h, 2w]
   at::Tensor forward(at::Tensor x, const UNetConditions& conditions, std::vector<at::Tensor>& skips) const;
 
-  void visit_projections(const std::string& path, const ProjectionVisitor& visitor);
+  void visit_slots(const std::string& path, const SlotVisitor& visitor);
 
  private:
   std::vector<ResnetBlock> resnets_;

@@ -73,8 +73,18 @@ void use(const lora::ModuleChange& change) {
 
 void use(const lora::AdapterFile& adapter) {
   for (const auto& module : adapter.others) use(module.second);
-  for (const auto& module : adapter.unet)
-    fuzz::expect_orderly([&] { lora::check_fit(adapter, module.first, module.second, 4, 4); });
+  for (const int64_t kernel_size : {0, 3})
+    for (const auto& module : adapter.unet)
+      fuzz::expect_orderly([&] {
+        lora::check_fit(adapter, module.second,
+                        {.path = module.first,
+                         .in_features = kernel_size == 0 ? 4 : 18,
+                         .out_features = 4,
+                         .kernel_size = kernel_size,
+                         .is_projection = kernel_size == 0,
+                         .rank = 1,
+                         .alpha = 1});
+      });
   const lora::LeftOut left_out = lora::find_left_out(adapter, {});
   if (!left_out.empty()) fuzz::judge_message(lora::describe(left_out));
   fuzz::expect_orderly([&] { lora::refuse_unfit(adapter, left_out); });

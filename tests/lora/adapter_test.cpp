@@ -4,12 +4,15 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "common/error.h"
 #include "common/seeds.h"
 #include "lora/adapter_edits.h"
+#include "lora/initial_values.h"
 #include "model/model_source.h"
+#include "tests/support/error_of.h"
+#include "tests/support/relative_error.h"
 
 namespace sdlora::lora {
 namespace {
@@ -60,9 +63,14 @@ TEST(Adapter, TrainsOnlyItself) {
   Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn"}, 7, at::kCPU);
   predict(unet).square().mean().backward();
   EXPECT_GT(adapter.gradients().norm().item<double>(), 0);
-  unet.visit_projections([](const std::string& path, model::ProjectionSlot& slot) {
-    EXPECT_FALSE(slot->base().weight.requires_grad()) << path;
-  });
+  unet.visit_slots({.projection =
+                        [](const std::string& path, model::ProjectionSlot& slot) {
+                          EXPECT_FALSE(slot->base().weight.requires_grad()) << path;
+                        },
+                    .convolution =
+                        [](const std::string& path, model::ConvolutionSlot& slot) {
+                          EXPECT_FALSE(slot->base().bias.requires_grad()) << path;
+                        }});
 }
 
 TEST(Adapter, StoresOneByOneConvolutionsWithFourDimensions) {
@@ -89,6 +97,73 @@ TEST(Adapter, GivesTheSamePredictionAfterItsFileIsRead) {
   const model::UNet other = model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_unet({}, &edits);
   EXPECT_EQ(applied.tensor_count, applied.file_tensor_count);
   EXPECT_TRUE(at::equal(predict(unet), predict(other)));
+}
+
+// Which generate merges into the weights, and training computes beside them.
+TEST(Adapter, OfConvolutionsGivesTheSamePredictionAfterItsFileIsRead) {
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / "adapter_test_locon.pt";
+  const c10::NoGradGuard no_gradients;
+  model::UNet unet = tiny_unet();
+  const at::Tensor plain = predict(unet);
+  Adapter adapter(unet,
+                  {.rank = 4,
+                   .alpha = 2,
+                   .targets = "full",
+                   .conv_rank = 2,
+                   .conv_alpha = 3,
+                   .rank_patterns = {"attn1=8", "mid_block.resnets.0.conv1=0"},
+                   .is_rank_stabilised = true},
+                  7, at::kCPU);
+  adapter.parameters().normal_(0, 0.1, generator_for(3));
+  write_adapter(file, {.tensors = adapter.named_tensors(),
+                       .config = adapter.config(),
+                       .other_alphas = adapter.other_alphas(),
+                       .step = 5,
+                       .base_model_hash = "x"});
+  const ModuleTable table(unet.config(), standard_text_encoder(/*is_sd2=*/false));
+  AdapterEdits edits(table);
+  const Applied applied = edits.add(read_adapter(file, table), 1.0);
+  const model::UNet other = model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_unet({}, &edits);
+  EXPECT_EQ(applied.tensor_count, applied.file_tensor_count);
+  EXPECT_GT(relative_error(predict(unet), plain), 0.05);
+  EXPECT_LT(relative_error(predict(unet), predict(other)), 1e-5);
+}
+
+TEST(Adapter, OfConvolutionsBeginsFromItsOwnFile) {
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / "adapter_test_begun.pt";
+  const c10::NoGradGuard no_gradients;
+  model::UNet unet = tiny_unet(), second = tiny_unet();
+  const LoraConfig config{.rank = 4, .alpha = 2, .targets = "full", .conv_rank = 2};
+  Adapter adapter(unet, config, 7, at::kCPU);
+  adapter.parameters().normal_(0, 0.1, generator_for(3));
+  write_adapter(file,
+                {.tensors = adapter.named_tensors(), .config = config, .step = 5, .base_model_hash = "x"});
+  Adapter begun(second, {.rank = 8, .alpha = 1, .targets = "full"}, 8, at::kCPU);
+  const BegunFrom all = begin_from(begun, read_adapter(file));
+  EXPECT_EQ(all.module_count, static_cast<int64_t>(begun.modules().size()));
+  EXPECT_TRUE(all.left_out.empty()) << describe(all.left_out);
+  EXPECT_LT(relative_error(predict(second), predict(unet)), 1e-5);
+}
+
+TEST(Adapter, SaysWhichRanksItHas) {
+  model::UNet unet = tiny_unet();
+  const Adapter adapter(
+      unet, {.rank = 4, .alpha = 1, .targets = "full", .conv_rank = 2, .dropout = {.neuron = 0.1}}, 7,
+      at::kCPU);
+  EXPECT_THAT(describe(adapter, 0), testing::HasSubstr("; rank 2, alpha 1 in "));
+  EXPECT_THAT(describe(adapter, 0), testing::HasSubstr("; dropout 0.1 of numbers"));
+}
+
+TEST(Adapter, RefusesAPatternThatMatchesNoModuleOfItsTargets) {
+  model::UNet unet = tiny_unet();
+  EXPECT_THAT(message_of_error(
+                  ExitCode::kUsage,
+                  [&] { Adapter(unet, {.targets = "attn", .rank_patterns = {"conv1=4"}}, 7, at::kCPU); }),
+              testing::HasSubstr("conv1=4"));
+  EXPECT_THAT(
+      message_of_error(ExitCode::kUsage,
+                       [&] { Adapter(unet, {.targets = "attn", .rank_patterns = {"attn=0"}}, 7, at::kCPU); }),
+      testing::HasSubstr("no module is left"));
 }
 
 TEST(Adapter, RefusesTargetsThatMatchNothing) {

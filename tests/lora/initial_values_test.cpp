@@ -40,7 +40,7 @@ AdapterFile file_for(const Adapter& like, int64_t rank, double alpha, const std:
 }
 
 at::Tensor product_of(const Adapter& adapter, size_t module) {
-  return at::matmul(adapter.b(module), adapter.a(module)) * adapter.config().scale();
+  return at::matmul(adapter.b(module), adapter.a(module)) * adapter.modules()[module].scale();
 }
 
 at::Tensor product_of(const LowRankPair& pair) {

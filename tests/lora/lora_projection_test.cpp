@@ -14,18 +14,18 @@ constexpr double kScale = 0.25;
 
 struct Layer {
   at::Tensor weight = random_values({kOutFeatures, kInFeatures}, 1), bias = random_values({kOutFeatures}, 2);
-  LoraTensors tensors{.a = random_values({kLoraRank, kInFeatures}, 3),
-                      .b = random_values({kOutFeatures, kLoraRank}, 4),
-                      .a_gradient = at::zeros({kLoraRank, kInFeatures}),
-                      .b_gradient = at::zeros({kOutFeatures, kLoraRank}),
-                      .rounded = {}};
+  Branch tensors{.a = random_values({kLoraRank, kInFeatures}, 3),
+                 .b = random_values({kOutFeatures, kLoraRank}, 4),
+                 .a_gradient = at::zeros({kLoraRank, kInFeatures}),
+                 .b_gradient = at::zeros({kOutFeatures, kLoraRank}),
+                 .scale = kScale};
 
   LoraProjection projection(at::ScalarType dtype = at::kFloat) {
     tensors.a.set_requires_grad(true);
     model::Linear linear;
     linear.weight = weight.to(dtype);
     linear.bias = bias.to(dtype);
-    return {std::make_unique<model::FrozenProjection>(linear, false), tensors, kScale};
+    return {std::make_unique<model::FrozenProjection>(linear, false), tensors};
   }
 };
 
@@ -98,6 +98,35 @@ TEST(LoraProjection, RefusesABackwardAfterAnUpdate) {
   const at::Tensor y = projection.forward(random_values({3, kInFeatures}, 5));
   layer.tensors.b.mul_(1.5);
   EXPECT_THROW(y.backward(random_values({3, kOutFeatures}, 6)), c10::Error);
+}
+
+TEST(LoraProjection, LeavesOutOfForwardAndBackwardWhatDropoutDraws) {
+  Layer layer;
+  const auto dropout =
+      std::make_shared<BranchDropout>(DropoutRates{.neuron = 0.3, .rank = 0.3, .module = 0.2});
+  layer.tensors.dropout = dropout;
+  layer.tensors.module = 3;
+  const LoraProjection projection = layer.projection();
+  const at::Tensor x = random_values({4, 5, kInFeatures}, 5).set_requires_grad(true);
+  const at::Tensor dy = random_values({4, 5, kOutFeatures}, 6);
+  at::Tensor y, factors;
+  {
+    const DroppingOut dropping(*dropout, {11, 12, 13, 14});
+    y = projection.forward(x);
+    factors = dropout->draw(/*module=*/3, 5, kLoraRank);
+  }
+  y.backward(dy);
+
+  const at::Tensor a = layer.tensors.a.detach().clone().set_requires_grad(true);
+  const at::Tensor b = layer.tensors.b.detach().clone().set_requires_grad(true);
+  const at::Tensor x2 = x.detach().clone().set_requires_grad(true);
+  const at::Tensor y2 =
+      at::linear(x2, layer.weight, layer.bias) + kScale * at::matmul(at::matmul(x2, a.t()) * factors, b.t());
+  y2.backward(dy);
+  EXPECT_LT(relative_error(y.detach(), y2.detach()), 1e-6);
+  EXPECT_LT(relative_error(layer.tensors.a_gradient, a.grad()), 1e-6);
+  EXPECT_LT(relative_error(layer.tensors.b_gradient, b.grad()), 1e-6);
+  EXPECT_LT(relative_error(x.grad(), x2.grad()), 1e-6);
 }
 
 TEST(LoraProjection, TrainsAlsoWhereTheInputWantsNoGradient) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/error.h"
+#include "lora/names/model_modules.h"
 
 namespace sdlora::lora {
 namespace {
@@ -23,6 +24,28 @@ TEST(Targets, AttnMlpAddsTheFeedForwardAndTheProjectionsAround) {
     EXPECT_TRUE(attn_mlp.contains(kBlock + name)) << name;
   EXPECT_TRUE(attn_mlp.contains("mid_block.attentions.0.proj_out"));
   EXPECT_FALSE(attn_mlp.contains("down_blocks.0.resnets.0.time_emb_proj"));
+}
+
+// kohya.md 5.1: of SD 1.5.
+TEST(Targets, AreAsManyModulesAsOfPeftAndKohya) {
+  for (const auto& [name, count] :
+       std::map<std::string, int>{{"attn", 128}, {"attn-mlp", 192}, {"full", 278}}) {
+    const Targets targets(name);
+    int found = 0;
+    for (const ModelModule& module : modules_of(standard_unet(/*is_sd2=*/false)))
+      if (targets.contains(module.path)) ++found;
+    EXPECT_EQ(found, count) << name;
+  }
+}
+
+TEST(Targets, FullAddsTheResidualBlocksAndWhatChangesTheResolution) {
+  const Targets full("full");
+  for (const char* path : {"down_blocks.0.resnets.0.conv1", "mid_block.resnets.1.time_emb_proj",
+                           "up_blocks.3.resnets.2.conv_shortcut", "down_blocks.0.downsamplers.0.conv",
+                           "up_blocks.0.upsamplers.0.conv", "mid_block.attentions.0.proj_in"})
+    EXPECT_TRUE(full.contains(path)) << path;
+  for (const char* path : {"conv_in", "conv_out", "time_embedding.linear_1", "down_blocks.0.resnets.0.norm1"})
+    EXPECT_FALSE(full.contains(path)) << path;
 }
 
 TEST(Targets, TakeARegularExpressionOnThePath) {

@@ -1,4 +1,4 @@
-"""Replays a run recorded with `trainer --trace-dir` in PyTorch: diffusers' UNet, LoRA written by hand, torch.optim.AdamW.
+"""Replays a run recorded with `trainer --trace-dir` in PyTorch: diffusers' UNet, LoRA written by hand (lora_modules.py), torch.optim.AdamW.
 
     replay.py --model DIR --run OUTPUT --trace TRACE_DIR [--steps N]
 
@@ -20,39 +20,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from lora_modules import attach
 from noise_and_loss import cell_losses, huber_c_of, is_on, noise_of, number, timestep_of, weight_of
 from seeds import FLIP, INPUT_NOISE, NOISE, POSTERIOR_NOISE, TIMESTEP, generator, sample_at
 
 TOLERANCE = 1e-4
-
-
-class LoraLinear(torch.nn.Module):
-    """W x + (alpha / rank) B A x, for a linear layer or a 1×1 convolution."""
-
-    def __init__(self, base, a, b, scale):
-        super().__init__()
-        self.base, self.scale = base, scale
-        self.a, self.b = torch.nn.Parameter(a.clone()), torch.nn.Parameter(b.clone())
-
-    def forward(self, x):
-        if isinstance(self.base, torch.nn.Conv2d):
-            branch = torch.nn.functional.conv2d(torch.nn.functional.conv2d(x, self.a), self.b)
-        else:
-            branch = x @ self.a.T @ self.b.T
-        return self.base(x) + self.scale * branch
-
-
-def attach(unet, adapter, scale):
-    modules = {}
-    for name in sorted(adapter):
-        if not name.endswith(".lora_A"):
-            continue
-        path = name.removesuffix(".lora_A")
-        parent_path, _, leaf = path.rpartition(".")
-        parent = unet.get_submodule(parent_path)
-        modules[path] = LoraLinear(getattr(parent, leaf), adapter[name], adapter[path + ".lora_B"], scale)
-        setattr(parent, leaf, modules[path])
-    return modules
 
 
 class Cache:
@@ -164,13 +136,15 @@ def main():
     scaling_factor = json.loads((pathlib.Path(arguments.model) / "vae/config.json").read_text()).get("scaling_factor", 0.18215)
     initial = load_file(trace_directory / "adapter-init.safetensors")
     for index, (name, a) in enumerate((n, t) for n, t in initial.items() if n.endswith(".lora_A")):
-        assert a.abs().max() <= 1 / a.shape[1] ** 0.5 and not initial[name.replace("lora_A", "lora_B")].any()
-    scale = float(config["lora-alpha"]) / int(config["lora-rank"])
-    modules = attach(unet, initial, scale)
+        assert a.abs().max() <= 1 / a[0].numel() ** 0.5 and not initial[name.replace("lora_A", "lora_B")].any()
+    modules = attach(config, unet, initial)
     parameters = [p for module in modules.values() for p in (module.a, module.b)]
-    optimizer = torch.optim.AdamW(parameters, lr=0, betas=(float(config["adam-beta1"]), float(config["adam-beta2"])),
+    rate_of_b = number(config, "lora-plus-ratio") or 1
+    groups = [{"params": parameters[0::2], "rate": 1}, {"params": parameters[1::2], "rate": rate_of_b}]
+    optimizer = torch.optim.AdamW(groups, lr=0, betas=(float(config["adam-beta1"]), float(config["adam-beta2"])),
                                   eps=float(config["adam-eps"]), weight_decay=float(config["weight-decay"]))
     cache = Cache(config["data"])
+    scaled = 0
     worst = {"prediction": 0.0, "loss": 0.0, "gradient norm": 0.0}
     for record in steps:
         step = record["step"] - 1
@@ -180,6 +154,8 @@ def main():
             check_draws(config, cache, scaling_factor, scheduler, trace, text_of(trace_directory, step, slot), step, slot)
         loss = 0
         for of_one_size in by_size(traces):
+            for module in modules.values():
+                module.step, module.slots = step, [slot for slot, trace in enumerate(traces) if any(trace is one for one in of_one_size)]
             latents, noise, t, captions, ours = (torch.stack([trace[name] for trace in of_one_size]) for name in (
                 "latents", "noise", "timestep", "encoder_hidden_states", "prediction"))
             added = torch.stack([trace.get("added_noise", trace["noise"]) for trace in of_one_size])
@@ -197,9 +173,11 @@ def main():
                 worst["prediction"] = max(worst["prediction"], relative_error(sample, reference))
         norm = torch.nn.utils.clip_grad_norm_(parameters, float(config["max-grad-norm"])).item()
         for group in optimizer.param_groups:
-            group["lr"] = record["learning_rate"]
+            group["lr"] = record["learning_rate"] * group["rate"]
         optimizer.step()
         optimizer.zero_grad()
+        if bound := number(config, "max-weight-norm"):
+            scaled += sum(module.bound_norm(bound) for module in modules.values())
         worst["loss"] = max(worst["loss"], abs(record["loss"] - loss) / abs(loss))
         worst["gradient norm"] = max(worst["gradient norm"], abs(record["grad_norm"] - norm) / norm)
 
@@ -209,6 +187,7 @@ def main():
     assert moved > 0, "the adapter did not change"
     worst["final A"] = max(relative_error(final[p + ".lora_A"], m.a.detach()) for p, m in modules.items())
     worst["final B"] = max(relative_error(final[p + ".lora_B"], m.b.detach()) for p, m in modules.items())
+    assert scaled > 0 or not number(config, "max-weight-norm"), "no module reached the bound"
     print(f"replay of {len(steps)} steps, {len(modules)} modules, {sum(p.numel() for p in parameters)} parameters:")
     for name, error in worst.items():
         print(f"  {name:14} largest relative error {error:.2e}")

@@ -1,4 +1,4 @@
-"""Trains 20 steps with --trace-dir, with each set of targets and each loss, noise and choice of timesteps, on 1 and 2 ranks, which must give
+"""Trains 20 steps with --trace-dir, with each kind of adapter and each loss, noise and choice of timesteps, on 1 and 2 ranks, which must give
 the same bytes, and replays them in PyTorch (replay.py)."""
 import pathlib
 import subprocess
@@ -23,6 +23,13 @@ RUNS = {
         "loss": "huber", "huber_schedule": "constant", "huber_c": 0.5, "v_pred_like_loss": 0.3, "timestep_sampling": "cos_map"},
     "velocity at zero terminal SNR, min-SNR 5, sigmoid timesteps": VELOCITY | {
         "min_snr_gamma": 5, "timestep_sampling": "sigmoid", "timestep_weight": 6, "timestep_bias": 0.2},
+    "targets full, ranks of their own": {
+        "lora_targets": "full", "lora_rank": 8, "lora_alpha": 4, "lora_conv_rank": 4, "lora_conv_alpha": 1,
+        "lora_rank_pattern": "attn1=12:3", "rs_lora": None},
+    "targets full, dropouts": {
+        "lora_targets": "full", "lora_dropout": 0.2, "lora_rank_dropout": 0.1, "lora_module_dropout": 0.15, "seed": 3},
+    "norms bounded, B learning faster": {
+        "lora_targets": "full", "lora_alpha": 16, "max_weight_norm": 0.05, "learning_rate": 1e-3, "lora_plus_ratio": 4},
     "velocity scaled as epsilon, debiased": VELOCITY | {"scale_v_pred_loss": None, "debiased_estimation": None},
 }
 

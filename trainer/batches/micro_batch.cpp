@@ -116,16 +116,17 @@ MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
     const DrawnText drawn = draw_text(steps_done, slot);
     const data::Sample sample = dataset_.sample(drawn.sample_index);
-    const auto generator = [&](Stream stream) {
-      return generator_for(
-          seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done), static_cast<uint64_t>(slot), stream));
+    const auto seed = [&](Stream stream) {
+      return seed_of(draws_.run_seed, static_cast<uint64_t>(steps_done), static_cast<uint64_t>(slot), stream);
     };
+    const auto generator = [&](Stream stream) { return generator_for(seed(stream)); };
     const auto shape = sample.latent_mean.sizes();
     const at::Tensor posterior_noise = at::randn(shape, generator(Stream::kPosteriorNoise), at::kFloat);
     batch.slots.push_back(slot);
     batch.sample_indices.push_back(drawn.sample_index);
     batch.sources.push_back(sample.source);
     batch.texts.push_back(drawn.text);
+    if (draws_.drops_out) batch.dropout_seeds.push_back(seed(Stream::kDropout));
     latents.push_back((sample.latent_mean + sample.latent_std * posterior_noise) *
                       dataset_.vae_scaling_factor());
     noises.push_back(draw_noise(shape, draws_.noise, generator(Stream::kNoise)));

@@ -29,7 +29,8 @@ struct MicroBatch {
   at::Tensor masks = {};                // [B, 1, h, w] f32, weights of the cells; undefined: all count alike
   at::Tensor loss_weights = {};         // [B] f32, weights of the samples; undefined: all count alike
   at::Tensor added_noise = {};  // [B, 4, h, w] f32, what the latents are corrupted with; undefined: noise
-  at::Tensor huber_c = {};      // [B] f32, where a Huber loss becomes straight; undefined: none is asked for
+  std::vector<uint64_t> dropout_seeds = {};  // [B] (lora/branch_dropout.h); none: nothing is dropped
+  at::Tensor huber_c = {};  // [B] f32, where a Huber loss becomes straight; undefined: none is asked for
 };
 
 struct DrawSettings {
@@ -43,6 +44,7 @@ struct DrawSettings {
   int64_t micro_batch_size = 1;      // for the order of samples of several sizes
   double prior_loss_weight = 1;      // of regularisation pictures
   LossByTimestep loss = {};
+  bool drops_out = false;                                     // parts of the adapter
   std::optional<double> weight_outside_masks = std::nullopt;  // nothing: masks do not count
 };
 

@@ -26,6 +26,9 @@ void write_sample_file(const std::filesystem::path& file, const MicroBatch& batc
   if (batch.loss_weights.defined()) tensors["loss_weight"] = batch.loss_weights[index];
   if (batch.added_noise.defined()) tensors["added_noise"] = batch.added_noise[index];
   if (batch.huber_c.defined()) tensors["huber_c"] = batch.huber_c[index];
+  if (!batch.dropout_seeds.empty())
+    tensors["dropout_seed"] =
+        at::scalar_tensor(static_cast<int64_t>(batch.dropout_seeds[row]), at::kLong);  // seeds have 63 bits
   checkpoint::write_safetensors(file, tensors, {{"source", batch.sources[row]}, {"text", batch.texts[row]}});
 }
 
@@ -46,6 +49,9 @@ MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device
   const auto optional = [&](const char* name, int64_t dim) {
     return tensors.contains(name) ? tensor(name, dim, at::kFloat).unsqueeze(0).to(device) : at::Tensor();
   };
+  std::vector<uint64_t> dropout_seeds;
+  if (tensors.contains("dropout_seed"))
+    dropout_seeds.push_back(static_cast<uint64_t>(tensor("dropout_seed", 0, at::kLong).item<int64_t>()));
   return {.slots = {0},
           .sample_indices = {tensor("sample_index", 0, at::kLong).item<int64_t>()},
           .sources = {metadata["source"]},
@@ -57,6 +63,7 @@ MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device
           .masks = optional("mask", 3),
           .loss_weights = optional("loss_weight", 0),
           .added_noise = optional("added_noise", 3),
+          .dropout_seeds = dropout_seeds,
           .huber_c = optional("huber_c", 0)};
 }
 

@@ -27,6 +27,8 @@ class MovingAverage : public Optimizer {
 
   std::optional<at::Tensor> moving_average() const override { return average_; }
 
+  std::optional<WeightNorms> weight_norms() const override { return averaged_->weight_norms(); }
+
  private:
   std::unique_ptr<Optimizer> averaged_;
   double decay_;

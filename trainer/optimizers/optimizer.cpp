@@ -9,6 +9,7 @@
 #include "trainer/optimizers/adafactor.h"
 #include "trainer/optimizers/adamw.h"
 #include "trainer/optimizers/lion.h"
+#include "trainer/optimizers/max_norm.h"
 #include "trainer/optimizers/moving_average.h"
 #include "trainer/optimizers/prodigy.h"
 #include "trainer/optimizers/schedule_free_adamw.h"
@@ -64,6 +65,9 @@ std::unique_ptr<Optimizer> make_plain(const OptimizerOptions& options, const at:
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, const at::Tensor& parameters,
                                           const OptimizerSetting& setting) {
   std::unique_ptr<Optimizer> optimizer = make_plain(options, parameters, setting);
+  if (options.max_weight_norm > 0)
+    optimizer = std::make_unique<MaxNorm>(std::move(optimizer), options.max_weight_norm, parameters,
+                                          setting.matrices, setting.scales);
   if (options.ema_decay == 0) return optimizer;
   return std::make_unique<MovingAverage>(std::move(optimizer), options.ema_decay, parameters);
 }

@@ -10,6 +10,13 @@
 
 namespace sdlora::trainer {
 
+// ‖s B A‖_F of the modules after a step, where it is bounded (--max-weight-norm).
+struct WeightNorms {
+  int64_t scaled_count = 0;  // modules that were above the bound
+  double mean = 0;
+  double largest = 0;
+};
+
 class Optimizer {
  public:
   // `parameters` [P] f32 is updated in place by step(). rate_factors [P] f32: by which the learning rate of
@@ -39,6 +46,8 @@ class Optimizer {
   // [P] f32, where one is made (--ema-decay).
   virtual std::optional<at::Tensor> moving_average() const { return std::nullopt; }
 
+  virtual std::optional<WeightNorms> weight_norms() const { return std::nullopt; }
+
  protected:
   // `values` times the factors of the learning rate.
   at::Tensor with_factors(const at::Tensor& values) const {
@@ -62,6 +71,7 @@ struct MatrixRange {
 // What besides the adapter's values an optimiser is made of.
 struct OptimizerSetting {
   std::vector<MatrixRange> matrices;  // all of the buffer, in order
+  std::vector<double> scales;         // alpha / r of each two of them, A and B
   int64_t warmup_steps;               // of schedule-free AdamW, which has no schedule but this
 };
 

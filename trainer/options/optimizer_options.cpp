@@ -41,6 +41,12 @@ void OptimizerOptions::declare(OptionGroup group) {
 void OptimizerOptions::settle() {
   arguments = canonical_arguments(arguments);
   weight_decay_of(*this);  // reads them all
+  if (kind == OptimizerKind::kScheduleFreeAdamW && max_weight_norm > 0)
+    throw Error(ExitCode::kUsage,
+                {.what = "schedule-free AdamW cannot be bounded: what it trains is made of two other points",
+                 .expected = "--max-weight-norm with another --optimizer",
+                 .seen = "both",
+                 .advice = "leave one out"});
   if (kind == OptimizerKind::kProdigy && lora_plus_ratio != 0 && lora_plus_ratio != 1)
     throw Error(ExitCode::kUsage, {.what = "Prodigy finds one learning rate for all",
                                    .expected = "--optimizer prodigy without --lora-plus-ratio",

@@ -18,6 +18,7 @@ struct OptimizerOptions {
   double learning_rate = 1e-5;         // peak
   double max_gradient_norm = 1.0;      // 0: no clipping
   double lora_plus_ratio = 0;          // of B's learning rate to A's; 0: 1
+  double max_weight_norm = 0;          // of what a module adds to its weight; 0: any
   double ema_decay = 0;                // of the moving average of what is trained; 0: none
   double weight_decay = 0.01;          // this and those below: of AdamW
   double adam_beta1 = 0.9;

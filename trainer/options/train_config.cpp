@@ -1,6 +1,7 @@
 #include "trainer/options/train_config.h"
 
 #include "common/command_line.h"
+#include "common/error.h"
 
 namespace sdlora::trainer {
 namespace {
@@ -12,7 +13,8 @@ void declare_options(OptionSet& options, TrainConfig& config) {
   config.loss.declare(options.group("Loss"));
   config.noise.declare(options.group("Noise"));
   config.timesteps.declare(options.group("Noise"));
-  declare_adapter(options.group("Adapter"), config.lora, config.init_adapter);
+  declare_adapter(options.group("Adapter"), config.lora, config.optimizer.max_weight_norm,
+                  config.init_adapter);
   config.optimizer.declare(options.group("Optimiser"));
   config.schedule.declare(options.group("Schedule"));
   config.compute.declare(options.group("Computing"));
@@ -40,6 +42,12 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   config.optimizer.settle();
   config.validation.check();
   config.previews.check();
+  if (config.lora.dropout.any() && config.compute.records_cuda_graph)
+    throw Error(ExitCode::kUsage,
+                {.what = "a CUDA graph repeats one micro-batch, dropout draws for each anew",
+                 .expected = "--cuda-graph or dropouts",
+                 .seen = "both",
+                 .advice = "leave --cuda-graph out"});
   config.settings = options.settings();
   return ParseResult::kRun;
 }

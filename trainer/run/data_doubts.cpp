@@ -14,6 +14,13 @@ std::vector<std::string> doubts_about_data(const TrainConfig& config, const Load
         fmt::format("pictures of these sizes are never trained, since they do not fill a micro-batch of {} "
                     "within --max-steps {}: {}; give a smaller --micro-batch-size",
                     loaded.share.micro_batch_size, config.schedule.max_steps, sizes));
+  const std::vector<lora::AdapterModule>& modules = loaded.adapter.modules();
+  const bool has_kernels =
+      std::any_of(modules.begin(), modules.end(), [](const auto& module) { return module.kernel_size > 1; });
+  if (!has_kernels && (config.lora.conv_rank > 0 || config.lora.conv_alpha > 0))
+    doubts.emplace_back(
+        "--lora-conv-rank and --lora-conv-alpha do nothing: no convolution over several pixels is trained "
+        "(--lora-targets full)");
   if (loaded.dataset.has_masks() && !config.loss.is_masked)
     doubts.emplace_back("the cache has masks, which do not count without --masked-loss");
   if (config.loss.prior_weight != 1 && loaded.dataset.reg_count() == 0)

@@ -43,8 +43,8 @@ std::string hash_of(const at::Tensor& tensor) {
 std::string hash_of_layout(const lora::Adapter& adapter) {
   std::string text;
   for (const lora::Adapter::Module& module : adapter.modules())
-    text += fmt::format("{} {} {} {}\n", module.path, module.in_features, module.out_features,
-                        module.is_convolution);
+    text += fmt::format("{} {} {} {} {}\n", module.path, module.in_features, module.out_features, module.rank,
+                        module.alpha);
   return checkpoint::sha256_of(text);
 }
 

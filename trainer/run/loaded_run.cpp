@@ -120,20 +120,26 @@ std::unique_ptr<TextEmbeddings> load_text_embeddings(const TrainConfig& config, 
 
 // `rate_of_b`: how many times as fast B learns as A; 0: as fast.
 std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter, double rate_of_b) {
-  const int64_t rank = adapter.config().rank;
   std::vector<MatrixRange> matrices;
   matrices.reserve(2 * adapter.modules().size());
   int64_t first = 0;
   for (const lora::Adapter::Module& module : adapter.modules()) {
-    matrices.push_back({.first = first, .row_count = rank, .column_count = module.in_features});
-    first += rank * module.in_features;
+    matrices.push_back({.first = first, .row_count = module.rank, .column_count = module.in_features});
+    first += module.rank * module.in_features;
     matrices.push_back({.first = first,
                         .row_count = module.out_features,
-                        .column_count = rank,
+                        .column_count = module.rank,
                         .rate_factor = rate_of_b == 0 ? 1 : rate_of_b});
-    first += rank * module.out_features;
+    first += module.rank * module.out_features;
   }
   return matrices;
+}
+
+std::vector<double> scales_of(const lora::Adapter& adapter) {
+  std::vector<double> scales;
+  scales.reserve(adapter.modules().size());
+  for (const lora::Adapter::Module& module : adapter.modules()) scales.push_back(module.scale());
+  return scales;
 }
 
 LearningRateSchedule learning_rate_of(const TrainConfig& config, int64_t max_steps) {
@@ -194,6 +200,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       optimizer(make_optimizer(
           config.optimizer, adapter.parameters(),
           {.matrices = matrices_of(adapter, config.optimizer.lora_plus_ratio),
+           .scales = scales_of(adapter),
            .warmup_steps = steps_of(config.schedule.warmup_steps_or_share, length.max_steps)})),
       loss_scaler(config.compute.mixed_precision == model::MixedPrecision::kFp16),
       reducer(make_reducer(config.compute.reduction, adapter.parameter_count(), device)),
@@ -209,6 +216,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
                .micro_batch_size = share.micro_batch_size,
                .prior_loss_weight = config.loss.prior_weight,
                .loss = loss_by_timestep(config.loss, schedule),
+               .drops_out = config.lora.dropout.any(),
                .weight_outside_masks = config.loss.weight_outside_masks()},
               device, text_embeddings.get()),
       trace(config.watching.trace_directory),

@@ -58,6 +58,7 @@ std::string to_json(const RunState& state) {
                               {"model_sha256", state.model_hash},
                               {"settings", state.settings}};
   if (!state.noise_schedule.empty()) json["noise_schedule"] = state.noise_schedule;
+  if (!state.other_alphas.empty()) json["other_alphas"] = state.other_alphas;
   if (!state.init_adapter_hash.empty()) json["init_adapter_sha256"] = state.init_adapter_hash;
   return json.dump(2) + "\n";
 }

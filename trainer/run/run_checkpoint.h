@@ -13,13 +13,14 @@ struct RunState {
   int64_t consecutive_nonfinite = 0;  // steps skipped in a row
   LossScaler::State loss_scaler;
   int64_t micro_batch_size = 0;
-  int64_t cpu_threads = 0;                      // of each rank
-  std::string cpu_kernels;                      // describe_arithmetic()
-  std::string data_hash;                        // SHA-256 of the cache's manifest
-  std::string model_hash;                       // SHA-256 of the UNet
-  std::string noise_schedule;                   // NoiseSchedule::identity(); empty: not said
-  std::string init_adapter_hash;                // SHA-256 of the file of --init-adapter; empty: none
-  std::map<std::string, std::string> settings;  // defining_settings()
+  int64_t cpu_threads = 0;                          // of each rank
+  std::string cpu_kernels;                          // describe_arithmetic()
+  std::string data_hash;                            // SHA-256 of the cache's manifest
+  std::string model_hash;                           // SHA-256 of the UNet
+  std::string noise_schedule;                       // NoiseSchedule::identity(); empty: not said
+  std::string init_adapter_hash;                    // SHA-256 of the file of --init-adapter; empty: none
+  std::map<std::string, std::string> settings;      // defining_settings()
+  std::map<std::string, double> other_alphas = {};  // Adapter::other_alphas, for who reads its adapter alone
 };
 
 std::string to_json(const RunState& state);

@@ -42,7 +42,8 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
   double merged_bytes = 0;  // lora_projection.h
   if (is_fp32_on_cpu)
     for (const lora::Adapter::Module& module : loaded.adapter.modules())
-      merged_bytes += weight_bytes * static_cast<double>(module.in_features * module.out_features);
+      if (module.is_projection)
+        merged_bytes += weight_bytes * static_cast<double>(module.in_features * module.out_features);
   double optimizer_bytes = 0;
   for (const auto& [name, tensor] : loaded.optimizer->state())
     if (!tensor.is_same(loaded.adapter.parameters())) optimizer_bytes += static_cast<double>(tensor.nbytes());

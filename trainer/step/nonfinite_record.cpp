@@ -43,6 +43,37 @@ NonfiniteSample sample_from(const Json& json) {
           .has_finite_gradients = json.at("gradients_are_finite").get<bool>()};
 }
 
+Json to_json(const lora::LoraConfig& lora) {
+  return {{"rank", lora.rank},
+          {"alpha", lora.alpha},
+          {"targets", lora.targets},
+          {"conv_rank", lora.conv_rank},
+          {"conv_alpha", lora.conv_alpha},
+          {"rank_patterns", lora.rank_patterns},
+          {"is_rank_stabilised", lora.is_rank_stabilised},
+          {"dropout", lora.dropout.neuron},
+          {"rank_dropout", lora.dropout.rank},
+          {"module_dropout", lora.dropout.module}};
+}
+
+lora::LoraConfig lora_from(const Json& json) {
+  if (!json.contains("lora"))  // of a time when there were three settings
+    return {.rank = json.at("lora_rank").get<int64_t>(),
+            .alpha = json.at("lora_alpha").get<double>(),
+            .targets = json.at("lora_targets").get<std::string>()};
+  const Json& lora = json.at("lora");
+  return {.rank = lora.at("rank").get<int64_t>(),
+          .alpha = lora.at("alpha").get<double>(),
+          .targets = lora.at("targets").get<std::string>(),
+          .conv_rank = lora.at("conv_rank").get<int64_t>(),
+          .conv_alpha = lora.at("conv_alpha").get<double>(),
+          .rank_patterns = lora.at("rank_patterns").get<std::vector<std::string>>(),
+          .is_rank_stabilised = lora.at("is_rank_stabilised").get<bool>(),
+          .dropout = {.neuron = lora.at("dropout").get<double>(),
+                      .rank = lora.at("rank_dropout").get<double>(),
+                      .module = lora.at("module_dropout").get<double>()}};
+}
+
 Json to_json(const NonfiniteRecord& record) {
   Json samples = Json::array();
   for (const NonfiniteSample& sample : record.samples) samples.push_back(to_json(sample));
@@ -50,9 +81,7 @@ Json to_json(const NonfiniteRecord& record) {
           {"step", record.step},
           {"model", record.model.string()},
           {"model_sha256", record.model_hash},
-          {"lora_rank", record.lora.rank},
-          {"lora_alpha", record.lora.alpha},
-          {"lora_targets", record.lora.targets},
+          {"lora", to_json(record.lora)},
           {"prediction_type", word_of(record.schedule.prediction, model::prediction_words())},
           {"zero_terminal_snr", word_of(record.schedule.zero_terminal_snr, model::zero_snr_words())},
           {"loss", word_of(record.loss, loss_words())},
@@ -79,9 +108,7 @@ NonfiniteRecord record_from(const Json& json) {
       .step = json.at("step").get<int64_t>(),
       .model = json.at("model").get<std::string>(),
       .model_hash = json.at("model_sha256").get<std::string>(),
-      .lora = {.rank = json.at("lora_rank").get<int64_t>(),
-               .alpha = json.at("lora_alpha").get<double>(),
-               .targets = json.at("lora_targets").get<std::string>()},
+      .lora = lora_from(json),
       .schedule = {},
       .loss = LossKind::kMse,  // all that there was
       .mixed_precision = meaning_of(json, "mixed_precision", model::mixed_precision_words()),

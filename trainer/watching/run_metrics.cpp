@@ -87,6 +87,18 @@ void RunMetrics::look_at_adapter() {
     show("A", norms.a);
     show("B", norms.b);
   }
+  if (const auto norms = loaded_.optimizer->weight_norms()) {
+    registry_.gauge("sdlora_scaled_modules", "Modules that the last step scaled down to --max-weight-norm")
+        .set(static_cast<double>(norms->scaled_count));
+    const auto show_norm = [&](const char* of, double norm) {
+      registry_
+          .gauge("sdlora_weight_norm", "Norm of what a module adds to its weight, with --max-weight-norm",
+                 {{"of", of}})
+          .set(norm);
+    };
+    show_norm("mean", norms->mean);
+    show_norm("largest", norms->largest);
+  }
   const at::Tensor finite = at::isfinite(loaded_.adapter.parameters().detach());
   nonfinite_parameters_.set(static_cast<double>(finite.numel() - finite.sum().item<int64_t>()));
   next_look_ = std::chrono::steady_clock::now() + kLookEvery;
