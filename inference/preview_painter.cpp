@@ -41,13 +41,17 @@ PreviewPainter::PreviewPainter(const model::ModelSource& model, const PreviewSet
   empty_text_embedding_ = encoder.encode("");
 }
 
-void PreviewPainter::paint(const model::UNet& unet, const model::ComputeMode& mode, size_t prompt,
-                           const std::filesystem::path& file, const std::function<void()>& on_step) const {
-  const PictureStart start{.text_embedding = text_embeddings_.at(prompt),
-                           .negative_text_embedding = empty_text_embedding_,
-                           .seed = settings_.seed,
-                           .noise = {},
-                           .init_latents = {}};
+void PreviewPainter::paint(const model::UNet& unet, const model::ClipTextReader* text_reader,
+                           const model::ComputeMode& mode, size_t prompt, const std::filesystem::path& file,
+                           const std::function<void()>& on_step) const {
+  const bool is_text_trained = text_reader != nullptr;
+  const PictureStart start{
+      .text_embedding =
+          is_text_trained ? text_reader->read(prompts_.at(prompt)) : text_embeddings_.at(prompt),
+      .negative_text_embedding = is_text_trained ? text_reader->read("") : empty_text_embedding_,
+      .seed = settings_.seed,
+      .noise = {},
+      .init_latents = {}};
   const at::Tensor latents = denoise({.unet = unet,
                                       .mode = mode,
                                       .sampler = *sampler_,

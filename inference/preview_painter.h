@@ -29,9 +29,11 @@ class PreviewPainter {
   PreviewPainter(const model::ModelSource& model, const PreviewSettings& settings,
                  const std::vector<std::string>& prompts, at::Device device);
 
-  // Writes a PNG of prompt number `prompt`. Without gradients; the UNet stays as it is. Throws Error(kIo).
-  void paint(const model::UNet& unet, const model::ComputeMode& mode, size_t prompt,
-             const std::filesystem::path& file, const std::function<void()>& on_step) const;
+  // Writes a PNG of prompt number `prompt`. `text_reader`: of a text encoder that has changed meanwhile, or
+  // null. Without gradients; both stay as they are. Throws Error(kIo).
+  void paint(const model::UNet& unet, const model::ClipTextReader* text_reader,
+             const model::ComputeMode& mode, size_t prompt, const std::filesystem::path& file,
+             const std::function<void()>& on_step) const;
 
  private:
   PreviewSettings settings_;

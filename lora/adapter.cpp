@@ -1,6 +1,8 @@
 #include "lora/adapter.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -16,69 +18,103 @@
 namespace sdlora::lora {
 namespace {
 
-std::vector<Adapter::Module> find_modules(model::UNet& unet, const LoraConfig& config) {
-  const Targets targets(config.targets);
+// All layers of both networks that can take an adapter, the UNet's first.
+void visit_slots(model::UNet& unet, model::ClipTextEncoder* text_encoder, const model::SlotVisitor& visitor) {
+  unet.visit_slots(visitor);
+  if (text_encoder != nullptr) text_encoder->visit_slots(visitor);
+}
+
+// Rank and alpha are still to be found.
+std::vector<Adapter::Module> all_modules(model::UNet& unet, model::ClipTextEncoder* text_encoder) {
+  std::vector<Adapter::Module> modules;
+  const auto network_of = [](const std::string& path) {
+    return path.starts_with("text_model.") ? Network::kTextEncoder : Network::kUnet;
+  };
+  visit_slots(unet, text_encoder,
+              {.projection =
+                   [&](const std::string& path, model::ProjectionSlot& slot) {
+                     modules.push_back({.network = network_of(path),
+                                        .path = path,
+                                        .in_features = slot->in_features(),
+                                        .out_features = slot->out_features(),
+                                        .kernel_size = slot->is_convolution() ? 1 : 0,
+                                        .is_projection = true,
+                                        .rank = 0,
+                                        .alpha = 0});
+                   },
+               .convolution =
+                   [&](const std::string& path, model::ConvolutionSlot& slot) {
+                     const model::Convolution& base = slot->base();
+                     modules.push_back({.network = network_of(path),
+                                        .path = path,
+                                        .in_features = base.in_channels * base.kernel_size * base.kernel_size,
+                                        .out_features = base.bias.size(0),
+                                        .kernel_size = base.kernel_size,
+                                        .is_projection = false,
+                                        .rank = 0,
+                                        .alpha = 0});
+                   }});
+  return modules;
+}
+
+void check_targets(const std::vector<Adapter::Module>& targeted, Network network, const LoraConfig& config) {
+  if (std::any_of(targeted.begin(), targeted.end(),
+                  [&](const Adapter::Module& module) { return module.network == network; }))
+    return;
+  const bool is_unet = network == Network::kUnet;
+  throw Error(
+      ExitCode::kUsage,
+      {.what = std::string("--lora-targets matches no module of the ") + (is_unet ? "UNet" : "text encoder"),
+       .expected = std::string("attn, attn-mlp, full, or a pattern found in paths like ") +
+                   (is_unet ? "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+                            : "text_model.encoder.layers.0.self_attn.q_proj"),
+       .seen = config.targets,
+       .advice =
+           is_unet ? "correct --lora-targets" : "correct --lora-targets, or leave --train-text-encoder out"});
+}
+
+// Gives the targeted modules their rank and alpha; without those whose rank is 0.
+std::vector<Adapter::Module> ranked(const std::vector<Adapter::Module>& targeted, const LoraConfig& config) {
   ModuleRanks ranks(config);
   std::vector<Adapter::Module> modules;
-  std::string example;
-  bool has_target = false;
-  const auto add = [&](Adapter::Module module) {
-    if (!targets.contains(module.path)) return;
-    has_target = true;
+  for (Adapter::Module module : targeted)
     if (const auto found = ranks.of(module.path, module.kernel_size > 1)) {
       module.rank = found->rank;
       module.alpha = found->alpha;
       modules.push_back(std::move(module));
     }
-  };
-  unet.visit_slots({.projection =
-                        [&](const std::string& path, model::ProjectionSlot& slot) {
-                          example = path;
-                          add({.path = path,
-                               .in_features = slot->in_features(),
-                               .out_features = slot->out_features(),
-                               .kernel_size = slot->is_convolution() ? 1 : 0,
-                               .is_projection = true,
-                               .rank = 0,
-                               .alpha = 0});
-                        },
-                    .convolution =
-                        [&](const std::string& path, model::ConvolutionSlot& slot) {
-                          const model::Convolution& base = slot->base();
-                          add({.path = path,
-                               .in_features = base.in_channels * base.kernel_size * base.kernel_size,
-                               .out_features = base.bias.size(0),
-                               .kernel_size = base.kernel_size,
-                               .is_projection = false,
-                               .rank = 0,
-                               .alpha = 0});
-                        }});
-  if (const std::vector<std::string> unused = ranks.unused_patterns(); has_target && !unused.empty())
-    throw Error(
-        ExitCode::kUsage,
-        {.what = "--lora-rank-pattern matches no module that gets an adapter, or only ones that an "
-                 "earlier one matches",
-         .expected = "a pattern found in paths like " + (modules.empty() ? example : modules.front().path),
-         .seen = fmt::format("{}", fmt::join(unused, ", ")),
-         .advice = "correct --lora-rank-pattern, or --lora-targets"});
-  if (has_target && modules.empty())
+  if (const std::vector<std::string> unused = ranks.unused_patterns(); !unused.empty())
+    throw Error(ExitCode::kUsage,
+                {.what = "--lora-rank-pattern matches no module that gets an adapter, or only ones that an "
+                         "earlier one matches",
+                 .expected = "a pattern found in paths like " + targeted.back().path,
+                 .seen = fmt::format("{}", fmt::join(unused, ", ")),
+                 .advice = "correct --lora-rank-pattern, or --lora-targets"});
+  if (modules.empty())
     throw Error(ExitCode::kUsage, {.what = "no module is left to train",
                                    .expected = "a --lora-rank-pattern with a rank above 0 for some of them",
                                    .seen = fmt::format("{}", fmt::join(config.rank_patterns, ", ")),
                                    .advice = "correct --lora-rank-pattern"});
-  if (modules.empty())
-    throw Error(ExitCode::kUsage,
-                {.what = "--lora-targets matches no module of the UNet",
-                 .expected = "attn, attn-mlp, full, or a pattern found in paths like " + example,
-                 .seen = config.targets,
-                 .advice = "correct --lora-targets"});
   return modules;
+}
+
+std::vector<Adapter::Module> find_modules(model::UNet& unet, model::ClipTextEncoder* text_encoder,
+                                          const LoraConfig& config) {
+  const std::vector<Adapter::Module> all = all_modules(unet, text_encoder);
+  const Targets targets(config.targets);
+  std::vector<Adapter::Module> targeted;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(targeted),
+               [&](const Adapter::Module& module) { return targets.contains(module.path); });
+  check_targets(targeted, Network::kUnet, config);
+  if (text_encoder != nullptr) check_targets(targeted, Network::kTextEncoder, config);
+  return ranked(targeted, config);
 }
 
 }  // namespace
 
-Adapter::Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed, at::Device device)
-    : config_(config), modules_(find_modules(unet, config)) {
+Adapter::Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed, at::Device device,
+                 model::ClipTextEncoder* text_encoder)
+    : config_(config), modules_(find_modules(unet, text_encoder, config)) {
   int64_t count = 0;
   for (const Module& module : modules_) {
     offsets_.push_back(count);
@@ -99,16 +135,18 @@ Adapter::Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed,
   const auto is_next = [&](const std::string& path) {
     return next != modules_.size() && path == modules_[next].path;
   };
-  unet.visit_slots({.projection =
-                        [&](const std::string& path, model::ProjectionSlot& slot) {
-                          if (is_next(path))
-                            slot = std::make_unique<LoraProjection>(std::move(slot), branch_of(next++));
-                        },
-                    .convolution =
-                        [&](const std::string& path, model::ConvolutionSlot& slot) {
-                          if (is_next(path))
-                            slot = std::make_unique<LoraConvolution>(std::move(slot), branch_of(next++));
-                        }});
+  visit_slots(unet, text_encoder,
+              {.projection =
+                   [&](const std::string& path, model::ProjectionSlot& slot) {
+                     if (is_next(path))
+                       slot = std::make_unique<LoraProjection>(std::move(slot), branch_of(next++));
+                   },
+               .convolution =
+                   [&](const std::string& path, model::ConvolutionSlot& slot) {
+                     if (is_next(path))
+                       slot = std::make_unique<LoraConvolution>(std::move(slot), branch_of(next++));
+                   }});
+  TORCH_INTERNAL_ASSERT(next == modules_.size());
 }
 
 Branch Adapter::branch_of(size_t module) {
@@ -216,9 +254,9 @@ std::string describe(const Adapter& adapter, int64_t base_parameter_count) {
                   config.targets, adapter.modules().size(), adapter.parameter_count());
   if (base_parameter_count > 0)
     text += fmt::format(
-        " ({:.3f} % of the UNet's {})",
+        " ({:.3f} % of the {} {})",
         100.0 * static_cast<double>(adapter.parameter_count()) / static_cast<double>(base_parameter_count),
-        base_parameter_count);
+        config.trains_text_encoder ? "UNet's and text encoder's" : "UNet's", base_parameter_count);
   return text + other_ranks_in_words(adapter) + dropout_in_words(config.dropout);
 }
 

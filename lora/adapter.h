@@ -11,6 +11,7 @@
 #include "lora/adapter_module.h"
 #include "lora/branch.h"
 #include "lora/lora_config.h"
+#include "model/clip/clip_text_encoder.h"
 #include "model/unet/unet.h"
 
 namespace sdlora::lora {
@@ -19,11 +20,12 @@ class Adapter {
  public:
   using Module = AdapterModule;
 
-  // Replaces the targeted layers of `unet` by ones with a branch; A Kaiming uniform with a = √5 (He et
-  // al. 2015), that is uniform within ±1/√in, drawn from seed_of(run_seed, 0, module, kLoraInit); B zero. The
-  // rest stays frozen. Throws Error(kUsage) when nothing matches the targets or a pattern, or a rank cannot
-  // be used.
-  Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed, at::Device device);
+  // Replaces the targeted layers of `unet` and `text_encoder` (or null) by ones with a branch; A Kaiming
+  // uniform with a = √5 (He et al. 2015), that is uniform within ±1/√in, drawn from seed_of(run_seed, 0,
+  // module, kLoraInit); B zero. The rest stays frozen. Throws Error(kUsage) when nothing matches the targets
+  // or a pattern, or a rank cannot be used.
+  Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed, at::Device device,
+          model::ClipTextEncoder* text_encoder = nullptr);
 
   const LoraConfig& config() const { return config_; }
 

@@ -78,7 +78,8 @@ LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& a
     std::vector<std::string>& names = left_out[kind];
     names.insert(names.end(), tensor_names.begin(), tensor_names.end());
   };
-  for (const auto& [path, pair] : adapter.text_encoder) add("the text encoder", pair.tensor_names);
+  for (const auto& [path, pair] : adapter.text_encoder)
+    if (!applied_paths.contains(path)) add("the text encoder", pair.tensor_names);
   for (const auto& [path, change] : adapter.others)
     add(change.weight.kind.empty() ? "biases" : change.weight.kind, change.tensor_names);
   for (const auto& [path, pair] : adapter.unet)

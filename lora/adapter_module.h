@@ -1,13 +1,16 @@
-// A layer of the UNet that is trained.
+// A layer that is trained.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
+#include "lora/names/model_modules.h"
+
 namespace sdlora::lora {
 
 struct AdapterModule {
-  std::string path;     // diffusers module path in the UNet
+  Network network;
+  std::string path;     // of diffusers or transformers, which is of one network only
   int64_t in_features;  // that an output is made of: of a convolution in·k·k
   int64_t out_features;
   int64_t kernel_size;  // of a convolution, saved as [r, in, k, k] and [out, r, 1, 1]; 0: of a linear layer

@@ -30,8 +30,9 @@ BegunFrom begin_from(Adapter& adapter, const AdapterFile& file) {
   std::set<std::string> used;
   for (size_t i = 0; i < adapter.modules().size(); ++i) {
     const Adapter::Module& module = adapter.modules()[i];
-    const auto found = file.unet.find(module.path);
-    if (found == file.unet.end()) continue;
+    const LowRankPairs& pairs = module.network == Network::kUnet ? file.unet : file.text_encoder;
+    const auto found = pairs.find(module.path);
+    if (found == pairs.end()) continue;
     const LowRankPair& pair = found->second;
     check_fit(file, pair, module);
     Factors factors{.a = pair.a.flatten(1).to(at::kDouble), .b = pair.b.flatten(1).to(at::kDouble)};

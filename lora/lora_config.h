@@ -1,5 +1,5 @@
 // What adapter to train (Hu et al. 2021, "LoRA"): W x becomes W x + (alpha / rank) B A x in the targeted
-// layers.
+// layers of the UNet and, if asked for, of the text encoder.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@ struct LoraConfig {
   std::vector<std::string> rank_patterns;  // REGEX=RANK[:ALPHA], the first that fits
   bool is_rank_stabilised = false;         // scale alpha / √rank (Kalajdzievski 2023, "rsLoRA")
   DropoutRates dropout = {};
+  bool trains_text_encoder = false;  // besides the UNet
 };
 
 }  // namespace sdlora::lora

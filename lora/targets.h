@@ -1,4 +1,4 @@
-// Which layers of the UNet get an adapter.
+// Which layers of the UNet, and of the text encoder if it is trained, get an adapter.
 #pragma once
 
 #include <string>
@@ -13,6 +13,7 @@ class Targets {
   // attn-mlp: also ff.net.0.proj, ff.net.2, proj_in, proj_out (192 modules; kohya's default).
   // full: also conv1, conv2, time_emb_proj, conv_shortcut of every residual block, and the convolutions of
   // down- and upsamplers (278 modules; kohya's with conv_dim).
+  // Of the text encoder each of these means q_proj, k_proj, v_proj, out_proj, fc1, fc2 (72 modules; kohya's).
   // Else a regular expression (pattern.h), searched for in the module path. Throws Error(kUsage) when it is
   // malformed, or contains() when it takes too long.
   explicit Targets(const std::string& targets);

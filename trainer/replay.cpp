@@ -52,12 +52,18 @@ class Replayer {
         mode_(compute_mode_of(directory, record, device)),
         model_source_(model),
         unet_(model_source_.load_unet(mode_)),
+        text_reader_(load_trained_reader(record.lora, model_source_, record.reading, mode_)),
         schedule_(model_source_.load_noise_schedule(record.schedule)),
-        adapter_(unet_, record.lora, /*run_seed=*/0, device),
+        adapter_(unet_, record.lora, /*run_seed=*/0, device,
+                 text_reader_ ? &text_reader_->encoder() : nullptr),
         reducer_(make_reducer(record.reduction, adapter_.parameter_count(), device)) {
     adapter_.load(checkpoint::read_safetensors(directory / "adapter.safetensors"));
     if (model_source_.hash_like(model::ModelPart::kUnet, record.model_hash) != record.model_hash)
       log::warning("the UNet in " + model.string() + " is not the one that the step was recorded with");
+    if (text_reader_ && model_source_.hash_like(model::ModelPart::kTextEncoder, record.text_encoder_hash) !=
+                            record.text_encoder_hash)
+      log::warning("the text encoder in " + model.string() +
+                   " is not the one that the step was recorded with");
   }
 
   // Forward and backward of one sample, scaled as in its micro-batch (step.cpp, 1 and 2).
@@ -65,7 +71,9 @@ class Replayer {
     const MicroBatch batch =
         read_sample_file(directory_ / sample_file_name(record_.step, sample.slot), mode_.device);
     const lora::DroppingOut dropout(adapter_.dropout(), batch.dropout_seeds);
-    const Losses computed = losses(record_.loss, predict(unet_, schedule_, mode_, batch), batch);
+    const Losses computed =
+        losses(record_.loss,
+               predict({.unet = unet_, .text_reader = text_reader_.get()}, schedule_, mode_, batch), batch);
     adapter_.gradients().zero_();
     (computed.mean * (record_.loss_scale / static_cast<double>(record_.micro_batch_size))).backward();
     adapter_.gradients().mul_(1 / record_.loss_scale);
@@ -91,6 +99,7 @@ class Replayer {
   model::ComputeMode mode_;
   model::ModelSource model_source_;
   model::UNet unet_;
+  std::unique_ptr<model::ClipTextReader> text_reader_;  // where its text encoder was trained
   model::NoiseSchedule schedule_;
   lora::Adapter adapter_;
   std::unique_ptr<GradientReducer> reducer_;

@@ -152,7 +152,7 @@ void Trainer::load_run() {
   share_prepared_weights();
   comm::fail_together(world_, [&] {
     if (!config_.init_adapter.empty()) init_adapter_hash_ = checkpoint::sha256_of_file(config_.init_adapter);
-    if (loaded_->text_embeddings)
+    if (loaded_->reads_texts())
       text_model_hash_ = loaded_->model_source.hash_of(model::ModelPart::kTextEncoder) + ", " +
                          loaded_->model_source.hash_of(model::ModelPart::kTokenizer);
   });
@@ -161,8 +161,7 @@ void Trainer::load_run() {
   comm::fail_together(world_, [&] {
     if (world_.rank() != 0) return;
     check_data_was_cached_with(loaded_->model_source, loaded_->dataset, config_.places.data);
-    if (loaded_->text_embeddings)
-      check_tokenizer(loaded_->model_source, loaded_->dataset, config_.places.data);
+    if (loaded_->reads_texts()) check_tokenizer(loaded_->model_source, loaded_->dataset, config_.places.data);
     if (loaded_->validation_dataset)
       check_data_was_cached_with(loaded_->model_source, *loaded_->validation_dataset,
                                  config_.validation.data);

@@ -23,7 +23,7 @@ namespace {
 
 // Previews come from inference/, which trainer/ does not know.
 trainer::Previews make_previews(const trainer::TrainConfig& config, const trainer::Trainer& run) {
-  const std::vector<std::string> prompts = trainer::read_preview_prompts(config.previews.prompts);
+  const auto prompts = trainer::read_preview_prompts(config.previews.prompts);
   const auto painter = std::make_shared<sdlora::inference::PreviewPainter>(
       config.places.model_source(),
       sdlora::inference::PreviewSettings{
@@ -36,7 +36,8 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, const traine
       prompts, run.device());
   return {config.places.output / sdlora::monitoring::kPreviewsFolderName, prompts,
           /*marks_per_picture=*/config.previews.step_count + 2, [painter](const trainer::PreviewJob& job) {
-            painter->paint(job.unet, job.mode, job.prompt, job.file, job.on_step);
+            const auto& [unet, text_reader] = job.networks;
+            painter->paint(unet, text_reader, job.mode, job.prompt, job.file, job.on_step);
           }};
 }
 

@@ -23,20 +23,33 @@ ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config, const WeightSourc
     const WeightSource attention = place.at("self_attn");
     layers_.push_back({.norm1 = LayerNorm(place.at("layer_norm1"), hidden, config.layer_norm_eps),
                        .norm2 = LayerNorm(place.at("layer_norm2"), hidden, config.layer_norm_eps),
-                       .query = Linear(attention.at("q_proj"), hidden, hidden),
-                       .key = Linear(attention.at("k_proj"), hidden, hidden),
-                       .value = Linear(attention.at("v_proj"), hidden, hidden),
-                       .out = Linear(attention.at("out_proj"), hidden, hidden),
-                       .fc1 = Linear(place.at("mlp.fc1"), hidden, config.intermediate_size),
-                       .fc2 = Linear(place.at("mlp.fc2"), config.intermediate_size, hidden)});
+                       .query = make_projection(attention.at("q_proj"), hidden, hidden),
+                       .key = make_projection(attention.at("k_proj"), hidden, hidden),
+                       .value = make_projection(attention.at("v_proj"), hidden, hidden),
+                       .out = make_projection(attention.at("out_proj"), hidden, hidden),
+                       .fc1 = make_projection(place.at("mlp.fc1"), hidden, config.intermediate_size),
+                       .fc2 = make_projection(place.at("mlp.fc2"), config.intermediate_size, hidden)});
   }
   final_norm_ = LayerNorm(weights.at("final_layer_norm"), hidden, config.layer_norm_eps);
 }
 
 at::Tensor ClipTextEncoder::attend(const Layer& layer, const at::Tensor& hidden) const {
-  return layer.out.forward(scaled_dot_product_attention(
-      layer.query.forward(hidden), layer.key.forward(hidden), layer.value.forward(hidden), config_.head_count,
-      /*is_causal=*/true));
+  return layer.out->forward(scaled_dot_product_attention(layer.query->forward(hidden),
+                                                         layer.key->forward(hidden),
+                                                         layer.value->forward(hidden), config_.head_count,
+                                                         /*is_causal=*/true));
+}
+
+void ClipTextEncoder::visit_slots(const SlotVisitor& visitor) {
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const std::string path = "text_model.encoder.layers." + std::to_string(i);
+    visitor.projection(path + ".self_attn.k_proj", layers_[i].key);
+    visitor.projection(path + ".self_attn.v_proj", layers_[i].value);
+    visitor.projection(path + ".self_attn.q_proj", layers_[i].query);
+    visitor.projection(path + ".self_attn.out_proj", layers_[i].out);
+    visitor.projection(path + ".mlp.fc1", layers_[i].fc1);
+    visitor.projection(path + ".mlp.fc2", layers_[i].fc2);
+  }
 }
 
 at::Tensor ClipTextEncoder::encode(const at::Tensor& ids, int64_t layers_left_out) const {
@@ -44,9 +57,9 @@ at::Tensor ClipTextEncoder::encode(const at::Tensor& ids, int64_t layers_left_ou
   for (size_t i = 0; i + static_cast<size_t>(layers_left_out) < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
     hidden = hidden + attend(layer, layer.norm1.forward(hidden));
-    const at::Tensor expanded = layer.fc1.forward(layer.norm2.forward(hidden));
+    const at::Tensor expanded = layer.fc1->forward(layer.norm2.forward(hidden));
     hidden =
-        hidden + layer.fc2.forward(config_.activation == "gelu" ? at::gelu(expanded) : quick_gelu(expanded));
+        hidden + layer.fc2->forward(config_.activation == "gelu" ? at::gelu(expanded) : quick_gelu(expanded));
   }
   return final_norm_.forward(hidden);
 }

@@ -1,11 +1,12 @@
 // CLIP's text encoder (transformers CLIPTextModel; Radford et al. 2021): token ids to the last hidden state.
+// Frozen; LoRA attaches through visit_slots.
 #pragma once
 
 #include <vector>
 
 #include "model/clip/clip_text_config.h"
-#include "model/layers/linear.h"
 #include "model/layers/normalization.h"
+#include "model/layers/slot_visitor.h"
 #include "model/loading/weight_source.h"
 
 namespace sdlora::model {
@@ -18,13 +19,17 @@ class ClipTextEncoder {
   // last layers, before that norm.
   at::Tensor encode(const at::Tensor& ids, int64_t layers_left_out = 0) const;
 
+  // Every layer that can take an adapter once, with its path of transformers' CLIPTextModel, in the order of
+  // its named_modules.
+  void visit_slots(const SlotVisitor& visitor);
+
   const ClipTextConfig& config() const { return config_; }
 
  private:
   struct Layer {
     LayerNorm norm1, norm2;
-    Linear query, key, value, out;  // self attention
-    Linear fc1, fc2;                // feed forward
+    ProjectionSlot query, key, value, out;  // self attention
+    ProjectionSlot fc1, fc2;                // feed forward
   };
 
   at::Tensor attend(const Layer& layer, const at::Tensor& hidden) const;

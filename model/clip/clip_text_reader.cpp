@@ -50,21 +50,26 @@ std::vector<int64_t> ClipTextReader::shape() const {
 
 at::Tensor ClipTextReader::read(const std::string& text) const {
   const c10::NoGradGuard no_gradients;
-  const at::Tensor ids = at::tensor(tokenizer_.encode(text, token_room(tokenizer_, reading_)), at::kLong);
-  const int64_t layers_left_out = reading_.clip_skip - 1;
-  const auto encode = [&](const at::Tensor& window) {  // [L] i64 → [L, C]
-    return encoder_.encode(window.unsqueeze(0).to(device_), layers_left_out)[0].to(at::kCPU, at::kFloat);
-  };
-  if (!is_chunked(reading_)) return encode(ids).contiguous();
-  const at::Tensor start = ids.slice(0, 0, 1), end = ids.slice(0, -1);
+  return encode(token_ids(text).unsqueeze(0).to(device_))[0].to(at::kCPU, at::kFloat).contiguous();
+}
+
+at::Tensor ClipTextReader::token_ids(const std::string& text) const {
+  return at::tensor(tokenizer_.encode(text, token_room(tokenizer_, reading_)), at::kLong);
+}
+
+at::Tensor ClipTextReader::encode(const at::Tensor& ids) const {
+  const int64_t layers_left_out = reading_.clip_skip - 1, length = ids.size(1);
+  if (!is_chunked(reading_)) return encoder_.encode(ids, layers_left_out);
+  const at::Tensor start = ids.slice(1, 0, 1), end = ids.slice(1, -1);  // [B, 1]
   std::vector<at::Tensor> parts;
-  for (int64_t first = 1; first + 1 < ids.size(0); first += kChunkTokens) {
-    const at::Tensor chunk = encode(at::cat({start, ids.slice(0, first, first + kChunkTokens), end}));
-    if (parts.empty()) parts.push_back(chunk.slice(0, 0, 1));
-    parts.push_back(chunk.slice(0, 1, 1 + kChunkTokens));
-    if (first + kChunkTokens + 1 == ids.size(0)) parts.push_back(chunk.slice(0, 1 + kChunkTokens));
+  for (int64_t first = 1; first + 1 < length; first += kChunkTokens) {
+    const at::Tensor window = at::cat({start, ids.slice(1, first, first + kChunkTokens), end}, 1);
+    const at::Tensor chunk = encoder_.encode(window, layers_left_out);  // [B, 77, C]
+    if (parts.empty()) parts.push_back(chunk.slice(1, 0, 1));
+    parts.push_back(chunk.slice(1, 1, 1 + kChunkTokens));
+    if (first + kChunkTokens + 1 == length) parts.push_back(chunk.slice(1, 1 + kChunkTokens));
   }
-  return at::cat(parts);
+  return at::cat(parts, 1);
 }
 
 }  // namespace sdlora::model

@@ -31,15 +31,23 @@ class ClipTextReader {
 
   const ClipTokenizer& tokenizer() const { return tokenizer_; }
 
+  ClipTextEncoder& encoder() { return encoder_; }
+
   // Of read(): [L, C]; L is 77, 152 or 227.
   std::vector<int64_t> shape() const;
 
-  // [L, C] f32 on the CPU, after the final layer norm; any number of threads at a time.
+  // [L, C] f32 on the CPU, after the final layer norm, without gradients; any number of threads at a time.
+  at::Tensor read(const std::string& text) const;
+
+  // What encode() takes of a text, [L] i64 on the CPU.
+  at::Tensor token_ids(const std::string& text) const;
+
+  // ids [B, L] i64 on the device → [B, L, C] after the final layer norm, in the encoder's type.
   //
   // Longer texts than 75 tokens go through the encoder in chunks of 75, each between a start and an end
   // marker, and meet again as kohya's do in training (sd-scripts, SdTextEncodingStrategy): the start of the
   // first, the 75 of each, the end of the last.
-  at::Tensor read(const std::string& text) const;
+  at::Tensor encode(const at::Tensor& ids) const;
 
  private:
   ClipTokenizer tokenizer_;

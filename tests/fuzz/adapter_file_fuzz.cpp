@@ -77,7 +77,8 @@ void use(const lora::AdapterFile& adapter) {
     for (const auto& module : adapter.unet)
       fuzz::expect_orderly([&] {
         lora::check_fit(adapter, module.second,
-                        {.path = module.first,
+                        {.network = lora::Network::kUnet,
+                         .path = module.first,
                          .in_features = kernel_size == 0 ? 4 : 18,
                          .out_features = 4,
                          .kernel_size = kernel_size,

@@ -73,6 +73,27 @@ TEST(Adapter, TrainsOnlyItself) {
                         }});
 }
 
+TEST(Adapter, TrainsTheTextEncoderThroughTheUnet) {
+  const model::ModelSource source(std::getenv("SDLORA_TINY_MODEL"));
+  model::UNet unet = source.load_unet({});
+  model::ClipTextEncoder text_encoder = source.load_text_encoder({});
+  Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn", .trains_text_encoder = true}, 7, at::kCPU,
+                  &text_encoder);
+  adapter.parameters().normal_(0, 0.1, generator_for(3));
+  const at::Tensor ids = at::randint(0, 100, {1, 77}, generator_for(4), at::kLong);
+  unet.forward(at::randn({1, 4, 8, 8}, generator_for(1), at::kFloat), at::tensor({500}, at::kLong),
+               text_encoder.encode(ids))
+      .square()
+      .mean()
+      .backward();
+  int64_t first = 0;
+  for (const Adapter::Module& module : adapter.modules()) {
+    const at::Tensor gradients = adapter.gradients().narrow(0, first, module.parameter_count());
+    EXPECT_GT(gradients.norm().item<double>(), 0) << module.path;
+    first += module.parameter_count();
+  }
+}
+
 TEST(Adapter, StoresOneByOneConvolutionsWithFourDimensions) {
   model::UNet unet = tiny_unet();
   const Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, at::kCPU);

@@ -73,14 +73,16 @@ class LoraModule(torch.nn.Module):
             return ratio != 1
 
 
-def attach(config, unet, adapter):
-    """Modules by path, in the order of the trainer's."""
+def attach(config, unet, text_encoder, adapter):
+    """Modules by path, in the order of the trainer's: the UNet's first."""
     paths = [name.removesuffix(".lora_A") for name in adapter if name.endswith(".lora_A")]
-    order = module_order(unet)
+    text_model = getattr(text_encoder, "text_model", text_encoder)  # which transformers 5 has no more
+    order = module_order(unet) + [f"text_model.{name}" for name, module in text_model.named_modules() if isinstance(module, torch.nn.Linear)]
     modules = {}
     for index, path in enumerate(sorted(paths, key=order.index)):
         parent_path, _, leaf = path.rpartition(".")
-        parent = unet.get_submodule(parent_path)
+        is_text = path.startswith("text_model.")
+        parent = text_model.get_submodule(parent_path.removeprefix("text_model.")) if is_text else unet.get_submodule(parent_path)
         modules[path] = LoraModule(config, getattr(parent, leaf), path, index, adapter[path + ".lora_A"], adapter[path + ".lora_B"])
         setattr(parent, leaf, modules[path])
     return modules

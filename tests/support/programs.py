@@ -34,10 +34,10 @@ def run(program, *options, ranks=None, timeout_seconds=120):
 
 
 def train_options(output, model=TINY_MODEL, data=TINY_CACHE, **options):
-    """A short run of the small model; a keyword overrides or adds an option (max_steps=5 is --max-steps 5)."""
+    """A short run of the small model; a keyword overrides or adds an option (max_steps=5 is --max-steps 5, rs_lora=None --rs-lora)."""
     settings = {"model": model, "data": data, "output": output, "max_steps": 6, "warmup_steps": 2, "learning_rate": "1e-3",
                 "batch_size": 4, "micro_batch_size": 1, "cpu_threads": 1, "metrics_port": 0, **options}
-    return [word for name, value in settings.items() for word in ("--" + name.replace("_", "-"), value)]
+    return [word for name, value in settings.items() for word in ("--" + name.replace("_", "-"), value) if word is not None]
 
 
 def train(output, ranks=None, timeout_seconds=120, **options):

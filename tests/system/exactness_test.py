@@ -21,7 +21,12 @@ def training_metrics(run):
             if record["step"] > 0]
 
 
-class ARun(unittest.TestCase):
+class Comparison:
+    """What every run is compared with, and how."""
+    OPTIONS = {}
+    WHAT = ""
+    FILES = ("lora_weights.pt", f"checkpoint-step-{STEPS}/adapter.safetensors", f"checkpoint-step-{STEPS}/optimizer.safetensors")
+
     @classmethod
     def setUpClass(cls):
         cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="sdlora-exactness-"))
@@ -33,14 +38,19 @@ class ARun(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        print(f"\n{STEPS} steps of {BATCH} samples, one a forward; compared byte by byte with one process that was never touched:\n"
+        print(f"\n{STEPS} steps of {BATCH} samples, one a forward; compared byte by byte with one process that was never touched"
+              f"{cls.WHAT}:\n"
               f"{'':<82} lora_weights.pt  checkpoint  metrics")
         for how, are_equal in cls.rows:
             print(f"{how:<82} {'equal' if are_equal else 'DIFFERENT':<16} {'equal' if are_equal else '':<11} {'equal' if are_equal else ''}")
 
-    @staticmethod
-    def train_in(run, ranks=None, **options):
-        return programs.train(run, ranks=ranks, **{"max_steps": STEPS, "batch_size": BATCH, **options})
+    @classmethod
+    def options(cls, **options):
+        return {"max_steps": STEPS, "batch_size": BATCH, **cls.OPTIONS, **options}
+
+    @classmethod
+    def train_in(cls, run, ranks=None, **options):
+        return programs.train(run, ranks=ranks, **cls.options(**options))
 
     def run_directory(self):
         return self.directory / self._testMethodName
@@ -52,10 +62,19 @@ class ARun(unittest.TestCase):
 
     def assert_equals_the_reference(self, run, how):
         self.rows.append((how, False))
-        for name in ("lora_weights.pt", f"checkpoint-step-{STEPS}/adapter.safetensors", f"checkpoint-step-{STEPS}/optimizer.safetensors"):
+        for name in self.FILES:
             self.assertEqual((run / name).read_bytes(), (self.reference / name).read_bytes(), name)
         self.assertEqual(training_metrics(run), training_metrics(self.reference))
         self.rows[-1] = (how, True)
+
+    def interrupt(self, signal_number, after_step, expected_exit_code, ranks=None, **options):
+        options = programs.train_options(self.run_directory(), **self.options(**options))
+        process = subprocess.Popen(programs.command("trainer", *options, ranks=ranks), env=programs.ENVIRONMENT, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        runs.wait_for(lambda: runs.last_step(self.run_directory()) >= after_step or process.poll() is not None, f"step {after_step}")
+        process.send_signal(signal_number)
+        output, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, expected_exit_code, output)
 
     def test_writes_the_same_bytes_on_one_two_three_four_and_six_ranks(self):
         for ranks in (1, 2, 3, 4, 6):
@@ -63,21 +82,6 @@ class ARun(unittest.TestCase):
             result = self.train_in(run, ranks=ranks)
             self.assertEqual(result.exit_code, 0, result.output)
             self.assert_equals_the_reference(run, f"mpirun -np {ranks}")
-
-    def test_writes_the_same_bytes_however_often_it_saves(self):
-        for every in (1, 3, 0):
-            run = self.directory / f"every-{every}"
-            result = self.train_in(run, checkpoint_every=every)
-            self.assertEqual(result.exit_code, 0, result.output)
-            self.assert_equals_the_reference(run, f"--checkpoint-every {every}")
-
-    def test_writes_the_same_bytes_whether_it_looks_at_its_work_or_not(self):
-        prompts = self.directory / "prompts.txt"
-        prompts.write_text("a red circle\n")
-        self.train(ranks=2, validation_every=3, validation_data=programs.TINY_CACHE, preview_every=5, preview_prompts=prompts,
-                   preview_steps=2)
-        self.assertTrue((self.run_directory() / "previews/step-000005/00.png").exists())
-        self.assert_equals_the_reference(self.run_directory(), "mpirun -np 2, with validation and previews")
 
     def test_goes_on_after_stops_on_other_numbers_of_ranks_without_a_flag(self):
         stops = []
@@ -97,6 +101,23 @@ class ARun(unittest.TestCase):
         self.train()
         self.assert_equals_the_reference(self.run_directory(), "killed (9) after step 5 or later, with --checkpoint-every 2; gone on")
 
+
+class ARun(Comparison, unittest.TestCase):
+    def test_writes_the_same_bytes_however_often_it_saves(self):
+        for every in (1, 3, 0):
+            run = self.directory / f"every-{every}"
+            result = self.train_in(run, checkpoint_every=every)
+            self.assertEqual(result.exit_code, 0, result.output)
+            self.assert_equals_the_reference(run, f"--checkpoint-every {every}")
+
+    def test_writes_the_same_bytes_whether_it_looks_at_its_work_or_not(self):
+        prompts = self.directory / "prompts.txt"
+        prompts.write_text("a red circle\n")
+        self.train(ranks=2, validation_every=3, validation_data=programs.TINY_CACHE, preview_every=5, preview_prompts=prompts,
+                   preview_steps=2)
+        self.assertTrue((self.run_directory() / "previews/step-000005/00.png").exists())
+        self.assert_equals_the_reference(self.run_directory(), "mpirun -np 2, with validation and previews")
+
     def test_goes_on_from_an_older_checkpoint_when_the_newest_is_damaged(self):
         self.train(checkpoint_every=4)
         newest = self.run_directory() / f"checkpoint-step-{STEPS}" / "adapter.safetensors"
@@ -113,14 +134,16 @@ class ARun(unittest.TestCase):
         self.train(ranks=2)
         self.assert_equals_the_reference(self.run_directory(), "complete; started again on 2 ranks")
 
-    def interrupt(self, signal_number, after_step, expected_exit_code, ranks=None, **options):
-        options = programs.train_options(self.run_directory(), **{"max_steps": STEPS, "batch_size": BATCH, **options})
-        process = subprocess.Popen(programs.command("trainer", *options, ranks=ranks), env=programs.ENVIRONMENT, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, text=True)
-        runs.wait_for(lambda: runs.last_step(self.run_directory()) >= after_step or process.poll() is not None, f"step {after_step}")
-        process.send_signal(signal_number)
-        output, _ = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, expected_exit_code, output)
+
+class ARunOfAllThatIsDrawnAndTrained(Comparison, unittest.TestCase):
+    """The text encoder, convolutions, dropouts, changing captions, bounded norms, a moving average and Prodigy in one run."""
+    WHAT = ", with the text encoder, convolutions, dropouts,\nchanging captions, bounded norms, a moving average and Prodigy"
+    OPTIONS = {
+        "train_text_encoder": None, "lora_targets": "full", "lora_rank": 4, "lora_conv_rank": 2, "lora_rank_pattern": "mid_block=6:3",
+        "lora_dropout": 0.1, "lora_rank_dropout": 0.1, "lora_module_dropout": 0.1, "max_weight_norm": 0.5, "caption_shuffle": None,
+        "caption_dropout": 0.1, "caption_tag_dropout": 0.1, "ema_decay": 0.99, "optimizer": "prodigy", "learning_rate": 1,
+        "optimizer_args": "d0=1e-4", "loss": "huber", "min_snr_gamma": 5, "noise_offset": 0.05}
+    FILES = (*Comparison.FILES, "lora_weights_ema.pt")
 
 
 class ThePrecisions(unittest.TestCase):

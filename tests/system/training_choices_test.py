@@ -114,8 +114,7 @@ class TrainingChoices(unittest.TestCase):
                 ({"optimizer": "prodigy", "max_steps": 1}, 0, "finds its learning rate"),
                 ({"huber_c": 0.5, "max_steps": 1}, 0, "--huber-c and --huber-schedule do nothing")):
             run = self.directory / "refused"
-            words_of_command = [word for word in self.command(run, **options) if word != "None"]
-            done = subprocess.run(words_of_command, env=programs.ENVIRONMENT, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(self.command(run, **options), env=programs.ENVIRONMENT, capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, code, done.stdout + done.stderr)
             self.assertIn(words, done.stdout + done.stderr)
             shutil.rmtree(run, ignore_errors=True)

@@ -18,6 +18,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors import safe_open
 from safetensors.torch import load_file
+from transformers import CLIPTextModel, CLIPTokenizer
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from lora_modules import attach
@@ -56,7 +57,7 @@ class Cache:
             self.embedding, self.texts = file["embedding"][:], [text.decode() for text in file["caption"][:]]
 
 
-def check_draws(config, cache, scaling_factor, scheduler, trace, text, step, slot):
+def check_draws(config, cache, scaling_factor, scheduler, tokenizer, trace, text, step, slot):
     """The trace's inputs are what the documented seeds give."""
     seed, batch_size = int(config.get("seed", 0)), int(config["batch-size"])
     index, _ = sample_at(seed, step * batch_size + slot, cache.groups, int(config["micro-batch-size"]))
@@ -86,6 +87,9 @@ def check_draws(config, cache, scaling_factor, scheduler, trace, text, step, slo
     numpy.testing.assert_allclose(trace.get("loss_weight", torch.tensor(1.0)).item(), weight, rtol=2e-6, err_msg=str((step, slot)))
     if "huber_c" in trace:
         numpy.testing.assert_allclose(trace["huber_c"].item(), huber_c_of(config, timestep, alphas), rtol=2e-6)
+    if is_on(config, "train-text-encoder"):
+        assert torch.equal(trace["input_ids"], tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids[0])
+        return
     for caption in cache.captions[picture]:
         if text == cache.texts[caption]:  # else changing_captions_test.py compares it with transformers
             assert torch.equal(trace["encoder_hidden_states"], torch.from_numpy(cache.embedding[caption]))
@@ -137,13 +141,19 @@ def main():
     initial = load_file(trace_directory / "adapter-init.safetensors")
     for index, (name, a) in enumerate((n, t) for n, t in initial.items() if n.endswith(".lora_A")):
         assert a.abs().max() <= 1 / a[0].numel() ** 0.5 and not initial[name.replace("lora_A", "lora_B")].any()
-    modules = attach(config, unet, initial)
+    text_encoder = CLIPTextModel.from_pretrained(arguments.model, subfolder="text_encoder").requires_grad_(False)
+    modules = attach(config, unet, text_encoder, initial)
     parameters = [p for module in modules.values() for p in (module.a, module.b)]
     rate_of_b = number(config, "lora-plus-ratio") or 1
-    groups = [{"params": parameters[0::2], "rate": 1}, {"params": parameters[1::2], "rate": rate_of_b}]
+    rate_of_text = (number(config, "text-encoder-learning-rate") or number(config, "learning-rate")) / number(config, "learning-rate")
+    groups = []
+    for path, module in modules.items():
+        rate = rate_of_text if path.startswith("text_model.") else 1
+        groups += [{"params": [module.a], "rate": rate}, {"params": [module.b], "rate": rate * rate_of_b}]
     optimizer = torch.optim.AdamW(groups, lr=0, betas=(float(config["adam-beta1"]), float(config["adam-beta2"])),
                                   eps=float(config["adam-eps"]), weight_decay=float(config["weight-decay"]))
     cache = Cache(config["data"])
+    tokenizer = CLIPTokenizer.from_pretrained(arguments.model, subfolder="tokenizer")
     scaled = 0
     worst = {"prediction": 0.0, "loss": 0.0, "gradient norm": 0.0}
     for record in steps:
@@ -151,13 +161,18 @@ def main():
         traces = [load_file(trace_file(trace_directory, step, slot))
                   for slot in range(int(config["batch-size"]))]
         for slot, trace in enumerate(traces):
-            check_draws(config, cache, scaling_factor, scheduler, trace, text_of(trace_directory, step, slot), step, slot)
+            check_draws(config, cache, scaling_factor, scheduler, tokenizer, trace,
+                        text_of(trace_directory, step, slot), step, slot)
         loss = 0
         for of_one_size in by_size(traces):
             for module in modules.values():
                 module.step, module.slots = step, [slot for slot, trace in enumerate(traces) if any(trace is one for one in of_one_size)]
-            latents, noise, t, captions, ours = (torch.stack([trace[name] for trace in of_one_size]) for name in (
-                "latents", "noise", "timestep", "encoder_hidden_states", "prediction"))
+            latents, noise, t, ours = (torch.stack([trace[name] for trace in of_one_size]) for name in (
+                "latents", "noise", "timestep", "prediction"))
+            if is_on(config, "train-text-encoder"):
+                captions = text_encoder(torch.stack([trace["input_ids"] for trace in of_one_size])).last_hidden_state
+            else:
+                captions = torch.stack([trace["encoder_hidden_states"] for trace in of_one_size])
             added = torch.stack([trace.get("added_noise", trace["noise"]) for trace in of_one_size])
             noisy = scheduler.add_noise(latents, added, t)
             target = noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, t)

@@ -28,6 +28,9 @@ RUNS = {
         "lora_rank_pattern": "attn1=12:3", "rs_lora": None},
     "targets full, dropouts": {
         "lora_targets": "full", "lora_dropout": 0.2, "lora_rank_dropout": 0.1, "lora_module_dropout": 0.15, "seed": 3},
+    "text encoder at half the rate, dropouts": {
+        "train_text_encoder": None, "text_encoder_learning_rate": 5e-5, "learning_rate": 1e-4, "lora_dropout": 0.2,
+        "lora_rank_dropout": 0.1, "lora_rank_pattern": "fc1=3:2"},
     "norms bounded, B learning faster": {
         "lora_targets": "full", "lora_alpha": 16, "max_weight_norm": 0.05, "learning_rate": 1e-3, "lora_plus_ratio": 4},
     "velocity scaled as epsilon, debiased": VELOCITY | {"scale_v_pred_loss": None, "debiased_estimation": None},
@@ -39,9 +42,7 @@ with tempfile.TemporaryDirectory() as directory:
         runs = [pathlib.Path(directory) / f"{name}-{ranks}" for ranks in (1, 2)]
         print(f"{name}:", flush=True)
         for ranks, run in enumerate(runs, start=1):
-            words = [word for word in programs.train_options(run, max_steps=20, warmup_steps=3, trace_dir=run / "trace", **options)
-                     if word is not None]
-            result = programs.run("trainer", *words, ranks=ranks)
+            result = programs.train(run, ranks=ranks, max_steps=20, warmup_steps=3, trace_dir=run / "trace", **options)
             if result.exit_code != 0:
                 sys.exit(result.output)
         if runs[0].joinpath("lora_weights.pt").read_bytes() != runs[1].joinpath("lora_weights.pt").read_bytes():

@@ -76,7 +76,7 @@ TrainingStep TinyTraining::step() {
           .mode = mode,
           .learning_rate = settings.learning_rate,
           .max_gradient_norm = settings.max_gradient_norm,
-          .unet = unet,
+          .networks = {.unet = unet},
           .schedule = schedule,
           .batches = batches,
           .adapter = adapter,

@@ -41,18 +41,20 @@ at::Tensor mask_weights(const data::Sample& sample, double weight_outside) {
 }
 
 MicroBatchMaker::MicroBatchMaker(const data::Dataset& dataset, const std::vector<int64_t>& samples,
-                                 DrawSettings draws, at::Device device, TextEmbeddings* embeddings)
+                                 DrawSettings draws, at::Device device, TextEmbeddings* embeddings,
+                                 const model::ClipTextReader* trained_reader)
     : dataset_(dataset),
       sample_order_(groups_by_size(dataset, samples), draws.micro_batch_size, draws.run_seed),
       draws_(std::move(draws)),
       timestep_draw_(draws_.timesteps, draws_.timestep_count),
       device_(device),
       embeddings_(embeddings),
+      trained_reader_(trained_reader),
       rules_(dataset.caption_rules(draws_.captions)),
       weighs_samples_((draws_.prior_loss_weight != 1 && dataset.reg_count() > 0) ||
                       !draws_.loss.weights.empty()) {
   TORCH_INTERNAL_ASSERT(
-      embeddings_ != nullptr ||
+      embeddings_ != nullptr || trained_reader_ != nullptr ||
       std::none_of(rules_.begin(), rules_.end(), std::mem_fn(&data::CaptionRules::make_new_texts)));
 }
 
@@ -111,7 +113,7 @@ float MicroBatchMaker::loss_weight_of(int64_t sample, size_t timestep) const {
 
 MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t count) {
   MicroBatch batch;
-  std::vector<at::Tensor> latents, noises, added_noises, timesteps, text_embeddings, masks;
+  std::vector<at::Tensor> latents, noises, added_noises, timesteps, text_embeddings, token_ids, masks;
   std::vector<float> loss_weights, huber_c;
   for (int64_t slot = first_slot; slot < first_slot + count; ++slot) {
     const DrawnText drawn = draw_text(steps_done, slot);
@@ -134,7 +136,10 @@ MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t
       added_noises.push_back(noises.back() +
                              gamma * at::randn(shape, generator(Stream::kInputNoise), at::kFloat));
     timesteps.push_back(timestep_draw_.draw(generator(Stream::kTimestep)));
-    text_embeddings.push_back(embedding_of(drawn));
+    if (trained_reader_ != nullptr)
+      token_ids.push_back(trained_reader_->token_ids(drawn.text));
+    else
+      text_embeddings.push_back(embedding_of(drawn));
     if (draws_.weight_outside_masks) masks.push_back(mask_weights(sample, *draws_.weight_outside_masks));
     const auto timestep = static_cast<size_t>(timesteps.back().item<int64_t>());
     loss_weights.push_back(loss_weight_of(drawn.sample_index, timestep));
@@ -143,7 +148,8 @@ MicroBatch MicroBatchMaker::draw(int64_t steps_done, int64_t first_slot, int64_t
   batch.latents = upload(at::stack(latents), device_);
   batch.noise = upload(at::stack(noises), device_);
   batch.timesteps = upload(at::cat(timesteps), device_);
-  batch.text_embeddings = upload(at::stack(text_embeddings), device_);
+  if (!text_embeddings.empty()) batch.text_embeddings = upload(at::stack(text_embeddings), device_);
+  if (!token_ids.empty()) batch.token_ids = upload(at::stack(token_ids), device_);
   if (!masks.empty()) batch.masks = upload(at::stack(masks), device_);
   if (!added_noises.empty()) batch.added_noise = upload(at::stack(added_noises), device_);
   if (!huber_c.empty()) batch.huber_c = upload(at::tensor(huber_c), device_);

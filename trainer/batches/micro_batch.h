@@ -25,7 +25,8 @@ struct MicroBatch {
   at::Tensor latents;                   // [B, 4, h, w] f32: (mean + std · ε) × VAE scaling factor
   at::Tensor noise;                     // [B, 4, h, w] f32, what is predicted
   at::Tensor timesteps;                 // [B] i64
-  at::Tensor text_embeddings;           // [B, L, C] f32
+  at::Tensor text_embeddings = {};      // [B, L, C] f32; undefined where the text encoder is trained
+  at::Tensor token_ids = {};            // [B, L] i64, of that alone
   at::Tensor masks = {};                // [B, 1, h, w] f32, weights of the cells; undefined: all count alike
   at::Tensor loss_weights = {};         // [B] f32, weights of the samples; undefined: all count alike
   at::Tensor added_noise = {};  // [B, 4, h, w] f32, what the latents are corrupted with; undefined: noise
@@ -60,10 +61,12 @@ at::Tensor mask_weights(const data::Sample& sample, double weight_outside);
 
 class MicroBatchMaker {
  public:
-  // Trains on `samples`, indices in `dataset`, each as often in an epoch as it is repeated. `embeddings` of
-  // new texts: needed where the captions make some, else null. It must outlive this.
+  // Trains on `samples`, indices in `dataset`, each as often in an epoch as it is repeated. `trained_reader`:
+  // where the text encoder is trained, else null. `embeddings` of new texts: needed where the captions make
+  // some and it is not, else null. Both must outlive this.
   MicroBatchMaker(const data::Dataset& dataset, const std::vector<int64_t>& samples, DrawSettings draws,
-                  at::Device device, TextEmbeddings* embeddings = nullptr);
+                  at::Device device, TextEmbeddings* embeddings = nullptr,
+                  const model::ClipTextReader* trained_reader = nullptr);
 
   // Slots first_slot … first_slot+count-1 of the global batch of the step after `steps_done` steps, on the
   // device. Where samples differ in size these must be a micro-batch.
@@ -92,6 +95,7 @@ class MicroBatchMaker {
   TimestepDraw timestep_draw_;
   at::Device device_;
   TextEmbeddings* embeddings_;
+  const model::ClipTextReader* trained_reader_;
   std::vector<data::CaptionRules> rules_;  // by subset
   bool weighs_samples_;
   std::map<std::array<int64_t, 3>, MicroBatch> ahead_;  // by steps done, first slot, count

@@ -20,8 +20,9 @@ void write_sample_file(const std::filesystem::path& file, const MicroBatch& batc
       {"latents", batch.latents[index]},
       {"noise", batch.noise[index]},
       {"timestep", batch.timesteps[index]},
-      {"encoder_hidden_states", batch.text_embeddings[index]},
       {"prediction", prediction[index].detach()}};
+  if (batch.text_embeddings.defined()) tensors["encoder_hidden_states"] = batch.text_embeddings[index];
+  if (batch.token_ids.defined()) tensors["input_ids"] = batch.token_ids[index];
   if (batch.masks.defined()) tensors["mask"] = batch.masks[index];
   if (batch.loss_weights.defined()) tensors["loss_weight"] = batch.loss_weights[index];
   if (batch.added_noise.defined()) tensors["added_noise"] = batch.added_noise[index];
@@ -49,6 +50,7 @@ MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device
   const auto optional = [&](const char* name, int64_t dim) {
     return tensors.contains(name) ? tensor(name, dim, at::kFloat).unsqueeze(0).to(device) : at::Tensor();
   };
+  const bool has_ids = tensors.contains("input_ids");
   std::vector<uint64_t> dropout_seeds;
   if (tensors.contains("dropout_seed"))
     dropout_seeds.push_back(static_cast<uint64_t>(tensor("dropout_seed", 0, at::kLong).item<int64_t>()));
@@ -59,7 +61,9 @@ MicroBatch read_sample_file(const std::filesystem::path& file, at::Device device
           .latents = tensor("latents", 3, at::kFloat).unsqueeze(0).to(device),
           .noise = tensor("noise", 3, at::kFloat).unsqueeze(0).to(device),
           .timesteps = tensor("timestep", 0, at::kLong).unsqueeze(0).to(device),
-          .text_embeddings = tensor("encoder_hidden_states", 2, at::kFloat).unsqueeze(0).to(device),
+          .text_embeddings =
+              has_ids ? at::Tensor() : tensor("encoder_hidden_states", 2, at::kFloat).unsqueeze(0).to(device),
+          .token_ids = has_ids ? tensor("input_ids", 1, at::kLong).unsqueeze(0).to(device) : at::Tensor(),
           .masks = optional("mask", 3),
           .loss_weights = optional("loss_weight", 0),
           .added_noise = optional("added_noise", 3),

@@ -27,6 +27,9 @@ void declare_adapter(OptionGroup group, lora::LoraConfig& lora, double& max_weig
   group.add("lora-rank-pattern", lora.rank_patterns, Scope::kResult,
             "REGEX=RANK or REGEX=RANK:ALPHA: rank and alpha of modules whose path it is found in, 0 for no "
             "adapter there; may be given several times, the first that fits counts");
+  group.add("train-text-encoder", lora.trains_text_encoder, Scope::kResult,
+            "train adapters in the text encoder, too (72 modules, or those that the regular expression of "
+            "--lora-targets matches); captions are then encoded at each step");
   group.add("rs-lora", lora.is_rank_stabilised, Scope::kResult, "scale = alpha / sqrt(rank)");
   group
       .add("lora-dropout", lora.dropout.neuron, Scope::kResult,

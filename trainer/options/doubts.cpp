@@ -24,6 +24,8 @@ void add_about_optimizer(const OptimizerOptions& optimizer, Doubts& doubts) {
         fmt::format("a weight decay of {:g} with --learning-rate {:g} takes away all of a weight, or more, "
                     "at each step",
                     decay, rate));
+  if (!takes_learning_rate(optimizer) && optimizer.text_encoder_rate > 0)
+    doubts.emplace_back("--text-encoder-learning-rate does nothing: this --optimizer finds its own");
   const OptimizerOptions usual;
   const bool sets_adamw = optimizer.weight_decay != usual.weight_decay ||
                           optimizer.adam_beta1 != usual.adam_beta1 ||
@@ -116,6 +118,8 @@ void add_about_captions(const TrainConfig& config, Doubts& doubts) {
 
 std::vector<std::string> doubts_about(const TrainConfig& config) {
   Doubts doubts;
+  if (!config.lora.trains_text_encoder && config.optimizer.text_encoder_rate > 0)
+    doubts.emplace_back("--text-encoder-learning-rate does nothing without --train-text-encoder");
   add_about_optimizer(config.optimizer, doubts);
   add_about_schedule(config, doubts);
   add_about_objective(config, doubts);

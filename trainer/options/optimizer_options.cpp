@@ -19,6 +19,10 @@ void OptimizerOptions::declare(OptionGroup group) {
   group.add("optimizer-args", arguments, Scope::kResult,
             "its settings, \"name=value …\" by the names of the original in Python (docs/training.md)");
   group.add("learning-rate", learning_rate, Scope::kResult, "peak").at_least(0);
+  group
+      .add("text-encoder-learning-rate", text_encoder_rate, Scope::kResult,
+           "with --train-text-encoder: peak of its adapters; 0: --learning-rate")
+      .at_least(0);
   group.add("max-grad-norm", max_gradient_norm, Scope::kResult, "clip the gradient's norm to this; 0: never")
       .at_least(0);
   group
@@ -47,6 +51,17 @@ void OptimizerOptions::settle() {
                  .expected = "--max-weight-norm with another --optimizer",
                  .seen = "both",
                  .advice = "leave one out"});
+  if (learning_rate == 0 && text_encoder_rate > 0)
+    throw Error(ExitCode::kUsage,
+                {.what = "the text encoder's learning rate is a multiple of the UNet's",
+                 .expected = "--text-encoder-learning-rate with a --learning-rate above 0",
+                 .seen = "--learning-rate 0",
+                 .advice = "to train the text encoder alone, leave the UNet a small rate and few targets"});
+  if (kind == OptimizerKind::kProdigy && text_encoder_rate_factor() != 1)
+    throw Error(ExitCode::kUsage, {.what = "Prodigy finds one learning rate for all",
+                                   .expected = "--optimizer prodigy without --text-encoder-learning-rate",
+                                   .seen = "both",
+                                   .advice = "leave one out"});
   if (kind == OptimizerKind::kProdigy && lora_plus_ratio != 0 && lora_plus_ratio != 1)
     throw Error(ExitCode::kUsage, {.what = "Prodigy finds one learning rate for all",
                                    .expected = "--optimizer prodigy without --lora-plus-ratio",

@@ -112,24 +112,28 @@ model::ComputeMode compute_mode_of(const TrainConfig& config, const data::Datase
 std::unique_ptr<TextEmbeddings> load_text_embeddings(const TrainConfig& config, const data::Dataset& dataset,
                                                      const model::ModelSource& model, at::Device device) {
   const std::vector<data::CaptionRules> rules = dataset.caption_rules(config.captions.rules);
+  if (config.lora.trains_text_encoder) return nullptr;
   if (std::none_of(rules.begin(), rules.end(), std::mem_fn(&data::CaptionRules::make_new_texts)))
     return nullptr;
   return std::make_unique<TextEmbeddings>(
       model.load_text_reader(dataset.reading(), device, dtype_of(dataset.mixed_precision())));
 }
 
-// `rate_of_b`: how many times as fast B learns as A; 0: as fast.
-std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter, double rate_of_b) {
+std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter, const OptimizerOptions& optimizer) {
+  const double rate_of_b = optimizer.lora_plus_ratio == 0 ? 1 : optimizer.lora_plus_ratio;
+  const double rate_of_text_encoder = optimizer.text_encoder_rate_factor();
   std::vector<MatrixRange> matrices;
   matrices.reserve(2 * adapter.modules().size());
   int64_t first = 0;
   for (const lora::Adapter::Module& module : adapter.modules()) {
-    matrices.push_back({.first = first, .row_count = module.rank, .column_count = module.in_features});
+    const double rate = module.network == lora::Network::kTextEncoder ? rate_of_text_encoder : 1;
+    matrices.push_back(
+        {.first = first, .row_count = module.rank, .column_count = module.in_features, .rate_factor = rate});
     first += module.rank * module.in_features;
     matrices.push_back({.first = first,
                         .row_count = module.out_features,
                         .column_count = module.rank,
-                        .rate_factor = rate_of_b == 0 ? 1 : rate_of_b});
+                        .rate_factor = rate * rate_of_b});
     first += module.rank * module.out_features;
   }
   return matrices;
@@ -195,11 +199,12 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
       length(run_length(config.schedule, dataset, split.training, config.batch.size)),
       model_source(config.places.model_source()),
       unet(model_source.load_unet(mode)),
+      text_reader(load_trained_reader(config.lora, model_source, dataset.reading(), mode)),
       schedule(model_source.load_noise_schedule(config.noise.schedule).on(device)),
-      adapter(unet, config.lora, config.batch.seed, device),
+      adapter(unet, config.lora, config.batch.seed, device, text_reader ? &text_reader->encoder() : nullptr),
       optimizer(make_optimizer(
           config.optimizer, adapter.parameters(),
-          {.matrices = matrices_of(adapter, config.optimizer.lora_plus_ratio),
+          {.matrices = matrices_of(adapter, config.optimizer),
            .scales = scales_of(adapter),
            .warmup_steps = steps_of(config.schedule.warmup_steps_or_share, length.max_steps)})),
       loss_scaler(config.compute.mixed_precision == model::MixedPrecision::kFp16),
@@ -218,7 +223,7 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
                .loss = loss_by_timestep(config.loss, schedule),
                .drops_out = config.lora.dropout.any(),
                .weight_outside_masks = config.loss.weight_outside_masks()},
-              device, text_embeddings.get()),
+              device, text_embeddings.get(), text_reader.get()),
       trace(config.watching.trace_directory),
       graph(config.compute.records_cuda_graph ? std::make_unique<MicroBatchGraph>(device) : nullptr) {
   check_data_fits_model(dataset, unet, config.places.data);
@@ -230,6 +235,11 @@ LoadedRun::LoadedRun(const TrainConfig& config, const BatchShare& batch_share, a
                      schedule, mode, share.micro_batch_size, config.loss.weight_outside_masks());
 }
 
+int64_t LoadedRun::base_parameter_count() const {
+  return model_source.parameter_count_of(model::ModelPart::kUnet) +
+         (text_reader ? model_source.parameter_count_of(model::ModelPart::kTextEncoder) : 0);
+}
+
 TrainingStep LoadedRun::training_step(const TrainConfig& config, comm::Watchdog& watchdog,
                                       monitoring::PhaseClock& clock) {
   return {.share = share,
@@ -237,7 +247,7 @@ TrainingStep LoadedRun::training_step(const TrainConfig& config, comm::Watchdog&
           .learning_rate = learning_rate_of(config, length.max_steps),
           .max_gradient_norm = config.optimizer.max_gradient_norm,
           .loss = config.loss.kind,
-          .unet = unet,
+          .networks = networks(),
           .schedule = schedule,
           .batches = batches,
           .adapter = adapter,

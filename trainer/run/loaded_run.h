@@ -29,6 +29,7 @@ struct LoadedRun {
   RunLength length;
   model::ModelSource model_source;
   model::UNet unet;
+  std::unique_ptr<model::ClipTextReader> text_reader;  // where its text encoder is trained
   model::NoiseSchedule schedule;
 
   // Changes with every step, and is what a checkpoint holds.
@@ -38,11 +39,18 @@ struct LoadedRun {
 
   // Tools, without a memory that the next step depends on.
   std::unique_ptr<GradientReducer> reducer;
-  std::unique_ptr<TextEmbeddings> text_embeddings;  // where captions make new texts
+  std::unique_ptr<TextEmbeddings> text_embeddings;  // where captions make new texts, and it is not trained
   MicroBatchMaker batches;
   Trace trace;
   std::unique_ptr<MicroBatchGraph> graph;  // with --cuda-graph
   std::optional<Validation> validation;    // with --validation-every
+
+  Networks networks() const { return {.unet = unet, .text_reader = text_reader.get()}; }
+
+  bool reads_texts() const { return text_embeddings || text_reader; }
+
+  // Values of all that is frozen in them.
+  int64_t base_parameter_count() const;
 
   // The step on all of this. `watchdog` and `clock` must outlive it, and so must this.
   TrainingStep training_step(const TrainConfig& config, comm::Watchdog& watchdog,

@@ -64,12 +64,19 @@ std::string optimizer_in_words(const OptimizerOptions& optimizer, const Schedule
   const std::string clipping = optimizer.max_gradient_norm > 0
                                    ? fmt::format("clipped to {:g}", optimizer.max_gradient_norm)
                                    : "not clipped";
+  const std::string bound = optimizer.max_weight_norm > 0
+                                ? fmt::format("\nwhat a module adds to its weight bounded to a norm of {:g}",
+                                              optimizer.max_weight_norm)
+                                : "";
   if (!takes_learning_rate(optimizer))
-    return fmt::format("{}, learning rate of its own, gradient norm {}", text, clipping);
+    return fmt::format("{}, learning rate of its own, gradient norm {}{}", text, clipping, bound);
+  const std::string text_encoder_rate =
+      optimizer.text_encoder_rate > 0 ? fmt::format(" (text encoder {:g})", optimizer.text_encoder_rate) : "";
   return fmt::format(
-      "{}, learning rate {:g} {} after {}, gradient norm {}", text, optimizer.learning_rate,
+      "{}, learning rate {:g}{} {} after {}, gradient norm {}{}", text, optimizer.learning_rate,
+      text_encoder_rate,
       takes_schedule(optimizer) ? word_of(schedule.kind, schedule_words()) : "without a schedule", warmup,
-      clipping);
+      clipping, bound);
 }
 
 std::string noise_in_words(const NoiseOptions& noise, const TimestepOptions& timesteps,

@@ -49,16 +49,19 @@ std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_co
     if (!tensor.is_same(loaded.adapter.parameters())) optimizer_bytes += static_cast<double>(tensor.nbytes());
   const std::vector<int64_t> embedding = loaded.dataset.embedding_shape();
   const auto data_bytes = static_cast<double>(loaded.dataset.byte_count());
-  const std::string text_encoder =
-      loaded.text_embeddings
-          ? fmt::format(
-                ", text encoder {:.0f} MiB and what it made at most {:.0f} MiB",
-                mebibytes(static_cast<double>(c10::elementSize(dtype_of(loaded.dataset.mixed_precision()))) *
-                          static_cast<double>(
-                              loaded.model_source.parameter_count_of(model::ModelPart::kTextEncoder))),
-                mebibytes(static_cast<double>(TextEmbeddings::kMostRemembered) *
-                          static_cast<double>(sizeof(float) * embedding[0] * embedding[1])))
-          : "";
+  std::string text_encoder;
+  if (loaded.reads_texts()) {
+    const at::ScalarType dtype =
+        loaded.text_reader ? loaded.mode.dtype : dtype_of(loaded.dataset.mixed_precision());
+    text_encoder = fmt::format(", text encoder {:.0f} MiB",
+                               mebibytes(static_cast<double>(c10::elementSize(dtype)) *
+                                         static_cast<double>(loaded.model_source.parameter_count_of(
+                                             model::ModelPart::kTextEncoder))));
+  }
+  if (loaded.text_embeddings)
+    text_encoder += fmt::format(" and what it made at most {:.0f} MiB",
+                                mebibytes(static_cast<double>(TextEmbeddings::kMostRemembered) *
+                                          static_cast<double>(sizeof(float) * embedding[0] * embedding[1])));
   return fmt::format(
       "frozen UNet {:.0f} MiB{}{}\n"
       "adapter with gradients and the optimiser's state {:.1f} MiB, weights with it {:.1f} MiB, exact sum "
@@ -79,7 +82,8 @@ std::string model_in_words(const TrainConfig& config, const LoadedRun& loaded, i
   const bool is_distilled = loaded.unet.config().guidance_channels > 0;
   return fmt::format("{}\n{}\nUNet of {} parameters, frozen{}", config.places.model.string(),
                      loaded.model_source.description(), parameter_count,
-                     is_distilled ? "\ndistilled with guidance (LCM): trained without that input" : "");
+                     is_distilled ? "\ndistilled with guidance (LCM): trained without that input" : "") +
+         (loaded.text_reader ? "\nits text encoder is trained, too" : "");
 }
 
 std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
@@ -165,7 +169,7 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
       {"data", data_in_words(config, loaded)},
       {"captions", captions_in_words(config.captions.rules, loaded.dataset)},
       {"loss", loss_in_words(config.loss, loaded.dataset)},
-      {"LoRA", lora::describe(loaded.adapter, base_parameter_count)},
+      {"LoRA", lora::describe(loaded.adapter, loaded.base_parameter_count())},
       {"batch", batch_arithmetic(config, loaded, context)},
       {"optimiser", optimizer_in_words(config.optimizer, config.schedule)},
       {"precision", fmt::format("{} (frozen model), fp32 (adapter, gradients, optimiser); reduction {}",

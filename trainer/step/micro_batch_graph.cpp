@@ -76,7 +76,8 @@ void MicroBatchGraph::take_in(const MicroBatch& batch) {
   MicroBatch& inputs = recording_->inputs;
   for (at::Tensor MicroBatch::*input :
        {&MicroBatch::latents, &MicroBatch::noise, &MicroBatch::timesteps, &MicroBatch::text_embeddings,
-        &MicroBatch::masks, &MicroBatch::loss_weights, &MicroBatch::added_noise, &MicroBatch::huber_c}) {
+        &MicroBatch::token_ids, &MicroBatch::masks, &MicroBatch::loss_weights, &MicroBatch::added_noise,
+        &MicroBatch::huber_c}) {
     at::Tensor& kept = inputs.*input;
     const at::Tensor& given = batch.*input;
     if (!given.defined()) continue;  // in no micro-batch of the run

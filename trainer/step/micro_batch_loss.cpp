@@ -35,11 +35,13 @@ at::Tensor means_of_samples(const at::Tensor& cells, const at::Tensor& masks) {
 
 }  // namespace
 
-Prediction predict(const model::UNet& unet, const model::NoiseSchedule& schedule,
+Prediction predict(const Networks& networks, const model::NoiseSchedule& schedule,
                    const model::ComputeMode& mode, const MicroBatch& batch) {
   const at::Tensor& added = batch.added_noise.defined() ? batch.added_noise : batch.noise;
   const at::Tensor noisy = schedule.add_noise(batch.latents, added, batch.timesteps);  // [B, 4, h, w]
-  return {.output = unet.forward(noisy.to(mode.dtype), batch.timesteps, batch.text_embeddings.to(mode.dtype)),
+  const at::Tensor text = networks.text_reader == nullptr ? batch.text_embeddings.to(mode.dtype)
+                                                          : networks.text_reader->encode(batch.token_ids);
+  return {.output = networks.unet.forward(noisy.to(mode.dtype), batch.timesteps, text),
           .target = schedule.target(batch.latents, batch.noise, batch.timesteps)};
 }
 

@@ -4,9 +4,9 @@
 
 #include "model/loading/compute_mode.h"
 #include "model/noise/noise_schedule.h"
-#include "model/unet/unet.h"
 #include "trainer/batches/micro_batch.h"
 #include "trainer/options/loss_options.h"
+#include "trainer/step/networks.h"
 
 namespace sdlora::trainer {
 
@@ -18,7 +18,7 @@ struct Prediction {
 // Corrupts the latents, x_t = √ᾱ_t x + √(1-ᾱ_t) ε', and lets the model predict ε (or the velocity); ε' is ε,
 // or with input perturbation (Ning et al. 2023) ε + γ ξ. Of `batch` only the tensors are read. Waits for no
 // device.
-Prediction predict(const model::UNet& unet, const model::NoiseSchedule& schedule,
+Prediction predict(const Networks& networks, const model::NoiseSchedule& schedule,
                    const model::ComputeMode& mode, const MicroBatch& batch);
 
 struct Losses {

@@ -51,6 +51,7 @@ Json to_json(const lora::LoraConfig& lora) {
           {"conv_alpha", lora.conv_alpha},
           {"rank_patterns", lora.rank_patterns},
           {"is_rank_stabilised", lora.is_rank_stabilised},
+          {"trains_text_encoder", lora.trains_text_encoder},
           {"dropout", lora.dropout.neuron},
           {"rank_dropout", lora.dropout.rank},
           {"module_dropout", lora.dropout.module}};
@@ -71,7 +72,8 @@ lora::LoraConfig lora_from(const Json& json) {
           .is_rank_stabilised = lora.at("is_rank_stabilised").get<bool>(),
           .dropout = {.neuron = lora.at("dropout").get<double>(),
                       .rank = lora.at("rank_dropout").get<double>(),
-                      .module = lora.at("module_dropout").get<double>()}};
+                      .module = lora.at("module_dropout").get<double>()},
+          .trains_text_encoder = lora.at("trains_text_encoder").get<bool>()};
 }
 
 Json to_json(const NonfiniteRecord& record) {
@@ -82,6 +84,9 @@ Json to_json(const NonfiniteRecord& record) {
           {"model", record.model.string()},
           {"model_sha256", record.model_hash},
           {"lora", to_json(record.lora)},
+          {"text_encoder_sha256", record.text_encoder_hash},
+          {"clip_skip", record.reading.clip_skip},
+          {"max_token_length", record.reading.max_token_length},
           {"prediction_type", word_of(record.schedule.prediction, model::prediction_words())},
           {"zero_terminal_snr", word_of(record.schedule.zero_terminal_snr, model::zero_snr_words())},
           {"loss", word_of(record.loss, loss_words())},
@@ -109,6 +114,9 @@ NonfiniteRecord record_from(const Json& json) {
       .model = json.at("model").get<std::string>(),
       .model_hash = json.at("model_sha256").get<std::string>(),
       .lora = lora_from(json),
+      .text_encoder_hash = json.value("text_encoder_sha256", std::string()),
+      .reading = {.clip_skip = json.value("clip_skip", int64_t{1}),
+                  .max_token_length = json.value("max_token_length", int64_t{75})},
       .schedule = {},
       .loss = LossKind::kMse,  // all that there was
       .mixed_precision = meaning_of(json, "mixed_precision", model::mixed_precision_words()),

@@ -74,6 +74,8 @@ struct NonfiniteRecord {
   std::filesystem::path model;
   std::string model_hash;  // SHA-256 of the UNet
   lora::LoraConfig lora;
+  std::string text_encoder_hash = {};  // SHA-256, where it is trained; and how it reads
+  model::ClipReading reading = {};
   model::NoiseWish schedule;
   LossKind loss;
   model::MixedPrecision mixed_precision;

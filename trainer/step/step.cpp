@@ -16,7 +16,7 @@ using monitoring::StepPhase;
 MicroBatchResult TrainingStep::compute(const MicroBatch& batch) {
   // 1. Corrupt, predict, compare
   const lora::DroppingOut dropout(adapter.dropout(), batch.dropout_seeds);
-  const Prediction prediction = predict(unet, schedule, mode, batch);
+  const Prediction prediction = predict(networks, schedule, mode, batch);
   const Losses computed = losses(loss, prediction, batch);
 
   // 2. Backward, into the flat gradient, and into the sum

@@ -14,6 +14,7 @@
 #include "trainer/step/learning_rate.h"
 #include "trainer/step/loss_scaler.h"
 #include "trainer/step/micro_batch_graph.h"
+#include "trainer/step/networks.h"
 #include "trainer/step/nonfinite_record.h"
 #include "trainer/step/trace.h"
 
@@ -46,7 +47,7 @@ struct TrainingStep {
   const LearningRateSchedule learning_rate;
   const double max_gradient_norm;  // 0: no clipping
   const LossKind loss;
-  const model::UNet& unet;
+  const Networks networks;
   const model::NoiseSchedule& schedule;
   MicroBatchMaker& batches;
   lora::Adapter& adapter;

@@ -59,7 +59,7 @@ void Validation::add_to_groups(int64_t pair) {
     groups_.push_back({.first_pair = pair, .pair_count = 1});
 }
 
-ValidationResult Validation::run(const model::UNet& unet, comm::Communicator& sums_comm,
+ValidationResult Validation::run(const Networks& networks, comm::Communicator& sums_comm,
                                  comm::Watchdog& watchdog, const std::function<bool()>& stop_requested) {
   const c10::NoGradGuard no_gradients;
   sum_.reset();
@@ -74,7 +74,7 @@ ValidationResult Validation::run(const model::UNet& unet, comm::Communicator& su
     const auto [first_pair, pair_count] = groups_[group];
     watchdog.progress(comm::Section::kValidation,
                       fmt::format("pair {} of {}", first_pair, sample_count() * kQuarters));
-    add_losses(unet, first_pair, pair_count);
+    add_losses(networks, first_pair, pair_count);
   }
   watchdog.progress(comm::Section::kValidation, "summing the losses");
   sums_comm.all_reduce_sum(sum_.words());                   // (all ranks)
@@ -83,9 +83,9 @@ ValidationResult Validation::run(const model::UNet& unet, comm::Communicator& su
   return summed;
 }
 
-MicroBatch Validation::draw(int64_t first_pair, int64_t pair_count) const {
+MicroBatch Validation::draw(const Networks& networks, int64_t first_pair, int64_t pair_count) const {
   MicroBatch batch;
-  std::vector<at::Tensor> latents, noises, timesteps, text_embeddings, masks;
+  std::vector<at::Tensor> latents, noises, timesteps, text_embeddings, token_ids, masks;
   const int64_t timesteps_per_quarter = schedule_.timestep_count() / kQuarters;
   for (int64_t pair = first_pair; pair < first_pair + pair_count; ++pair) {
     const int64_t index = samples_[static_cast<size_t>(pair / kQuarters)], quarter = pair % kQuarters;
@@ -100,23 +100,27 @@ MicroBatch Validation::draw(int64_t first_pair, int64_t pair_count) const {
     timesteps.push_back(at::randint(timesteps_per_quarter, {1},
                                     generator_of(index, quarter, Stream::kValidationTimestep), at::kLong)
                             .add_(quarter * timesteps_per_quarter));
-    text_embeddings.push_back(dataset_.embedding_of(dataset_.captions_of(index).front()));
+    if (networks.text_reader != nullptr)
+      token_ids.push_back(networks.text_reader->token_ids(dataset_.caption_of(index)));
+    else
+      text_embeddings.push_back(dataset_.embedding_of(dataset_.captions_of(index).front()));
     if (sample.mask.defined() && weight_outside_masks_)
       masks.push_back(mask_weights(sample, *weight_outside_masks_));
   }
   batch.latents = at::stack(latents).to(mode_.device);
   batch.noise = at::stack(noises).to(mode_.device);
   batch.timesteps = at::cat(timesteps).to(mode_.device);
-  batch.text_embeddings = at::stack(text_embeddings).to(mode_.device);
+  if (!text_embeddings.empty()) batch.text_embeddings = at::stack(text_embeddings).to(mode_.device);
+  if (!token_ids.empty()) batch.token_ids = at::stack(token_ids).to(mode_.device);
   if (!masks.empty()) batch.masks = at::stack(masks).to(mode_.device);
   return batch;
 }
 
-void Validation::add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count) {
-  const MicroBatch batch = draw(first_pair, pair_count);
+void Validation::add_losses(const Networks& networks, int64_t first_pair, int64_t pair_count) {
+  const MicroBatch batch = draw(networks, first_pair, pair_count);
   const at::Tensor pair_losses =
-      losses(LossKind::kMse, predict(unet, schedule_, mode_, batch), batch).per_sample;  // [pairs]
-  const at::Tensor are_in_range = (pair_losses < kOutOfRange).to(at::kCPU);              // false for NaN
+      losses(LossKind::kMse, predict(networks, schedule_, mode_, batch), batch).per_sample;  // [pairs]
+  const at::Tensor are_in_range = (pair_losses < kOutOfRange).to(at::kCPU);                  // false for NaN
   for (int64_t row = 0; row < pair_count; ++row) {
     const int64_t quarter = (first_pair + row) % kQuarters;
     sum_.add(quarter, pair_losses.narrow(0, row, 1));

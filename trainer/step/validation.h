@@ -14,9 +14,9 @@
 #include "data/dataset.h"
 #include "model/loading/compute_mode.h"
 #include "model/noise/noise_schedule.h"
-#include "model/unet/unet.h"
 #include "monitoring/records/validation_record.h"
 #include "trainer/batches/micro_batch.h"
+#include "trainer/step/networks.h"
 
 namespace sdlora::trainer {
 
@@ -39,7 +39,7 @@ class Validation {
 
   // (all ranks) The ranks share the pairs and get the same result, whatever their number. Without gradients,
   // and without a draw that training could notice. `stop_requested` is asked before every forward.
-  ValidationResult run(const model::UNet& unet, comm::Communicator& sums_comm, comm::Watchdog& watchdog,
+  ValidationResult run(const Networks& networks, comm::Communicator& sums_comm, comm::Watchdog& watchdog,
                        const std::function<bool()>& stop_requested);
 
  private:
@@ -52,8 +52,8 @@ class Validation {
   void add_to_groups(int64_t pair);
 
   // Pair p is sample p / 4 at its timestep of quarter p % 4, and slot p of the batch.
-  MicroBatch draw(int64_t first_pair, int64_t pair_count) const;
-  void add_losses(const model::UNet& unet, int64_t first_pair, int64_t pair_count);
+  MicroBatch draw(const Networks& networks, int64_t first_pair, int64_t pair_count) const;
+  void add_losses(const Networks& networks, int64_t first_pair, int64_t pair_count);
   ValidationResult result() const;
 
   const data::Dataset& dataset_;

@@ -23,22 +23,25 @@ void NonfiniteGuard::check(int64_t step, const StepResult& result, const LoadedR
     log::warning(fmt::format("step {} is not finite (loss {}): skipped on all ranks", step, result.loss));
   if (record_count_++ < kMaxRecords) {
     watchdog.progress(comm::Section::kCheckpoint, fmt::format("saving the inputs of step {}", step));
-    write_nonfinite_record(config_.places.output / fmt::format("nonfinite-step-{:06}", step),
-                           {.step = step,
-                            .model = loaded.model_source.path(),
-                            .model_hash = model_hash,
-                            .lora = config_.lora,
-                            .schedule = config_.noise.schedule,
-                            .loss = config_.loss.kind,
-                            .mixed_precision = config_.compute.mixed_precision,
-                            .reduction = config_.compute.reduction,
-                            .cpu_kernels = config_.compute.cpu_kernels,
-                            .cpu_threads = at::get_num_threads(),
-                            .micro_batch_size = loaded.share.micro_batch_size,
-                            .loss_scale = result.loss_scale,
-                            .expected_latents = loaded.mode.expected_latents,
-                            .samples = {}},
-                           result.nonfinite, loaded.adapter, world_);
+    write_nonfinite_record(
+        config_.places.output / fmt::format("nonfinite-step-{:06}", step),
+        {.step = step,
+         .model = loaded.model_source.path(),
+         .model_hash = model_hash,
+         .lora = config_.lora,
+         .text_encoder_hash = loaded.text_reader ? loaded.dataset.text_encoder_sha256() : "",
+         .reading = loaded.dataset.reading(),
+         .schedule = config_.noise.schedule,
+         .loss = config_.loss.kind,
+         .mixed_precision = config_.compute.mixed_precision,
+         .reduction = config_.compute.reduction,
+         .cpu_kernels = config_.compute.cpu_kernels,
+         .cpu_threads = at::get_num_threads(),
+         .micro_batch_size = loaded.share.micro_batch_size,
+         .loss_scale = result.loss_scale,
+         .expected_latents = loaded.mode.expected_latents,
+         .samples = {}},
+        result.nonfinite, loaded.adapter, world_);
   }
   if (consecutive_count_ >= config_.process.max_nonfinite_steps)
     throw comm::CommonError(

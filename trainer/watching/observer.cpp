@@ -45,7 +45,7 @@ bool Observer::look(int64_t step, const std::function<bool()>& stop_requested) {
 bool Observer::draw_previews(int64_t step, const std::function<bool()>& stop_requested) {
   const monitoring::Timing timing(monitor_.metrics().phases.preview);
   const ShownParameters shown(loaded_.optimizer->evaluation_parameters(), loaded_.adapter.parameters());
-  return previews_->draw(step, loaded_.unet, loaded_.mode, world_, watchdog_, stop_requested);
+  return previews_->draw(step, loaded_.networks(), loaded_.mode, world_, watchdog_, stop_requested);
 }
 
 bool Observer::validate(int64_t step, const std::function<bool()>& stop_requested) {
@@ -53,7 +53,7 @@ bool Observer::validate(int64_t step, const std::function<bool()>& stop_requeste
   const monitoring::Timing timing(monitor_.metrics().phases.validation);
   const ShownParameters shown(loaded_.optimizer->evaluation_parameters(), loaded_.adapter.parameters());
   const ValidationResult result =
-      loaded_.validation->run(loaded_.unet, sums_comm_, watchdog_, stop_requested);
+      loaded_.validation->run(loaded_.networks(), sums_comm_, watchdog_, stop_requested);
   if (result.was_interrupted) return true;
   monitor_.record_validation({.step = step,
                               .loss = result.loss,

@@ -63,11 +63,11 @@ bool Previews::are_complete(int64_t step) const {
   return true;
 }
 
-bool Previews::draw(int64_t step, const model::UNet& unet, const model::ComputeMode& mode,
+bool Previews::draw(int64_t step, const Networks& networks, const model::ComputeMode& mode,
                     comm::Communicator& world, comm::Watchdog& watchdog,
                     const std::function<bool()>& stop_requested) {
   try {
-    draw_share(step, unet, mode, world, watchdog, stop_requested);
+    draw_share(step, networks, mode, world, watchdog, stop_requested);
   } catch (const std::exception& failure) {
     log::warning(
         fmt::format("previews after step {} are missing, training goes on: {}", step, failure.what()));
@@ -82,7 +82,7 @@ bool Previews::draw(int64_t step, const model::UNet& unet, const model::ComputeM
   return std::find(stops.begin(), stops.end(), "stop") != stops.end();
 }
 
-void Previews::draw_share(int64_t step, const model::UNet& unet, const model::ComputeMode& mode,
+void Previews::draw_share(int64_t step, const Networks& networks, const model::ComputeMode& mode,
                           const comm::Communicator& world, comm::Watchdog& watchdog,
                           const std::function<bool()>& stop_requested) const {
   const fs::path folder = folder_of(step);
@@ -95,7 +95,7 @@ void Previews::draw_share(int64_t step, const model::UNet& unet, const model::Co
     if (stop_requested() || fs::exists(file)) continue;
     const auto mark = [&] { watchdog.progress(comm::Section::kPreviews, fmt::format("picture {}", prompt)); };
     mark();
-    painter_({.unet = unet, .mode = mode, .prompt = prompt, .file = file, .on_step = mark});
+    painter_({.networks = networks, .mode = mode, .prompt = prompt, .file = file, .on_step = mark});
   }
 }
 

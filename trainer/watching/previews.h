@@ -14,13 +14,13 @@
 #include "comm/communicator.h"
 #include "comm/watchdog.h"
 #include "model/loading/compute_mode.h"
-#include "model/unet/unet.h"
+#include "trainer/step/networks.h"
 
 namespace sdlora::trainer {
 
 struct PreviewJob {
-  const model::UNet& unet;
-  model::ComputeMode mode;        // the UNet's
+  const Networks& networks;
+  model::ComputeMode mode;        // theirs
   size_t prompt;                  // its number in the list of prompts
   std::filesystem::path file;     // the PNG to write
   std::function<void()> on_step;  // called now and then, at least once a sampling step
@@ -44,11 +44,11 @@ class Previews {
 
   // (all ranks) The ranks share the prompts; pictures that are there already are kept. Returns whether a rank
   // was asked to stop meanwhile: then some may be missing.
-  bool draw(int64_t step, const model::UNet& unet, const model::ComputeMode& mode, comm::Communicator& world,
+  bool draw(int64_t step, const Networks& networks, const model::ComputeMode& mode, comm::Communicator& world,
             comm::Watchdog& watchdog, const std::function<bool()>& stop_requested);
 
  private:
-  void draw_share(int64_t step, const model::UNet& unet, const model::ComputeMode& mode,
+  void draw_share(int64_t step, const Networks& networks, const model::ComputeMode& mode,
                   const comm::Communicator& world, comm::Watchdog& watchdog,
                   const std::function<bool()>& stop_requested) const;
 

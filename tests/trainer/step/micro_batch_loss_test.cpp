@@ -147,7 +147,7 @@ class PredictInAType : public testing::TestWithParam<at::ScalarType> {};
 TEST_P(PredictInAType, AsksTheModelInItsTypeForTheNoiseOfNoisyLatents) {
   TinyTraining training({.dtype = GetParam()});
   const MicroBatch batch = training.batches.make(0, 0, 3);
-  const Prediction prediction = predict(training.unet, training.schedule, training.mode, batch);
+  const Prediction prediction = predict({.unet = training.unet}, training.schedule, training.mode, batch);
   EXPECT_TRUE(at::equal(prediction.target, batch.noise));
   EXPECT_EQ(prediction.output.scalar_type(), GetParam());
   EXPECT_TRUE(prediction.output.requires_grad()) << "the adapter is trained through it";

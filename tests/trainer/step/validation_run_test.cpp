@@ -22,7 +22,7 @@ struct ValidationOfTwo {
   explicit ValidationOfTwo(const TinySettings& settings = {}) : training(settings) {}
 
   ValidationResult run(comm::Communicator& world, const std::function<bool()>& stop_requested = never) {
-    return validation.run(training.unet, world, training.watchdog, stop_requested);
+    return validation.run({.unet = training.unet}, world, training.watchdog, stop_requested);
   }
 
   ValidationResult run() { return run(*training.world); }

@@ -25,7 +25,7 @@ class PreviewsOfTwoPrompts : public testing::Test {
   bool draw(
       const PreviewPainter& painter, const std::function<bool()>& stop_requested = [] { return false; }) {
     Previews previews(directory_ / "previews", {"a fox", "a pier"}, 3, painter);
-    return previews.draw(7, unet_, mode_, *world_, watchdog_, stop_requested);
+    return previews.draw(7, {.unet = unet_}, mode_, *world_, watchdog_, stop_requested);
   }
 
   static void touch(const PreviewJob& job) { std::ofstream(job.file) << "picture " << job.prompt; }
