@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -15,14 +14,13 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/recycled_memory.h"
-#include "common/shown_text.h"
 #include "data/captions/captions.h"
-#include "data/captions/long_captions.h"
 #include "lora/adapter_file.h"
 #include "lora/adapter_fit.h"
 #include "lora/initial_values.h"
 #include "monitoring/records/run_files.h"
 #include "trainer/options/doubts.h"
+#include "trainer/rehearsal.h"
 #include "trainer/run/arithmetic.h"
 #include "trainer/run/choose_checkpoint.h"
 #include "trainer/run/data_doubts.h"
@@ -240,21 +238,8 @@ void Trainer::show_startup_table() const {
   for (const std::string& doubt : doubts_about_data(config_, *loaded_)) log::warning(doubt);
 }
 
-void Trainer::show_captions(int64_t count) {
-  const int64_t batch_size = config_.batch.size;
-  const int64_t shown = std::min(count, (config_.schedule.max_steps - step_) * batch_size);
-  if (world_.rank() != 0 || shown <= 0) return;
-  const model::ClipTokenizer tokenizer = loaded_->model_source.load_tokenizer();
-  const int64_t room = model::token_room(tokenizer, loaded_->dataset.reading());
-  for (int64_t place = 0; place < shown; ++place) {
-    const int64_t steps_done = step_ + place / batch_size, slot = place % batch_size;
-    const DrawnText drawn = loaded_->batches.draw_text(steps_done, slot);
-    const std::string lost = data::words_lost(tokenizer, room, drawn.text);
-    std::cout << fmt::format("step {}, {}: \"{}\"{}\n", steps_done + 1,
-                             loaded_->dataset.sample(drawn.sample_index).source,
-                             shown_line(drawn.text, data::kLongestCaptionBytes),
-                             lost.empty() ? "" : fmt::format(", cut before \"{}\"", lost));
-  }
+void Trainer::rehearse() {
+  trainer::rehearse(config_, *loaded_, step_, world_, watchdog_);
 }
 
 RunState Trainer::run_state() const {

@@ -35,8 +35,8 @@ class Trainer {
   // (rank 0 logs) The run in words: model, data, LoRA, batch arithmetic, precision, devices, hosts, memory.
   void show_startup_table() const;
 
-  // (rank 0 prints) The texts of the next `count` samples, with what of each CLIP does not see.
-  void show_captions(int64_t count);
+  // (all ranks) What a dry run tries (rehearsal.h).
+  void rehearse();
 
   // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once per step on
   // every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:

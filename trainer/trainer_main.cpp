@@ -1,8 +1,7 @@
-// trainer: trains a LoRA adapter for Stable Diffusion 1.5.
+// trainer: trains a LoRA adapter for Stable Diffusion 1.5; started again, it goes on where it was.
 //
 //   trainer --model sd15 --data cache --output runs/ink                       one rank
 //   mpirun -np 8 trainer --config run.toml --mixed-precision bf16             eight, options from a file
-// Run the same command again after an interruption: it goes on from the newest checkpoint.
 #include "comm/run_program.h"
 #include "common/log.h"
 #include "inference/preview_painter.h"
@@ -36,8 +35,8 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, const traine
       prompts, run.device());
   return {config.places.output / sdlora::monitoring::kPreviewsFolderName, prompts,
           /*marks_per_picture=*/config.previews.step_count + 2, [painter](const trainer::PreviewJob& job) {
-            const auto& [unet, text_reader] = job.networks;
-            painter->paint(unet, text_reader, job.mode, job.prompt, job.file, job.on_step);
+            painter->paint(job.networks.unet, job.networks.text_reader, job.mode, job.prompt, job.file,
+                           job.on_step);
           }};
 }
 
@@ -74,7 +73,7 @@ int main(int argc, char** argv) {
     trainer::Trainer run(config, world, device, watchdog);
     if (!config.previews.every.is_never()) run.show_previews(make_previews(config, run));
     run.show_startup_table();
-    if (config.process.is_dry_run) return run.show_captions(config.captions.shown_count);
+    if (config.process.is_dry_run) return run.rehearse();
     trainer::write_resolved_config(config, world);
     run.run(process::stop_was_requested);
   });

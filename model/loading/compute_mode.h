@@ -21,6 +21,7 @@ struct ComputeMode {
   // Of the latents that the model is going to compute, by which convolutions choose their kernel. Others are
   // computed, too.
   MapSize expected_latents = {};
+  bool recomputes_transformer_blocks = false;  // in the backward, in place of keeping their activations
 };
 
 // With the kernels that the option --cpu-kernels asks for (choose_cpu_kernels).

@@ -4,6 +4,7 @@
 
 #include "model/kernels/cuda/geglu.h"
 #include "model/kernels/geglu.h"
+#include "model/layers/recomputation.h"
 
 namespace sdlora::model {
 namespace {
@@ -15,6 +16,7 @@ constexpr double kGroupNormEps = 1e-6;  // Transformer2DModel's own, whatever th
 
 TransformerBlock::TransformerBlock(const WeightSource& weights, const TransformerShape& shape)
     : fuses_elementwise_(weights.mode().cpu_kernels.fuses_elementwise),
+      is_recomputed_(weights.mode().recomputes_transformer_blocks),
       norm1_(weights.at("norm1"), shape.channels, kLayerNormEps),
       norm2_(weights.at("norm2"), shape.channels, kLayerNormEps),
       norm3_(weights.at("norm3"), shape.channels, kLayerNormEps),
@@ -24,9 +26,19 @@ TransformerBlock::TransformerBlock(const WeightSource& weights, const Transforme
       ff_out_(make_projection(weights.at("ff.net.2"), 4 * shape.channels, shape.channels)) {}
 
 at::Tensor TransformerBlock::forward(const at::Tensor& x, const at::Tensor& text_embeddings) const {
+  if (!is_recomputed_) return compute(x, text_embeddings);
+  return recomputed_in_backward({x, text_embeddings}, [this](at::ArrayRef<at::Tensor> inputs) {
+    return compute(inputs[0], inputs[1]);
+  });
+}
+
+at::Tensor TransformerBlock::compute(const at::Tensor& x, const at::Tensor& text_embeddings) const {
+  // A node of its own, at which the gradients of keys and values meet before those of the blocks do: in the
+  // same order whether the block is recomputed or not.
+  const at::Tensor text = at::alias(text_embeddings);
   Normalized place = norm1_.forward_beside(x);
   place = norm2_.forward_beside(place.input, self_attention_.forward(place.output, place.output));
-  place = norm3_.forward_beside(place.input, cross_attention_.forward(place.output, text_embeddings));
+  place = norm3_.forward_beside(place.input, cross_attention_.forward(place.output, text));
   return place.input + feed_forward(place.output);
 }
 

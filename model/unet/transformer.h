@@ -30,10 +30,13 @@ class TransformerBlock {
   void visit_slots(const std::string& path, const SlotVisitor& visitor);
 
  private:
+  at::Tensor compute(const at::Tensor& x, const at::Tensor& text_embeddings) const;
+
   // Shazeer 2020, "GLU variants": (x W₁) ⊙ GELU(x W₂), then back to C.
   at::Tensor feed_forward(const at::Tensor& x) const;
 
   bool fuses_elementwise_;
+  bool is_recomputed_;  // in the backward
   LayerNorm norm1_, norm2_, norm3_;
   Attention self_attention_, cross_attention_;
   ProjectionSlot ff_in_, ff_out_;

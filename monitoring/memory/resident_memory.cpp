@@ -4,6 +4,8 @@
 #include <sstream>
 #include <string>
 
+#include <fmt/format.h>
+
 namespace sdlora::monitoring {
 
 ResidentMemory resident_memory() {
@@ -19,6 +21,14 @@ ResidentMemory resident_memory() {
     if (name == "RssFile:") memory.mapped_bytes = kibibytes * 1024;
   }
   return memory;
+}
+
+std::string in_words(const ResidentMemory& memory) {
+  constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
+  return fmt::format("{:.2f} GiB peak ({:.2f} GiB private, {:.2f} GiB mapped files at the end)",
+                     static_cast<double>(memory.peak_bytes) / kGibibyte,
+                     static_cast<double>(memory.private_bytes) / kGibibyte,
+                     static_cast<double>(memory.mapped_bytes) / kGibibyte);
 }
 
 }  // namespace sdlora::monitoring

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace sdlora::monitoring {
 
@@ -13,5 +14,8 @@ struct ResidentMemory {
 
 // Zeros where the kernel does not say.
 ResidentMemory resident_memory();
+
+// "2.31 GiB peak (0.41 GiB private, 1.72 GiB mapped files at the end)"
+std::string in_words(const ResidentMemory& memory);
 
 }  // namespace sdlora::monitoring

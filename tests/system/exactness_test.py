@@ -118,6 +118,10 @@ class ARun(Comparison, unittest.TestCase):
         self.assertTrue((self.run_directory() / "previews/step-000005/00.png").exists())
         self.assert_equals_the_reference(self.run_directory(), "mpirun -np 2, with validation and previews")
 
+    def test_writes_the_same_bytes_when_blocks_are_computed_again_in_the_backward(self):
+        self.train(ranks=2, gradient_checkpointing=None)
+        self.assert_equals_the_reference(self.run_directory(), "mpirun -np 2, with --gradient-checkpointing")
+
     def test_goes_on_from_an_older_checkpoint_when_the_newest_is_damaged(self):
         self.train(checkpoint_every=4)
         newest = self.run_directory() / f"checkpoint-step-{STEPS}" / "adapter.safetensors"
@@ -144,6 +148,10 @@ class ARunOfAllThatIsDrawnAndTrained(Comparison, unittest.TestCase):
         "caption_dropout": 0.1, "caption_tag_dropout": 0.1, "ema_decay": 0.99, "optimizer": "prodigy", "learning_rate": 1,
         "optimizer_args": "d0=1e-4", "loss": "huber", "min_snr_gamma": 5, "noise_offset": 0.05}
     FILES = (*Comparison.FILES, "lora_weights_ema.pt")
+
+    def test_writes_the_same_bytes_when_blocks_are_computed_again_in_the_backward(self):
+        self.train(ranks=2, gradient_checkpointing=None)
+        self.assert_equals_the_reference(self.run_directory(), "mpirun -np 2, with --gradient-checkpointing")
 
 
 class ThePrecisions(unittest.TestCase):

@@ -1,5 +1,7 @@
 #include "trainer/options/compute_options.h"
 
+#include "common/error.h"
+
 namespace sdlora::trainer {
 
 constexpr int kMostCpuThreads = 1024;  // more than any host has cores
@@ -23,6 +25,8 @@ void ComputeOptions::declare(OptionGroup group) {
   group.add("cuda-graph", records_cuda_graph, Scope::kRun,
             "on a GPU: record a micro-batch's work once and replay it, which spares the host; for small "
             "micro-batches");
+  group.add("gradient-checkpointing", recomputes_blocks, Scope::kRun,
+            "less memory for more time: transformer blocks are computed again in the backward");
   group.add("allow-gpu-sharing", allow_gpu_sharing, Scope::kRun,
             "for tests: let several ranks take turns on one GPU");
   group
@@ -34,6 +38,14 @@ void ComputeOptions::declare(OptionGroup group) {
       .add("cpu-kernels", cpu_kernels, Scope::kRun,
            "what computes the frozen layers on the CPU; auto: the fastest measured on this kind of CPU")
       .one_of(model::kernels::cpu_kernel_words());
+}
+
+void ComputeOptions::check() const {
+  if (!records_cuda_graph || !recomputes_blocks) return;
+  throw Error(ExitCode::kUsage, {.what = "a CUDA graph cannot hold what is computed again in the backward",
+                                 .expected = "--cuda-graph or --gradient-checkpointing",
+                                 .seen = "both",
+                                 .advice = "leave --cuda-graph out"});
 }
 
 }  // namespace sdlora::trainer

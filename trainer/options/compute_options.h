@@ -26,11 +26,15 @@ struct ComputeOptions {
   Carrier comm = Carrier::kAuto;
   bool is_deterministic = false;    // on a GPU: only kernels that give the same bytes every time
   bool records_cuda_graph = false;  // on a GPU: a micro-batch's work is recorded once and replayed
+  bool recomputes_blocks = false;   // transformer blocks in the backward, in place of keeping activations
   bool allow_gpu_sharing = false;   // several ranks on one GPU, for tests
   int cpu_threads = 0;              // per rank; 0: cores / local ranks
   model::kernels::CpuKernelWish cpu_kernels = model::kernels::CpuKernelWish::kAuto;
 
   void declare(OptionGroup group);
+
+  // Throws Error(kUsage): what does not go together.
+  void check() const;
 };
 
 }  // namespace sdlora::trainer

@@ -25,7 +25,10 @@ void ProcessOptions::declare(OptionGroup group) {
            "OUTPUT/nonfinite-step-N: compute that step's samples again and compare, train nothing; the "
            "model is the recorded one unless --model is given")
       .replaces_required();
-  group.add("dry-run", is_dry_run, Scope::kRun, "check everything, show the start-up table, train nothing");
+  group.add(
+      "dry-run", is_dry_run, Scope::kRun,
+      "check everything, show the start-up table, compute a micro-batch and say what memory that took, train "
+      "nothing");
 }
 
 comm::Patience ProcessOptions::patience() const {

@@ -42,6 +42,7 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   config.optimizer.settle();
   config.validation.check();
   config.previews.check();
+  config.compute.check();
   if (config.lora.dropout.any() && config.compute.records_cuda_graph)
     throw Error(ExitCode::kUsage,
                 {.what = "a CUDA graph repeats one micro-batch, dropout draws for each anew",

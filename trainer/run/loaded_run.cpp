@@ -105,6 +105,7 @@ model::ComputeMode compute_mode_of(const TrainConfig& config, const data::Datase
       model::compute_mode_on(device, dtype_of(config.compute.mixed_precision), config.compute.cpu_kernels,
                              {latent.size(1), latent.size(2)});
   mode.prepared_weights = std::make_shared<model::kernels::PreparedWeights>();
+  mode.recomputes_transformer_blocks = config.compute.recomputes_blocks;
   return mode;
 }
 

@@ -121,13 +121,7 @@ void RunMonitor::show_summary() {
 }
 
 void RunMonitor::finish(comm::Communicator& world) {
-  constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
-  const monitoring::ResidentMemory memory = monitoring::resident_memory();
-  const std::vector<std::string> all =
-      world.gather(fmt::format("{:.2f} GiB peak ({:.2f} GiB private, {:.2f} GiB mapped files at the end)",
-                               static_cast<double>(memory.peak_bytes) / kGibibyte,
-                               static_cast<double>(memory.private_bytes) / kGibibyte,
-                               static_cast<double>(memory.mapped_bytes) / kGibibyte));
+  const std::vector<std::string> all = world.gather(in_words(monitoring::resident_memory()));
   if (outlets_->bar) outlets_->bar->finish();
   if (world.rank() != 0) return;
   for (size_t rank = 0; rank < all.size(); ++rank)

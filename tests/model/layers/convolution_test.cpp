@@ -8,9 +8,9 @@
 namespace sdlora::model {
 namespace {
 
-class FrozenConvolution : public testing::TestWithParam<std::tuple<int64_t, int64_t, int64_t>> {};
+class ConvolutionOfShapes : public testing::TestWithParam<std::tuple<int64_t, int64_t, int64_t>> {};
 
-TEST_P(FrozenConvolution, HasTheInputGradientOfAtensOwn) {
+TEST_P(ConvolutionOfShapes, HasTheInputGradientOfAtensOwn) {
   const auto [kernel_size, stride, padding] = GetParam();
   Convolution layer;
   layer.weight = random_values({6, 4, kernel_size, kernel_size}, 1);
@@ -27,7 +27,7 @@ TEST_P(FrozenConvolution, HasTheInputGradientOfAtensOwn) {
   EXPECT_TRUE(at::allclose(x.grad(), x2.grad(), 1e-6, 1e-6));
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, FrozenConvolution,
+INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionOfShapes,
                          testing::Values(std::tuple{3, 1, 1}, std::tuple{3, 2, 1}, std::tuple{1, 1, 0},
                                          std::tuple{3, 2, 0}));
 

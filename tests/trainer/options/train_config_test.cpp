@@ -120,11 +120,26 @@ TEST(TrainConfig, ResultOptionsDecideTheBytes) {
 }
 
 TEST(TrainConfig, RunOptionsAreAlikeOnAllRanks) {
-  EXPECT_EQ(names_of(Scope::kRun),
-            (Names{"show-captions", "comm", "deterministic", "cuda-graph", "allow-gpu-sharing", "cpu-kernels",
-                   "checkpoint-every", "keep-checkpoints", "validation-every", "preview-every",
-                   "preview-steps", "preview-guidance-scale", "preview-seed", "preview-size", "log-format",
-                   "tensorboard", "max-nonfinite-steps", "replay", "dry-run"}));
+  EXPECT_EQ(names_of(Scope::kRun), (Names{"show-captions",
+                                          "comm",
+                                          "deterministic",
+                                          "cuda-graph",
+                                          "gradient-checkpointing",
+                                          "allow-gpu-sharing",
+                                          "cpu-kernels",
+                                          "checkpoint-every",
+                                          "keep-checkpoints",
+                                          "validation-every",
+                                          "preview-every",
+                                          "preview-steps",
+                                          "preview-guidance-scale",
+                                          "preview-seed",
+                                          "preview-size",
+                                          "log-format",
+                                          "tensorboard",
+                                          "max-nonfinite-steps",
+                                          "replay",
+                                          "dry-run"}));
 }
 
 TEST(TrainConfig, RankOptionsAreARanksOwn) {
