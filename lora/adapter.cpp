@@ -90,6 +90,14 @@ std::vector<Adapter::Module> ranked(const std::vector<Adapter::Module>& targeted
                  .expected = "a pattern found in paths like " + targeted.back().path,
                  .seen = fmt::format("{}", fmt::join(unused, ", ")),
                  .advice = "correct --lora-rank-pattern, or --lora-targets"});
+  const auto is_of_text_encoder = [](const Adapter::Module& module) {
+    return module.network == Network::kTextEncoder;
+  };
+  if (config.trains_text_encoder && std::none_of(modules.begin(), modules.end(), is_of_text_encoder))
+    throw Error(ExitCode::kUsage, {.what = "no module of the text encoder is left to train",
+                                   .expected = "a --lora-rank-pattern with a rank above 0 for some of them",
+                                   .seen = fmt::format("{}", fmt::join(config.rank_patterns, ", ")),
+                                   .advice = "leave --train-text-encoder out"});
   if (modules.empty())
     throw Error(ExitCode::kUsage, {.what = "no module is left to train",
                                    .expected = "a --lora-rank-pattern with a rank above 0 for some of them",
@@ -205,7 +213,8 @@ void Adapter::load(const checkpoint::NamedTensors& tensors) {
                 {.what = "the adapter's tensors do not fit this run",
                  .expected = describe(*this, 0),
                  .seen = fmt::format("{}", fmt::join(misfits, ", ")),
-                 .advice = "resume with the rank, alpha and targets it was trained with"});
+                 .advice = "resume with the ranks, alphas and targets it was trained with; a regular "
+                           "expression of --lora-targets finds convolutions, too, since 0.2.0"});
   for (size_t i = 0; i < modules_.size(); ++i) {
     at::Tensor a = a_of(parameters_, i), b = b_of(parameters_, i);
     a.copy_(tensors.at(modules_[i].path + ".lora_A").view(a.sizes()));

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
@@ -41,12 +42,21 @@ bool is_of_sd2(const AdapterFile& adapter) {
   return false;
 }
 
-// The value that all modules share, as text, or "Dynamic", which is what sd-scripts' resize_lora.py writes.
+// Of both networks.
+std::vector<const LowRankPair*> all_pairs(const AdapterFile& adapter, bool has_spatial_kernel) {
+  std::vector<const LowRankPair*> all;
+  for (const LowRankPairs* pairs : {&adapter.unet, &adapter.text_encoder})
+    for (const auto& [path, pair] : *pairs)
+      if (pair.has_spatial_kernel() == has_spatial_kernel) all.push_back(&pair);
+  return all;
+}
+
+// The value that all of them share, as text, or "Dynamic", which is what sd-scripts' resize_lora.py writes.
 template <typename Value>
-std::string shared_value(const LowRankPairs& pairs, const Value& value) {
-  const auto first = value(pairs.begin()->second);
+std::string shared_value(const std::vector<const LowRankPair*>& pairs, const Value& value) {
+  const auto first = value(*pairs.front());
   const bool is_shared =
-      std::all_of(pairs.begin(), pairs.end(), [&](const auto& pair) { return value(pair.second) == first; });
+      std::all_of(pairs.begin(), pairs.end(), [&](const LowRankPair* pair) { return value(*pair) == first; });
   return is_shared ? fmt::format("{}", first) : "Dynamic";
 }
 
@@ -60,14 +70,23 @@ std::string base_model_version(const AdapterFile& adapter) {
 
 // What readers look at even where sd-scripts was told to leave the metadata out.
 Metadata kohya_metadata(const AdapterFile& adapter) {
-  const LowRankPairs& pairs = adapter.unet.empty() ? adapter.text_encoder : adapter.unet;
+  const auto rank_of = [](const LowRankPair& pair) { return pair.rank(); };
+  const auto alpha_of = [](const LowRankPair& pair) { return pair.alpha; };
+  const std::vector<const LowRankPair*> matrices = all_pairs(adapter, /*has_spatial_kernel=*/false);
+  const std::vector<const LowRankPair*> kernels = all_pairs(adapter, /*has_spatial_kernel=*/true);
+  const std::vector<const LowRankPair*>& usual = matrices.empty() ? kernels : matrices;
   const std::string version = base_model_version(adapter);
-  return {{"format", "pt"},
-          {"ss_v2", version.starts_with("sd_v2") ? "True" : "False"},
-          {"ss_base_model_version", version},
-          {"ss_network_module", "networks.lora"},
-          {"ss_network_dim", shared_value(pairs, [](const LowRankPair& pair) { return pair.rank(); })},
-          {"ss_network_alpha", shared_value(pairs, [](const LowRankPair& pair) { return pair.alpha; })}};
+  Metadata metadata{{"format", "pt"},
+                    {"ss_v2", version.starts_with("sd_v2") ? "True" : "False"},
+                    {"ss_base_model_version", version},
+                    {"ss_network_module", "networks.lora"},
+                    {"ss_network_dim", shared_value(usual, rank_of)},
+                    {"ss_network_alpha", shared_value(usual, alpha_of)}};
+  if (!kernels.empty())
+    metadata["ss_network_args"] = nlohmann::ordered_json{{"conv_dim", shared_value(kernels, rank_of)},
+                                                         {"conv_alpha", shared_value(kernels, alpha_of)}}
+                                      .dump();
+  return metadata;
 }
 
 // What the formats have no names for.

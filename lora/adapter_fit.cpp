@@ -79,14 +79,14 @@ LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& a
     names.insert(names.end(), tensor_names.begin(), tensor_names.end());
   };
   for (const auto& [path, pair] : adapter.text_encoder)
-    if (!applied_paths.contains(path)) add("the text encoder", pair.tensor_names);
+    if (!applied_paths.contains(path))
+      add("the text encoder, where it is not trained (--train-text-encoder, --lora-targets)",
+          pair.tensor_names);
   for (const auto& [path, change] : adapter.others)
     add(change.weight.kind.empty() ? "biases" : change.weight.kind, change.tensor_names);
   for (const auto& [path, pair] : adapter.unet)
     if (!applied_paths.contains(path))
-      add(pair.has_spatial_kernel() ? "convolutions over several pixels"
-                                    : "modules that are not there or take no adapter",
-          pair.tensor_names);
+      add("modules that are not there or not trained (--lora-targets)", pair.tensor_names);
   return left_out;
 }
 

@@ -1,5 +1,7 @@
 #include "lora/initial_values.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 #include "lora/adapter_fit.h"
@@ -12,15 +14,16 @@ struct Factors {
   at::Tensor b;  // f64 [out, r]
 };
 
-// The best product of rank `rank` in place of b a, its singular values shared between both. B and A are thin:
-// with B = Q R and Aᵀ = P S the singular values are those of the small R Sᵀ.
+// The best product of at most rank `rank` in place of b a, its singular values shared between both. B and A
+// are thin: with B = Q R and Aᵀ = P S the singular values are those of the small R Sᵀ.
 Factors reduced(const Factors& factors, int64_t rank) {
   const auto [q, r] = at::linalg_qr(factors.b);      // [out, r0], [r0, r0]
   const auto [p, s] = at::linalg_qr(factors.a.t());  // [in, r0], [r0, r0]
   const auto [u, values, vh] = at::linalg_svd(at::matmul(r, s.t()), /*full_matrices=*/false);
-  const at::Tensor roots = values.narrow(0, 0, rank).sqrt();  // [rank]
-  return {.a = roots.unsqueeze(1) * at::matmul(vh.narrow(0, 0, rank), p.t()),
-          .b = at::matmul(q, u.narrow(1, 0, rank)) * roots};
+  const int64_t found = std::min(rank, values.size(0));  // a product has no more than its shorter side
+  const at::Tensor roots = values.narrow(0, 0, found).sqrt();
+  return {.a = roots.unsqueeze(1) * at::matmul(vh.narrow(0, 0, found), p.t()),
+          .b = at::matmul(q, u.narrow(1, 0, found)) * roots};
 }
 
 }  // namespace
@@ -37,11 +40,11 @@ BegunFrom begin_from(Adapter& adapter, const AdapterFile& file) {
     check_fit(file, pair, module);
     Factors factors{.a = pair.a.flatten(1).to(at::kDouble), .b = pair.b.flatten(1).to(at::kDouble)};
     factors.b = factors.b * (pair.scale() / module.scale());
-    const int64_t rank = std::min(pair.rank(), module.rank);
-    if (pair.rank() > rank) {
-      factors = reduced(factors, rank);
+    if (pair.rank() > module.rank) {
+      factors = reduced(factors, module.rank);
       ++begun.reduced_count;
     }
+    const int64_t rank = factors.a.size(0);
     adapter.a(i).narrow(0, 0, rank).copy_(factors.a);
     at::Tensor b = adapter.b(i);
     b.zero_();

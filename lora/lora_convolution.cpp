@@ -27,6 +27,10 @@ void add_rows(at::Tensor& y, const at::Tensor& rows, const at::Tensor& b, double
     y.add_(map_of_rows(at::mm(rows, b.t()), y), scale);
 }
 
+at::Tensor kernel_of_a(const Branch& branch, const model::Convolution& base, at::ScalarType type) {
+  return branch.a_in(type).view({-1, base.in_channels, base.kernel_size, base.kernel_size});  // [r, in, k, k]
+}
+
 }  // namespace
 
 LoraConvolution::LoraConvolution(model::ConvolutionSlot frozen, Branch branch)
@@ -35,20 +39,14 @@ LoraConvolution::LoraConvolution(model::ConvolutionSlot frozen, Branch branch)
     throw Error(ExitCode::kInternal, "a convolution takes only one adapter");
 }
 
-at::Tensor LoraConvolution::kernel_of_a(at::ScalarType type) const {
-  const int64_t size = base().kernel_size;
-  return branch_.a_in(type).view({-1, base().in_channels, size, size});
-}
-
 at::Tensor LoraConvolution::forward(const at::Tensor& x) const {
   const at::Tensor input = x.detach();
-  const int64_t stride = base().stride, padding = base().padding;
   at::Tensor y, reduced, factors;  // [B, out, h', w'], [n, r], [B, n/B or 1, r]
   {
     const c10::NoGradGuard no_gradients;
     y = base().compute(input);
-    const at::Tensor map =
-        at::conv2d(input, kernel_of_a(x.scalar_type()), /*bias=*/{}, stride, padding);  // [B, r, h', w']
+    const at::Tensor map = at::conv2d(input, kernel_of_a(branch_, base(), x.scalar_type()), /*bias=*/{},
+                                      base().stride, base().padding);  // [B, r, h', w']
     reduced = rows_of_map(map);
     factors = branch_.dropout_factors(reduced.size(0) / x.size(0), x.scalar_type());
     multiply_rows(reduced, factors);
@@ -59,21 +57,22 @@ at::Tensor LoraConvolution::forward(const at::Tensor& x) const {
   //   dx = dy * Wᵀ + s (dy B) * Aᵀ
   return model::kernels::with_backward(
       y, {x, branch_.a},
-      [this, input, reduced, factors, stride, padding, version = branch_.version(),
+      [branch = branch_, layer = base(), input, reduced, factors, version = branch_.version(),
        wants_dx = x.requires_grad()](const at::Tensor& dy) -> std::vector<at::Tensor> {
-        TORCH_CHECK(branch_.version() == version, "A or B has changed since this forward pass");
-        const at::Tensor dy_rows = rows_of_map(dy);                      // [n, out]
-        at::Tensor p = at::mm(dy_rows, branch_.b_in(dy.scalar_type()));  // dy B [n, r]
+        TORCH_CHECK(branch.version() == version, "A or B has changed since this forward pass");
+        const at::Tensor dy_rows = rows_of_map(dy);                     // [n, out]
+        at::Tensor p = at::mm(dy_rows, branch.b_in(dy.scalar_type()));  // dy B [n, r]
         multiply_rows(p, factors);
-        branch_.add_b_gradient(dy_rows, reduced);
+        branch.add_b_gradient(dy_rows, reduced);
         auto [dx_of_branch, a_gradient, none] = at::convolution_backward(
-            map_of_rows(p, dy), input, kernel_of_a(dy.scalar_type()), /*bias_sizes=*/std::nullopt,
-            {stride, stride}, {padding, padding}, /*dilation=*/{1, 1}, /*transposed=*/false,
+            map_of_rows(p, dy), input, kernel_of_a(branch, layer, dy.scalar_type()),
+            /*bias_sizes=*/std::nullopt, {layer.stride, layer.stride}, {layer.padding, layer.padding},
+            /*dilation=*/{1, 1}, /*transposed=*/false,
             /*output_padding=*/{0, 0}, /*groups=*/1, /*output_mask=*/{wants_dx, true, false});
-        at::Tensor gradient = branch_.a_gradient;
-        gradient.add_(a_gradient.reshape(gradient.sizes()), branch_.scale);
+        at::Tensor gradient = branch.a_gradient;
+        gradient.add_(a_gradient.reshape(gradient.sizes()), branch.scale);
         if (!wants_dx) return {{}, {}};
-        return {base().input_gradient(dy, input.sizes()).add_(dx_of_branch, branch_.scale), {}};
+        return {layer.input_gradient(dy, input.sizes()).add_(dx_of_branch, branch.scale), {}};
       });
 }
 

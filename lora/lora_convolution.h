@@ -5,7 +5,8 @@
 //                     └── A [r, in, k, k] ── B [out, r] ── × s ┴─→ y [B, out, h', w']
 //
 // Never merged: the kernels want W in forms of their own (Winograd's), which cost more to make anew than the
-// branch does. The backward is written by hand and keeps x and A x.
+// branch does. The backward is written by hand and keeps x, A x and the factors of dropout. In 16 bits dA is
+// rounded once, as it comes out of the convolution's kernel, before it is added in fp32.
 #pragma once
 
 #include "lora/branch.h"
@@ -25,8 +26,6 @@ class LoraConvolution final : public model::AdaptableConvolution {
   const model::Convolution& base() const override { return frozen_->base(); }
 
  private:
-  at::Tensor kernel_of_a(at::ScalarType type) const;  // [r, in, k, k]
-
   model::ConvolutionSlot frozen_;
   Branch branch_;
 };

@@ -7,7 +7,8 @@
 // forward and dx cost no more than without an adapter. In 16 bits the sum would round small branches away, so
 // there the branch is computed beside W; and so it is where dropout makes it another for each sample.
 //
-// The backward is written by hand: it adds dA and dB to the flat gradient and keeps only x (and A x).
+// The backward is written by hand: it adds dA and dB to the flat gradient and keeps only x (and A x, and the
+// factors of dropout).
 #pragma once
 
 #include "lora/branch.h"

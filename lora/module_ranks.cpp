@@ -10,15 +10,12 @@
 namespace sdlora::lora {
 namespace {
 
-// Three times the widest layer of SD 1.5, of whose rank nothing can be above its width.
-constexpr int64_t kLargestPatternRank = 4096;
-
 [[noreturn]] void refuse_rank_pattern(const std::string& text) {
   throw Error(ExitCode::kUsage,
               {.what = "--lora-rank-pattern cannot be read",
                .expected = fmt::format("REGEX=RANK or REGEX=RANK:ALPHA, with a rank of 0 to {} (0: no "
                                        "adapter there) and an alpha above 0",
-                                       kLargestPatternRank),
+                                       kLargestRank),
                .seen = text,
                .advice = "correct --lora-rank-pattern"});
 }
@@ -44,7 +41,7 @@ ModuleRanks::RankPattern ModuleRanks::read_pattern(const std::string& text) {
   const std::string numbers = text.substr(equals + 1);
   const size_t colon = numbers.find(':');
   int64_t rank = 0;
-  if (!read_value(numbers.substr(0, colon), rank) || rank < 0 || rank > kLargestPatternRank)
+  if (!read_value(numbers.substr(0, colon), rank) || rank < 0 || rank > kLargestRank)
     refuse_rank_pattern(text);
   std::optional<double> alpha;
   if (colon != std::string::npos) {

@@ -10,6 +10,9 @@
 
 namespace sdlora::lora {
 
+// Three times the widest layer of SD 1.5, of whose rank nothing can be above its width.
+inline constexpr int64_t kLargestRank = 4096;
+
 struct ModuleRank {
   int64_t rank;
   double alpha;  // over `rank` the scale: with rsLoRA √rank times what was asked for, as LyCORIS stores it

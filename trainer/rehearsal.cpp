@@ -60,8 +60,9 @@ std::string memory_taken(at::Device device) {
   constexpr auto kOfAllPools = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
   constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
   const auto statistics = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
-  return text + fmt::format(", {:.2f} GiB peak on the GPU",
-                            static_cast<double>(statistics.allocated_bytes[kOfAllPools].peak) / kGibibyte);
+  return text + fmt::format(", on the GPU {:.2f} GiB peak in {:.2f} GiB that are reserved",
+                            static_cast<double>(statistics.allocated_bytes[kOfAllPools].peak) / kGibibyte,
+                            static_cast<double>(statistics.reserved_bytes[kOfAllPools].peak) / kGibibyte);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ void check_one_size_for_graph(const TrainConfig& config, const data::Dataset& da
                                       .advice = "leave --cuda-graph out"});
 }
 
-// Whose modules an adapter may name, though none of them is trained.
+// Whose modules an adapter may name, also where none of them is trained.
 model::ClipTextConfig text_config_of(const model::ModelSource& model) {
   constexpr auto kPart = model::ModelPart::kTextEncoder;
   return model.has(kPart) ? model::ClipTextConfig::read(model.config_of(kPart))

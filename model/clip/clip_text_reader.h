@@ -36,7 +36,8 @@ class ClipTextReader {
   // Of read(): [L, C]; L is 77, 152 or 227.
   std::vector<int64_t> shape() const;
 
-  // [L, C] f32 on the CPU, after the final layer norm, without gradients; any number of threads at a time.
+  // [L, C] f32 on the CPU, after the final layer norm, without gradients; any number of threads at a
+  // time, unless an adapter is attached.
   at::Tensor read(const std::string& text) const;
 
   // What encode() takes of a text, [L] i64 on the CPU.

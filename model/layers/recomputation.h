@@ -8,8 +8,8 @@
 
 namespace sdlora::model {
 
-// compute(inputs), as it is. `compute` must give the same each time, and what it refers to must be there
-// until the backward has passed.
+// compute(inputs), as it is. `compute` must give the same each time, and what it refers to must be there, as
+// it is now, until the backward has passed.
 at::Tensor recomputed_in_backward(at::ArrayRef<at::Tensor> inputs,
                                   std::function<at::Tensor(at::ArrayRef<at::Tensor>)> compute);
 

@@ -94,6 +94,23 @@ TEST(InitialValues, AreTheBestApproximationAtALowerRank) {
   }
 }
 
+// conv_out has 4 channels: of what a file has at rank 16, 4 ranks are all that there is.
+TEST(InitialValues, AreOfFewerRanksWhereTheModuleIsNarrow) {
+  const c10::NoGradGuard no_gradients;
+  model::UNet unet = small_unet();
+  Adapter adapter = adapter_on(unet, {.rank = 8, .alpha = 1, .targets = "conv_out"});
+  AdapterFile file;
+  const AdapterModule& module = adapter.modules().front();
+  LowRankPair& pair = file.unet[module.path];
+  pair = {.a = random_values({16, module.in_features / 9, 3, 3}, 1),
+          .b = random_values({module.out_features, 16, 1, 1}, 2),
+          .alpha = 2,
+          .tensor_names = {}};
+  EXPECT_EQ(begin_from(adapter, file).reduced_count, 1);
+  const at::Tensor whole = at::mm(pair.b.flatten(1), pair.a.flatten(1)) * pair.scale();
+  EXPECT_LT(distance(product_of(adapter, 0), whole), 1e-5);
+}
+
 TEST(InitialValues, SayWhatOfTheFileIsNotUsedAndLeaveTheRestAlone) {
   const c10::NoGradGuard no_gradients;
   model::UNet wide_unet = small_unet(), unet = small_unet();

@@ -47,7 +47,7 @@ struct ConvolutionLayer {
     const LoraConvolution layer = convolution();
     const at::Tensor x = input.clone().set_requires_grad(true);
     const at::Tensor y = layer.forward(x);
-    const at::Tensor dy = random_values(y.sizes(), 6);
+    const at::Tensor dy = random_values(y.sizes(), 6).contiguous(input.suggest_memory_format());
     y.backward(dy);
     const at::Tensor x2 = input.clone().set_requires_grad(true);
     const at::Tensor a = branch.a.detach().clone().set_requires_grad(true);

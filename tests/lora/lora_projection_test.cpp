@@ -129,6 +129,19 @@ TEST(LoraProjection, LeavesOutOfForwardAndBackwardWhatDropoutDraws) {
   EXPECT_LT(relative_error(x.grad(), x2.grad()), 1e-6);
 }
 
+TEST(LoraProjection, DropsTheSameInBf16) {
+  Layer fp32, bf16;
+  const auto dropout = std::make_shared<BranchDropout>(DropoutRates{.neuron = 0.3, .rank = 0.3});
+  fp32.tensors.dropout = bf16.tensors.dropout = dropout;
+  const LoraProjection exact = fp32.projection(), rounded = bf16.projection(at::kBFloat16);
+  const at::Tensor x = random_values({4, 16, kInFeatures}, 5), dy = random_values({4, 16, kOutFeatures}, 6);
+  const DroppingOut dropping(*dropout, {11, 12, 13, 14});
+  exact.forward(x).backward(dy);
+  rounded.forward(x.to(at::kBFloat16)).backward(dy.to(at::kBFloat16));
+  EXPECT_LT(relative_error(bf16.tensors.a_gradient, fp32.tensors.a_gradient), 0.02);
+  EXPECT_LT(relative_error(bf16.tensors.b_gradient, fp32.tensors.b_gradient), 0.02);
+}
+
 TEST(LoraProjection, TrainsAlsoWhereTheInputWantsNoGradient) {
   Layer layer;
   layer.projection()

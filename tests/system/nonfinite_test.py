@@ -98,6 +98,16 @@ class APoisonedSample(NonfiniteTest):
             self.assertIn(f"{picture}: loss nan (recorded nan)", result.output)
             self.assertIn(f"step {POISONED_STEP} is reproduced as recorded", result.output)
 
+    def test_can_be_replayed_with_the_text_encoder_convolutions_and_dropouts(self):
+        run = self.directory / "trained-text"
+        result = programs.train(run, data=self.directory / "data-1", ranks=2, max_steps=POISONED_STEP, train_text_encoder=None,
+                                lora_targets="full", lora_conv_rank=3, lora_rank_pattern="fc1=2:8", lora_dropout=0.2, lora_module_dropout=0.3)
+        self.assertEqual(result.exit_code, 0, result.output)
+        [record] = run.glob("nonfinite-step-*")
+        result = programs.run("trainer", "--replay", record)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertIn("is reproduced as recorded", result.output)
+
     def test_that_is_finite_now_is_not_reproduced(self):
         record = self.directory / "healed"
         shutil.copytree(self.record_of(0), record)

@@ -83,6 +83,26 @@ class TrainingChoices(unittest.TestCase):
         torch.testing.assert_close(torch.tensor(flat), expected.sort().values)
         self.assertGreater((state["y"] - expected).abs().max().item(), 1e-4)
 
+    def test_the_text_encoder_convolutions_and_dropouts_give_the_same_bytes_on_two_ranks_in_bf16(self):
+        options = {"mixed_precision": "bf16", "train_text_encoder": None, "lora_targets": "full", "lora_dropout": 0.1, "max_steps": 4,
+                   "optimizer": "adamw-schedule-free", "validation_split": 0.3, "validation_every": 2}
+        runs_of_it = {"bf16": {}, "bf16-2": {"ranks": 2}, "bf16-again": {"gradient_checkpointing": None}}
+        for name, more in runs_of_it.items():
+            self.train(self.directory / name, **options, **more)
+            assert_same_adapter(self, self.directory / name, self.directory / "bf16")
+        exact = self.directory / "fp32"
+        self.train(exact, **options | {"mixed_precision": "no"})
+        losses = [[record["loss"] for record in runs.records_of(run)] for run in (self.directory / "bf16", exact)]
+        for loss, expected in zip(*losses):
+            self.assertAlmostEqual(loss / expected, 1, delta=0.03)
+
+    def test_trains_the_text_encoder_alone(self):
+        run = self.directory / "text-alone"
+        self.train(run, train_text_encoder=None, lora_rank_pattern="^(?!text_model)=0")
+        weights = torch.load(run / "lora_weights.pt")
+        self.assertTrue(all(name.startswith("text_model.") for name in weights))
+        self.assertTrue(all(tensor.any() for name, tensor in weights.items() if name.endswith("lora_B")))
+
     def test_runs_and_intervals_in_epochs(self):
         samples = sum(shard["samples"] for shard in json.loads((programs.TINY_CACHE / "manifest.json").read_text())["shards"])
         run = self.directory / "epochs"
@@ -111,6 +131,16 @@ class TrainingChoices(unittest.TestCase):
                 ({"optimizer": "adamw8bit"}, programs.USAGE, "adamw, lion, adafactor, prodigy, adamw-schedule-free"),
                 ({"checkpoint_every": "1 epoch"}, programs.USAGE, "of steps (0 or more), or of epochs as in 1epoch"),
                 ({"warmup_steps": 2.5}, programs.USAGE, "a whole number of steps, or a number below 1"),
+                ({"lora_rank_pattern": "attn1=four"}, programs.USAGE, "REGEX=RANK or REGEX=RANK:ALPHA"),
+                ({"lora_rank_pattern": "conv1=4"}, programs.USAGE, "matches no module that gets an adapter"),
+                ({"lora_targets": "attn2", "train_text_encoder": None}, programs.USAGE, "matches no module of the text encoder"),
+                ({"lora_rank_pattern": "text_model=0", "train_text_encoder": None}, programs.USAGE, "no module of the text encoder is left"),
+                ({"lora_dropout": 1}, programs.USAGE, "0 to 0.999"),
+                ({"lora_dropout": 0.1, "cuda_graph": None}, programs.USAGE, "a CUDA graph repeats one micro-batch"),
+                ({"optimizer": "adamw-schedule-free", "max_weight_norm": 1}, programs.USAGE, "--max-weight-norm with another --optimizer"),
+                ({"optimizer": "prodigy", "text_encoder_learning_rate": 1}, programs.USAGE, "Prodigy finds one learning rate for all"),
+                ({"text_encoder_learning_rate": 1, "max_steps": 1}, 0, "does nothing without --train-text-encoder"),
+                ({"lora_conv_rank": 4, "max_steps": 1}, 0, "no convolution over several pixels is trained"),
                 ({"optimizer": "prodigy", "max_steps": 1}, 0, "finds its learning rate"),
                 ({"huber_c": 0.5, "max_steps": 1}, 0, "--huber-c and --huber-schedule do nothing")):
             run = self.directory / "refused"

@@ -39,17 +39,18 @@ void MaxNorm::step(const at::Tensor& gradients, double learning_rate) {
   bounded_->step(gradients, learning_rate);
   const at::Tensor norms = norms_of_modules();
   const double* norm = norms.const_data_ptr<double>();
-  norms_ = {};
+  WeightNorms found;
   for (size_t module = 0; module < matrices_.size() / 2; ++module, ++norm) {
     if (*norm > largest_) {
       const double factor = std::sqrt(largest_ / *norm);
       matrix(2 * module).mul_(factor);
       matrix(2 * module + 1).mul_(factor);
-      ++norms_.scaled_count;
+      ++found.scaled_count;
     }
-    norms_.largest = std::max(norms_.largest, std::min(*norm, largest_));
-    norms_.mean += std::min(*norm, largest_) * 2 / static_cast<double>(matrices_.size());
+    found.largest = std::max(found.largest, std::min(*norm, largest_));
+    found.mean += std::min(*norm, largest_) * 2 / static_cast<double>(matrices_.size());
   }
+  norms_ = found;
 }
 
 }  // namespace sdlora::trainer

@@ -33,8 +33,8 @@ class MaxNorm : public Optimizer {
   std::unique_ptr<Optimizer> bounded_;
   double largest_;
   std::vector<MatrixRange> matrices_;
-  at::Tensor scales_;  // [modules] f64, on the CPU
-  WeightNorms norms_;
+  at::Tensor scales_;                 // [modules] f64, on the CPU
+  std::optional<WeightNorms> norms_;  // nothing before the first step
 };
 
 }  // namespace sdlora::trainer

@@ -63,7 +63,7 @@ struct MatrixRange {
   int64_t first;
   int64_t row_count;
   int64_t column_count;
-  double rate_factor = 1;  // by which its learning rate is larger (LoRA+: of B)
+  double rate_factor = 1;  // by which its learning rate is larger (LoRA+: of B; the text encoder's own)
 
   int64_t count() const { return row_count * column_count; }
 };

@@ -1,10 +1,9 @@
 #include "trainer/options/adapter_options.h"
 
+#include "lora/module_ranks.h"
+
 namespace sdlora::trainer {
 namespace {
-
-// Three times the widest layer of SD 1.5, of whose rank nothing can be above its width.
-constexpr int64_t kLargestRank = 4096;
 
 constexpr double kMostDropout = 0.999;  // what is kept is multiplied by a thousand
 
@@ -12,7 +11,7 @@ constexpr double kMostDropout = 0.999;  // what is kept is multiplied by a thous
 
 void declare_adapter(OptionGroup group, lora::LoraConfig& lora, double& max_weight_norm,
                      std::filesystem::path& init_adapter) {
-  group.add("lora-rank", lora.rank, Scope::kResult, "rank of each adapter").between(1, kLargestRank);
+  group.add("lora-rank", lora.rank, Scope::kResult, "rank of each adapter").between(1, lora::kLargestRank);
   group.add("lora-alpha", lora.alpha, Scope::kResult, "scale = alpha / rank").above(0);
   group.add(
       "lora-targets", lora.targets, Scope::kResult,
@@ -21,7 +20,7 @@ void declare_adapter(OptionGroup group, lora::LoraConfig& lora, double& max_weig
   group
       .add("lora-conv-rank", lora.conv_rank, Scope::kResult,
            "rank of convolutions over several pixels, which full has; 0: --lora-rank")
-      .between(0, kLargestRank);
+      .between(0, lora::kLargestRank);
   group.add("lora-conv-alpha", lora.conv_alpha, Scope::kResult, "alpha of the same; 0: --lora-alpha")
       .at_least(0);
   group.add("lora-rank-pattern", lora.rank_patterns, Scope::kResult,

@@ -56,7 +56,7 @@ void OptimizerOptions::settle() {
                 {.what = "the text encoder's learning rate is a multiple of the UNet's",
                  .expected = "--text-encoder-learning-rate with a --learning-rate above 0",
                  .seen = "--learning-rate 0",
-                 .advice = "to train the text encoder alone, leave the UNet a small rate and few targets"});
+                 .advice = "to train the text encoder alone give --lora-rank-pattern \"^(?!text_model)=0\""});
   if (kind == OptimizerKind::kProdigy && text_encoder_rate_factor() != 1)
     throw Error(ExitCode::kUsage, {.what = "Prodigy finds one learning rate for all",
                                    .expected = "--optimizer prodigy without --text-encoder-learning-rate",

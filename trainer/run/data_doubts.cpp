@@ -21,6 +21,12 @@ std::vector<std::string> doubts_about_data(const TrainConfig& config, const Load
     doubts.emplace_back(
         "--lora-conv-rank and --lora-conv-alpha do nothing: no convolution over several pixels is trained "
         "(--lora-targets full)");
+  if (loaded.text_reader && loaded.dataset.reading().clip_skip > 1)
+    doubts.push_back(
+        fmt::format("--clip-skip {} of the cache: adapters of the text encoder's last layers get no "
+                    "gradients, since their "
+                    "output is left out",
+                    loaded.dataset.reading().clip_skip));
   if (loaded.dataset.has_masks() && !config.loss.is_masked)
     doubts.emplace_back("the cache has masks, which do not count without --masked-loss");
   if (config.loss.prior_weight != 1 && loaded.dataset.reg_count() == 0)

@@ -122,7 +122,8 @@ std::unique_ptr<TextEmbeddings> load_text_embeddings(const TrainConfig& config, 
 
 std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter, const OptimizerOptions& optimizer) {
   const double rate_of_b = optimizer.lora_plus_ratio == 0 ? 1 : optimizer.lora_plus_ratio;
-  const double rate_of_text_encoder = optimizer.text_encoder_rate_factor();
+  const double rate_of_text_encoder =
+      takes_learning_rate(optimizer) ? optimizer.text_encoder_rate_factor() : 1;
   std::vector<MatrixRange> matrices;
   matrices.reserve(2 * adapter.modules().size());
   int64_t first = 0;

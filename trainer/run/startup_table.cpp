@@ -31,8 +31,7 @@ std::string batch_arithmetic(const TrainConfig& config, const LoadedRun& loaded,
       config.schedule.max_steps * config.batch.size, epochs);
 }
 
-// What a rank holds besides activations, which depend on the model and are reported as resident memory at the
-// end.
+// What a rank holds besides activations; with these a dry run measures it, and the end of a run.
 std::string memory_arithmetic(const LoadedRun& loaded, int64_t base_parameter_count) {
   const auto mebibytes = [](double bytes) { return bytes / kMebibyte; };
   const double weight_bytes = static_cast<double>(c10::elementSize(loaded.mode.dtype));
@@ -105,7 +104,8 @@ std::string data_in_words(const TrainConfig& config, const LoadedRun& loaded) {
   return text;
 }
 
-std::string captions_in_words(const data::CaptionRules& rules, const data::Dataset& dataset) {
+std::string captions_in_words(const data::CaptionRules& rules, const data::Dataset& dataset,
+                              bool is_text_trained) {
   const char* several = dataset.has_several_captions() ? ", of some pictures one of several each time" : "";
   const std::vector<data::CaptionRules> by_subset = dataset.caption_rules(rules);
   const auto is_any = [&](bool (data::CaptionRules::*is_so)() const) {
@@ -114,7 +114,7 @@ std::string captions_in_words(const data::CaptionRules& rules, const data::Datas
   const bool are_any_changed =
       std::any_of(by_subset.begin(), by_subset.end(),
                   [](const data::CaptionRules& its) { return !its.leave_captions_alone(); });
-  std::string text = "as they are cached";
+  std::string text = is_text_trained ? "encoded in each step" : "as they are cached";
   if (is_any(&data::CaptionRules::make_new_texts))
     text = "made anew for each sample, and encoded by each rank";
   else if (are_any_changed)
@@ -167,7 +167,7 @@ std::vector<monitoring::TableRow> startup_table(const TrainConfig& config, const
       {"model", model_in_words(config, loaded, base_parameter_count)},
       {"noise", noise_in_words(config.noise, config.timesteps, loaded.schedule)},
       {"data", data_in_words(config, loaded)},
-      {"captions", captions_in_words(config.captions.rules, loaded.dataset)},
+      {"captions", captions_in_words(config.captions.rules, loaded.dataset, loaded.text_reader != nullptr)},
       {"loss", loss_in_words(config.loss, loaded.dataset)},
       {"LoRA", lora::describe(loaded.adapter, loaded.base_parameter_count())},
       {"batch", batch_arithmetic(config, loaded, context)},

@@ -80,7 +80,8 @@ void RunMetrics::look_at_adapter() {
   for (const lora::BlockNorms& norms : lora::block_norms(loaded_.adapter)) {
     const auto show = [&](const char* matrix, double norm) {
       registry_
-          .gauge("sdlora_adapter_norm", "Norm of all A or all B of a block of the UNet",
+          .gauge("sdlora_adapter_norm",
+                 "Norm of all A or all B of a block of the UNet, or of the text encoder",
                  {{"matrix", matrix}, {"block", norms.block}})
           .set(norm);
     };

@@ -50,6 +50,29 @@ TEST(StartupTable, SaysWhatIsHeldOutAndWhatIsValidatedOn) {
                        "validation on 2 samples at 4 timesteps each, every 7 steps"));
 }
 
+TEST(StartupTable, SaysWhatOfWhichNetworkIsTrained) {
+  const TinyRun run({"--train-text-encoder", "--lora-targets", "full", "--lora-conv-rank", "4",
+                     "--text-encoder-learning-rate", "1e-6", "--max-weight-norm", "1", "--lora-dropout",
+                     "0.1"});
+  EXPECT_THAT(row_of(run, "LoRA"), HasSubstr("of the UNet's and text encoder's"));
+  EXPECT_THAT(row_of(run, "LoRA"), HasSubstr("; rank 4, alpha 1 in "));
+  EXPECT_THAT(row_of(run, "LoRA"), EndsWith(" of them; dropout 0.1 of numbers"));
+  EXPECT_THAT(row_of(run, "model"), EndsWith("\nits text encoder is trained, too"));
+  EXPECT_THAT(row_of(run, "captions"), StartsWith("encoded in each step"));
+  EXPECT_THAT(row_of(run, "optimiser"), HasSubstr("(text encoder 1e-06)"));
+  EXPECT_THAT(row_of(run, "optimiser"), EndsWith("bounded to a norm of 1"));
+  EXPECT_THAT(row_of(run, "memory"), HasSubstr(", text encoder "));
+}
+
+TEST(StartupTable, DoesNotMergeConvolutions) {
+  const auto merged = [](const char* targets) {
+    const std::string text = row_of(TinyRun({"--lora-targets", targets}), "memory");
+    const size_t begin = text.find("weights with it ");
+    return text.substr(begin, text.find(',', begin) - begin);
+  };
+  EXPECT_EQ(merged("^mid_block.*(attn1|conv1)"), merged("^mid_block.*attn1"));
+}
+
 TEST(StartupTable, SaysInWhichPrecisionItComputes) {
   EXPECT_EQ(row_of(TinyRun(), "precision"),
             "fp32 (frozen model), fp32 (adapter, gradients, optimiser); reduction exact");
