@@ -51,6 +51,18 @@ RunMetrics::RunMetrics(const TrainConfig& config, const LoadedRun& loaded, const
                   .attempt = monitoring::attempt_of_launcher(),
                   .max_steps = config.schedule.max_steps,
                   .checkpoint_interval_steps = config.checkpoints.every.in_steps(loaded.length.epoch)});
+  if (config.optimizer.max_weight_norm > 0) {
+    const auto norm = [&](const char* of) {
+      return registry_.gauge("sdlora_weight_norm",
+                             "Norm of what a module adds to its weight, with --max-weight-norm",
+                             {{"of", of}});
+    };
+    bounded_norms_ = {
+        .scaled_count = registry_.gauge("sdlora_scaled_modules",
+                                        "Modules that the last step scaled down to --max-weight-norm"),
+        .mean = norm("mean"),
+        .largest = norm("largest")};
+  }
   monitoring::export_memory(registry_, device);
   monitoring::export_sign_of_life(registry_, [&watchdog] { return watchdog.last_progress(); });
   look_at_adapter();
@@ -89,16 +101,9 @@ void RunMetrics::look_at_adapter() {
     show("B", norms.b);
   }
   if (const auto norms = loaded_.optimizer->weight_norms()) {
-    registry_.gauge("sdlora_scaled_modules", "Modules that the last step scaled down to --max-weight-norm")
-        .set(static_cast<double>(norms->scaled_count));
-    const auto show_norm = [&](const char* of, double norm) {
-      registry_
-          .gauge("sdlora_weight_norm", "Norm of what a module adds to its weight, with --max-weight-norm",
-                 {{"of", of}})
-          .set(norm);
-    };
-    show_norm("mean", norms->mean);
-    show_norm("largest", norms->largest);
+    bounded_norms_->scaled_count.set(static_cast<double>(norms->scaled_count));
+    bounded_norms_->mean.set(norms->mean);
+    bounded_norms_->largest.set(norms->largest);
   }
   const at::Tensor finite = at::isfinite(loaded_.adapter.parameters().detach());
   nonfinite_parameters_.set(static_cast<double>(finite.numel() - finite.sum().item<int64_t>()));

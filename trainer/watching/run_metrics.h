@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "comm/communicator.h"
 #include "monitoring/metrics/checkpoint_metrics.h"
@@ -38,12 +39,17 @@ class RunMetrics {
   const monitoring::MetricsRegistry& registry() const { return registry_; }
 
  private:
+  struct BoundedNorms {
+    monitoring::Gauge scaled_count, mean, largest;
+  };
+
   void look_at_adapter();
 
   const LoadedRun& loaded_;
   monitoring::StepMetrics steps_;
   monitoring::QuarterLossMetrics quarters_;
   monitoring::Gauge nonfinite_parameters_;
+  std::optional<BoundedNorms> bounded_norms_;  // with --max-weight-norm
   monitoring::Counter sum_bytes_, sum_seconds_;
   std::chrono::steady_clock::time_point next_look_;
 };

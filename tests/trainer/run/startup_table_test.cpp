@@ -51,11 +51,11 @@ TEST(StartupTable, SaysWhatIsHeldOutAndWhatIsValidatedOn) {
 }
 
 TEST(StartupTable, SaysWhatOfWhichNetworkIsTrained) {
-  const TinyRun run({"--train-text-encoder", "--lora-targets", "full", "--lora-conv-rank", "4",
+  const TinyRun run({"--train-text-encoder", "--lora-targets", "full", "--lora-conv-rank", "2",
                      "--text-encoder-learning-rate", "1e-6", "--max-weight-norm", "1", "--lora-dropout",
                      "0.1"});
   EXPECT_THAT(row_of(run, "LoRA"), HasSubstr("of the UNet's and text encoder's"));
-  EXPECT_THAT(row_of(run, "LoRA"), HasSubstr("; rank 4, alpha 1 in "));
+  EXPECT_THAT(row_of(run, "LoRA"), HasSubstr("; rank 2, alpha 1 in "));
   EXPECT_THAT(row_of(run, "LoRA"), EndsWith(" of them; dropout 0.1 of numbers"));
   EXPECT_THAT(row_of(run, "model"), EndsWith("\nits text encoder is trained, too"));
   EXPECT_THAT(row_of(run, "captions"), StartsWith("encoded in each step"));
