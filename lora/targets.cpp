@@ -4,15 +4,13 @@ namespace sdlora::lora {
 namespace {
 
 std::string pattern_of(const std::string& targets) {
-  const std::string text_encoder = R"(^text_model\..*\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])$)";
-  const std::string attn = text_encoder + R"(|\.attn[12]\.to_(q|k|v|out\.0)$)";
-  if (targets == "attn") return attn;
-  const std::string attn_mlp = attn + R"(|\.ff\.net\.(0\.proj|2)$|\.attentions\.\d+\.proj_(in|out)$)";
-  if (targets == "attn-mlp") return attn_mlp;
+  if (targets != "attn" && targets != "attn-mlp" && targets != "full") return targets;
+  std::string pattern = R"(^text_model\..*\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])$)"
+                        R"(|\.attn[12]\.to_(q|k|v|out\.0)$)";
+  if (targets != "attn") pattern += R"(|\.ff\.net\.(0\.proj|2)$|\.attentions\.\d+\.proj_(in|out)$)";
   if (targets == "full")
-    return attn_mlp +
-           R"(|\.resnets\.\d+\.(conv1|conv2|time_emb_proj|conv_shortcut)$|\.(down|up)samplers\.0\.conv$)";
-  return targets;
+    pattern += R"(|\.resnets\.\d+\.(conv1|conv2|time_emb_proj|conv_shortcut)$|\.(down|up)samplers\.0\.conv$)";
+  return pattern;
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ at::Tensor recomputed_in_backward(at::ArrayRef<at::Tensor> inputs,
                                   std::function<at::Tensor(at::ArrayRef<at::Tensor>)> compute) {
   if (!c10::GradMode::is_enabled()) return compute(inputs);
   std::vector<at::Tensor> leaves = leaves_of(inputs);
-  const at::Tensor y = compute(leaves);
+  at::Tensor y = compute(leaves);
   if (!y.requires_grad()) return y;  // nothing in it is trained
   // Without its graph, and all that this has kept.
   return kernels::with_backward(y.detach(), inputs,

@@ -9,7 +9,7 @@
 namespace sdlora::trainer {
 
 MaxNorm::MaxNorm(std::unique_ptr<Optimizer> bounded, double largest, const at::Tensor& parameters,
-                 std::vector<MatrixRange> matrices, std::vector<double> scales)
+                 std::vector<MatrixRange> matrices, const std::vector<double>& scales)
     : Optimizer(parameters),
       bounded_(std::move(bounded)),
       largest_(largest),

@@ -14,7 +14,7 @@ class MaxNorm : public Optimizer {
   // matrices: A, B of module 0, A, B of module 1 …; scales: s of each module. Of optimisers whose evaluation
   // parameters are the trained ones.
   MaxNorm(std::unique_ptr<Optimizer> bounded, double largest, const at::Tensor& parameters,
-          std::vector<MatrixRange> matrices, std::vector<double> scales);
+          std::vector<MatrixRange> matrices, const std::vector<double>& scales);
 
   void step(const at::Tensor& gradients, double learning_rate) override;
 
