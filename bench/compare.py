@@ -85,7 +85,7 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--latents", type=int, default=64, help="cells along a side; pictures have 8 times as many pixels")
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--targets", choices=["attn", "attn-mlp"], default="attn")
+    parser.add_argument("--targets", choices=["attn", "attn-mlp", "full"], default="attn")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rows", default="script,tuned,aten,auto", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--rounds", type=int, default=2)

@@ -2,7 +2,7 @@
 (examples/text_to_image/train_text_to_image_lora.py) trains it, on inputs that `trainer --trace-dir` recorded.
 
     peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--bf16] [--device cuda]
-            [--compile | --compile-graph | --ipex]
+            [--compile | --compile-graph | --ipex] [--train-text-encoder] [--dropout 0.1] [--checkpointing]
 
 Prints one JSON line: when the first step began (seconds since 1970), step_seconds, losses, grad_norms (before clipping), versions.
 """
@@ -16,11 +16,14 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from peft import LoraConfig
 from safetensors.torch import load_file
+from transformers import CLIPTextModel
 
 TARGETS = {
     "attn": ["to_k", "to_q", "to_v", "to_out.0"],
     "attn-mlp": ["to_k", "to_q", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"],
 }
+TARGETS["full"] = [*TARGETS["attn-mlp"], "conv1", "conv2", "time_emb_proj", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv"]
+TEXT_TARGETS = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
 
 
 def arguments_of_the_command_line():
@@ -40,18 +43,45 @@ def arguments_of_the_command_line():
     parser.add_argument("--compile-graph", action="store_true", help="torch.compile with CUDA graphs")
     parser.add_argument("--ipex", action="store_true", help="model and optimizer through ipex.optimize of Intel's extension")
     parser.add_argument("--bf16", action="store_true", help="frozen weights in bfloat16, under autocast; the adapter in fp32")
+    parser.add_argument("--train-text-encoder", action="store_true", help="its LoRA, too; captions go through it in every step")
+    parser.add_argument("--dropout", type=float, default=0, help="PEFT's, of the input of A")
+    parser.add_argument("--checkpointing", action="store_true", help="gradient checkpointing")
     return parser.parse_args()
+
+
+def with_adapter(model, targets, initial, dropout):
+    """Gives `model` a LoRA with the values of ours; returns what of it is trained, by name."""
+    model.add_adapter(LoraConfig(r=16, lora_alpha=1, init_lora_weights="gaussian", target_modules=targets, lora_dropout=dropout))
+    names = {f"{path}.lora_{which}.default.weight": f"{path}.lora_{which}" for path in
+             {name.rpartition(".")[0] for name in initial} for which in "AB"}
+    model.load_state_dict({theirs: initial[ours] for theirs, ours in names.items()}, strict=False)
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert set(trained) == set(names), "the peer trains other modules than we do"
+    return trained
+
+
+def text_encoder_of(arguments):
+    """With LoRA, and what of it is trained; nothing without --train-text-encoder."""
+    if not arguments.train_text_encoder:
+        return None, []
+    text_encoder = CLIPTextModel.from_pretrained(arguments.model, subfolder="text_encoder").requires_grad_(False)
+    prefix = "text_model." if not hasattr(text_encoder, "text_model") else ""  # which transformers 5 has no more
+    initial = {name.removeprefix(prefix): tensor for name, tensor in load_file(arguments.trace / "adapter-init.safetensors").items()
+               if name.startswith("text_model.")}
+    trained = with_adapter(text_encoder, TEXT_TARGETS, initial, arguments.dropout)
+    text_encoder.train()
+    if arguments.checkpointing:
+        text_encoder.gradient_checkpointing_enable()
+    return text_encoder, list(trained.values())
 
 
 def build(arguments):
     unet = UNet2DConditionModel.from_pretrained(arguments.model, subfolder="unet").requires_grad_(False)
-    unet.add_adapter(LoraConfig(r=16, lora_alpha=1, init_lora_weights="gaussian", target_modules=TARGETS[arguments.targets]))
-    initial = load_file(arguments.trace / "adapter-init.safetensors")
-    names = {f"{path}.lora_{which}.default.weight": f"{path}.lora_{which}" for path in
-             {name.rpartition(".")[0] for name in initial} for which in "AB"}
-    unet.load_state_dict({theirs: initial[ours] for theirs, ours in names.items()}, strict=False)
-    trained = {name: parameter for name, parameter in unet.named_parameters() if parameter.requires_grad}
-    assert set(trained) == set(names), "the peer trains other modules than we do"
+    initial = {name: tensor for name, tensor in load_file(arguments.trace / "adapter-init.safetensors").items()
+               if not name.startswith("text_model.")}
+    trained = with_adapter(unet, TARGETS[arguments.targets], initial, arguments.dropout)
+    if arguments.checkpointing:
+        unet.enable_gradient_checkpointing()
     if arguments.bf16 and not arguments.ipex:  # as the script does with --mixed_precision bf16
         unet = unet.to(torch.bfloat16)
         for parameter in trained.values():
@@ -60,7 +90,7 @@ def build(arguments):
     if arguments.channels_last:
         unet = unet.to(memory_format=torch.channels_last)
         torch.backends.cudnn.benchmark = True
-    return unet, trained, names
+    return unet, trained
 
 
 def optimized_by_ipex(unet, optimizer, is_bf16):
@@ -79,21 +109,22 @@ def batches(arguments):
         samples = [load_file(arguments.trace / f"step-{step % 2 + 1:06}.sample-{slot:06}.safetensors")
                    for slot in range(arguments.batch)]
         yield {name: torch.stack([sample[name] for sample in samples]).to(arguments.device)
-               for name in ("latents", "noise", "timestep", "encoder_hidden_states")}
+               for name in ("latents", "noise", "timestep", "input_ids" if arguments.train_text_encoder else "encoder_hidden_states")}
 
 
 def main():
     arguments = arguments_of_the_command_line()
     torch.set_num_threads(arguments.threads)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # as ours
-    unet, trained, names = build(arguments)
+    unet, trained = build(arguments)
+    text_encoder, of_text = text_encoder_of(arguments)
     scheduler = DDPMScheduler.from_pretrained(arguments.model, subfolder="scheduler")
-    optimizer = torch.optim.AdamW(trained.values(), lr=arguments.learning_rate, weight_decay=1e-2,
+    optimizer = torch.optim.AdamW([*trained.values(), *of_text], lr=arguments.learning_rate, weight_decay=1e-2,
                                   **({"fused": True} if arguments.fused else {}))
     unet.train()
     if arguments.ipex:
         unet, optimizer = optimized_by_ipex(unet, optimizer, arguments.bf16)
-    parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]  # Intel's extension puts others in their place
+    parameters = [*(parameter for parameter in unet.parameters() if parameter.requires_grad), *of_text]  # Intel's extension puts others in their place
     model, data_type = unet, torch.bfloat16 if arguments.bf16 else torch.float32
     if arguments.compile or arguments.compile_graph:
         model = torch.compile(unet, mode="reduce-overhead" if arguments.compile_graph else "default")
@@ -103,7 +134,8 @@ def main():
         start = time.perf_counter()
         noisy = scheduler.add_noise(batch["latents"], batch["noise"], batch["timestep"])
         with torch.autocast(arguments.device, torch.bfloat16, enabled=arguments.bf16):
-            prediction = model(noisy.to(data_type), batch["timestep"], batch["encoder_hidden_states"].to(data_type), return_dict=False)[0]
+            text = text_encoder(batch["input_ids"]).last_hidden_state if text_encoder else batch["encoder_hidden_states"]
+            prediction = model(noisy.to(data_type), batch["timestep"], text.to(data_type), return_dict=False)[0]
         loss = torch.nn.functional.mse_loss(prediction.float(), batch["noise"].float(), reduction="mean")
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(parameters, 1.0).detach().clone())
