@@ -1,10 +1,13 @@
 // One sample of a step as a file, for another framework or another time:
 //
 //   sample_index [] i64, latents [4, h, w] f32 (scaled, before noise), noise [4, h, w] f32, timestep [] i64,
-//   encoder_hidden_states [L, C] f32, or where the text encoder is trained input_ids [L] i64, prediction [4, h, w]; where they count mask [1, h, w] f32, weights of the
-//   cells, loss_weight [] f32, the sample's (prior-loss-weight times those of its timestep), added_noise [4, h, w]
-//   f32, what the latents are corrupted with, huber_c [] f32, dropout_seed [] i64; metadata: source, the picture's name; text, that of the
-//   embedding
+//   encoder_hidden_states [L, C] f32, or where the text encoder is trained input_ids [L] i64,
+//   prediction [4, h, w]
+//
+// and where they count mask [1, h, w] f32, weights of the cells; loss_weight [] f32, the sample's
+// (prior-loss-weight times those of its timestep); added_noise [4, h, w] f32, what the latents are corrupted
+// with; huber_c [] f32; dropout_seed [] i64. Metadata: source, the picture's name; text, that of the
+// embedding.
 #pragma once
 
 #include <filesystem>
