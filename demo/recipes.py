@@ -31,6 +31,7 @@ RECIPES = {
     "demo": [],
     "text encoder": ["--train-text-encoder", "--text-encoder-learning-rate", "5e-4"],
     "convolutions (full)": ["--lora-targets", "full"],
+    "DoRA": ["--lora-kind", "dora"],
     "Prodigy at 1": ["--optimizer", "prodigy", "--learning-rate", "1", "--optimizer-args", "d0=1e-5 safeguard_warmup=True use_bias_correction=True"],
     "min-SNR 5": ["--min-snr-gamma", "5"],
     "caption dropout 0.1": ["--caption-dropout", "0.1"],

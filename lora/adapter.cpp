@@ -10,6 +10,8 @@
 
 #include "common/error.h"
 #include "common/seeds.h"
+#include "lora/dora_convolution.h"
+#include "lora/dora_projection.h"
 #include "lora/lora_convolution.h"
 #include "lora/lora_projection.h"
 #include "lora/module_ranks.h"
@@ -81,6 +83,7 @@ std::vector<Adapter::Module> ranked(const std::vector<Adapter::Module>& targeted
     if (const auto found = ranks.of(module.path, module.kernel_size > 1)) {
       module.rank = found->rank;
       module.alpha = found->alpha;
+      module.has_magnitude = config.kind == LoraKind::kDora;
       modules.push_back(std::move(module));
     }
   if (const std::vector<std::string> unused = ranks.unused_patterns(); !unused.empty())
@@ -146,13 +149,23 @@ Adapter::Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed,
   visit_slots(unet, text_encoder,
               {.projection =
                    [&](const std::string& path, model::ProjectionSlot& slot) {
-                     if (is_next(path))
-                       slot = std::make_unique<LoraProjection>(std::move(slot), branch_of(next++));
+                     if (!is_next(path)) return;
+                     const std::shared_ptr<Magnitude> magnitude = make_magnitude(next, slot->base().weight);
+                     const Branch branch = branch_of(next++);
+                     if (magnitude)
+                       slot = std::make_unique<DoraProjection>(std::move(slot), branch, magnitude);
+                     else
+                       slot = std::make_unique<LoraProjection>(std::move(slot), branch);
                    },
                .convolution =
                    [&](const std::string& path, model::ConvolutionSlot& slot) {
-                     if (is_next(path))
-                       slot = std::make_unique<LoraConvolution>(std::move(slot), branch_of(next++));
+                     if (!is_next(path)) return;
+                     const std::shared_ptr<Magnitude> magnitude = make_magnitude(next, slot->base().weight);
+                     const Branch branch = branch_of(next++);
+                     if (magnitude)
+                       slot = std::make_unique<DoraConvolution>(std::move(slot), branch, magnitude);
+                     else
+                       slot = std::make_unique<LoraConvolution>(std::move(slot), branch);
                    }});
   TORCH_INTERNAL_ASSERT(next == modules_.size());
 }
@@ -170,6 +183,24 @@ Branch Adapter::branch_of(size_t module) {
   return branch;
 }
 
+std::shared_ptr<Magnitude> Adapter::make_magnitude(size_t module, const at::Tensor& weight) {
+  if (!modules_[module].has_magnitude) return nullptr;
+  TORCH_INTERNAL_ASSERT(weight.defined(),
+                        "a kernel has taken the weight: ComputeMode::keeps_convolution_weights");
+  return magnitudes_.emplace_back(std::make_shared<Magnitude>(magnitude_of(parameters_, module),
+                                                              magnitude_of(gradients_, module), weight));
+}
+
+void Adapter::refresh() {
+  rounded_->refresh();
+  for (size_t module = 0; module < magnitudes_.size(); ++module) magnitudes_[module]->gain(branch_of(module));
+}
+
+void Adapter::set_magnitudes_to_lengths() {
+  for (size_t module = 0; module < magnitudes_.size(); ++module)
+    magnitudes_[module]->set_to_length(branch_of(module));
+}
+
 at::Tensor Adapter::a_of(const at::Tensor& flat, size_t module) const {
   const Module& m = modules_[module];
   return flat.narrow(0, offsets_[module], m.rank * m.in_features).view({m.rank, m.in_features});
@@ -179,6 +210,12 @@ at::Tensor Adapter::b_of(const at::Tensor& flat, size_t module) const {
   const Module& m = modules_[module];
   return flat.narrow(0, offsets_[module] + m.rank * m.in_features, m.rank * m.out_features)
       .view({m.out_features, m.rank});
+}
+
+at::Tensor Adapter::magnitude_of(const at::Tensor& flat, size_t module) const {
+  const Module& m = modules_[module];
+  if (!m.has_magnitude) return {};
+  return flat.narrow(0, offsets_[module] + m.rank * (m.in_features + m.out_features), m.out_features);
 }
 
 checkpoint::NamedTensors Adapter::named_tensors() const {
@@ -192,6 +229,9 @@ checkpoint::NamedTensors Adapter::named_tensors() const {
     }
     tensors.emplace(modules_[i].path + ".lora_A", a);
     tensors.emplace(modules_[i].path + ".lora_B", b);
+    if (const at::Tensor magnitude = magnitude_of(parameters_, i); magnitude.defined())
+      tensors.emplace(modules_[i].path + ".lora_magnitude_vector",
+                      magnitude.to(at::kCPU, /*non_blocking=*/false, /*copy=*/true));
   }
   return tensors;
 }
@@ -219,6 +259,8 @@ void Adapter::load(const checkpoint::NamedTensors& tensors) {
     at::Tensor a = a_of(parameters_, i), b = b_of(parameters_, i);
     a.copy_(tensors.at(modules_[i].path + ".lora_A").view(a.sizes()));
     b.copy_(tensors.at(modules_[i].path + ".lora_B").view(b.sizes()));
+    if (at::Tensor magnitude = magnitude_of(parameters_, i); magnitude.defined())
+      magnitude.copy_(tensors.at(modules_[i].path + ".lora_magnitude_vector"));
   }
 }
 
@@ -258,9 +300,9 @@ std::string dropout_in_words(const DropoutRates& rates) {
 
 std::string describe(const Adapter& adapter, int64_t base_parameter_count) {
   const LoraConfig& config = adapter.config();
-  std::string text =
-      fmt::format("rank {}, alpha {}, targets {}: {} modules, {} parameters", config.rank, config.alpha,
-                  config.targets, adapter.modules().size(), adapter.parameter_count());
+  std::string text = fmt::format("{}rank {}, alpha {}, targets {}: {} modules, {} parameters",
+                                 config.kind == LoraKind::kDora ? "DoRA, " : "", config.rank, config.alpha,
+                                 config.targets, adapter.modules().size(), adapter.parameter_count());
   if (base_parameter_count > 0)
     text += fmt::format(
         " ({:.3f} % of the {} {})",

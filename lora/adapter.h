@@ -11,6 +11,7 @@
 #include "lora/adapter_module.h"
 #include "lora/branch.h"
 #include "lora/lora_config.h"
+#include "lora/magnitude.h"
 #include "model/clip/clip_text_encoder.h"
 #include "model/unet/unet.h"
 
@@ -42,9 +43,9 @@ class Adapter {
 
   BranchDropout& dropout() { return *dropout_; }
 
-  // Rounds what has changed of the parameters, where the model computes in 16 bits. A forward does it when it
-  // has to; a CUDA graph that is replayed does not.
-  void round_parameters() { rounded_->refresh(); }
+  // Works out anew what is made of parameters that have changed: their values in 16 bits, DoRA's gains. A
+  // forward does it when it has to; a CUDA graph that is replayed does not.
+  void refresh();
 
   at::Tensor a(size_t module) const { return a_of(parameters_, module); }  // [r, in], a view
 
@@ -53,7 +54,14 @@ class Adapter {
   // By path, of the modules whose alpha is not config().alpha.
   std::map<std::string, double> other_alphas() const;
 
-  // "<path>.lora_A" and "<path>.lora_B", copies on the CPU. The file format's names and shapes.
+  // [out], a view; undefined without DoRA.
+  at::Tensor magnitude(size_t module) const { return magnitude_of(parameters_, module); }
+
+  // For values of A and B that come from a LoRA: the magnitudes that make them the same function.
+  void set_magnitudes_to_lengths();
+
+  // "<path>.lora_A" and "<path>.lora_B", and of DoRA "<path>.lora_magnitude_vector", copies on the CPU. The
+  // file format's names and shapes.
   checkpoint::NamedTensors named_tensors() const;
 
   // Takes the values of named_tensors(). Throws Error(kBadData) listing names or shapes that do not fit.
@@ -62,7 +70,9 @@ class Adapter {
  private:
   at::Tensor a_of(const at::Tensor& flat, size_t module) const;  // [r, in], a view
   at::Tensor b_of(const at::Tensor& flat, size_t module) const;  // [out, r], a view
+  at::Tensor magnitude_of(const at::Tensor& flat, size_t module) const;
   Branch branch_of(size_t module);
+  std::shared_ptr<Magnitude> make_magnitude(size_t module, const at::Tensor& weight);
 
   LoraConfig config_;
   std::vector<Module> modules_;
@@ -71,6 +81,7 @@ class Adapter {
   at::Tensor gradients_;
   std::shared_ptr<RoundedParameters> rounded_;
   std::shared_ptr<BranchDropout> dropout_;
+  std::vector<std::shared_ptr<Magnitude>> magnitudes_;  // of every module, or none
 };
 
 // How much of the model is trained, as one line: modules, parameters, per cent of `base_parameter_count`.

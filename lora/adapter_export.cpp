@@ -33,6 +33,26 @@ void add_diffusers(NamedTensors& tensors, const std::string& prefix, const LowRa
   }
 }
 
+// Magnitudes [out], as kohya's readers and LyCORIS have them, [out, 1] or [out, 1, 1, 1], or PEFT's, [out] or
+// [1, out, 1, 1].
+void add_magnitudes(NamedTensors& tensors, const AdapterFile& adapter, ExportNaming naming) {
+  for (const auto& [path, dora] : adapter.doras) {
+    const bool is_text = path.starts_with("text_model."), is_convolution = dora.pair.a.dim() == 4;
+    const LowRankPairs pair{{path, dora.pair}};
+    if (naming == ExportNaming::kKohya) {
+      const std::string prefix = is_text ? "lora_te_" : "lora_unet_";
+      add_kohya(tensors, prefix, pair);
+      tensors.emplace(prefix + flat_name(path) + ".dora_scale",
+                      is_convolution ? dora.magnitude.view({-1, 1, 1, 1}) : dora.magnitude.unsqueeze(1));
+    } else {
+      const std::string prefix = is_text ? "text_encoder." : "unet.";
+      add_diffusers(tensors, prefix, pair);
+      tensors.emplace(prefix + path + ".lora_magnitude_vector",
+                      is_convolution ? dora.magnitude.view({1, -1, 1, 1}) : dora.magnitude);
+    }
+  }
+}
+
 // Captions of 1,024 numbers a word, which keys and values of the UNet and all of the text encoder have.
 bool is_of_sd2(const AdapterFile& adapter) {
   constexpr int64_t kWidth = 1024;
@@ -48,6 +68,8 @@ std::vector<const LowRankPair*> all_pairs(const AdapterFile& adapter, bool has_s
   for (const LowRankPairs* pairs : {&adapter.unet, &adapter.text_encoder})
     for (const auto& [path, pair] : *pairs)
       if (pair.has_spatial_kernel() == has_spatial_kernel) all.push_back(&pair);
+  for (const auto& [path, dora] : adapter.doras)
+    if (dora.pair.has_spatial_kernel() == has_spatial_kernel) all.push_back(&dora.pair);
   return all;
 }
 
@@ -93,6 +115,7 @@ Metadata kohya_metadata(const AdapterFile& adapter) {
 LeftOut find_unconvertible(const AdapterFile& adapter) {
   LeftOut left_out = adapter.left_out;
   for (const auto& [path, change] : adapter.others) {
+    if (adapter.doras.contains(path)) continue;
     std::vector<std::string>& names = left_out[change.weight.kind.empty() ? "biases" : change.weight.kind];
     names.insert(names.end(), change.tensor_names.begin(), change.tensor_names.end());
   }
@@ -104,13 +127,14 @@ LeftOut find_unconvertible(const AdapterFile& adapter) {
 void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, ExportNaming naming) {
   check_is_of_sd(adapter);
   const LeftOut left_out = find_unconvertible(adapter);
-  if (!left_out.empty() || (adapter.unet.empty() && adapter.text_encoder.empty()))
+  if (!left_out.empty() || (adapter.unet.empty() && adapter.text_encoder.empty() && adapter.doras.empty()))
     throw Error(ExitCode::kBadData,
                 {.what = "cannot convert the adapter as a whole",
                  .expected = "pairs of A and B (down and up) only, of modules of Stable Diffusion 1.x or 2.x",
                  .seen = left_out.empty() ? "no tensors" : describe(left_out),
                  .where = adapter.file.string()});
   NamedTensors tensors;
+  add_magnitudes(tensors, adapter, naming);
   if (naming == ExportNaming::kKohya) {
     add_kohya(tensors, "lora_unet_", adapter.unet);
     add_kohya(tensors, "lora_te_", adapter.text_encoder);

@@ -171,6 +171,7 @@ class AdapterReader {
                                 .is_of_peft = module.naming == Naming::kPeft};
     ModuleRead read = read_module(module.parts, context);
     if (!read.unsupported_kind.empty()) return leave_out(read.unsupported_kind, module);
+    if (read.dora) adapter_.doras.emplace(path, std::move(*read.dora));
     if (read.change)
       adapter_.others.emplace(path, std::move(*read.change));
     else

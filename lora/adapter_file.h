@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "checkpoint/named_tensors.h"
+#include "lora/kinds/dora.h"
 #include "lora/kinds/low_rank.h"
 #include "lora/kinds/module_change.h"
 #include "lora/left_out.h"
@@ -38,6 +39,7 @@ struct AdapterFile {
   std::string naming;  // "kohya"
   LowRankPairs unet;
   LowRankPairs text_encoder;
+  std::map<std::string, DoraPair> doras;  // by path, of both networks: what some of `others` are made of
   ModuleChanges others;  // modules of which the file has more than A and B, or something else
   LeftOut left_out;      // what this program cannot read; a module with one such tensor is here as a whole
   int64_t tensor_count = 0;

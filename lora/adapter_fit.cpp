@@ -83,7 +83,8 @@ LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& a
       add("the text encoder, where it is not trained (--train-text-encoder, --lora-targets)",
           pair.tensor_names);
   for (const auto& [path, change] : adapter.others)
-    add(change.weight.kind.empty() ? "biases" : change.weight.kind, change.tensor_names);
+    if (!applied_paths.contains(path))
+      add(change.weight.kind.empty() ? "biases" : change.weight.kind, change.tensor_names);
   for (const auto& [path, pair] : adapter.unet)
     if (!applied_paths.contains(path))
       add("modules that are not there or not trained (--lora-targets)", pair.tensor_names);

@@ -17,10 +17,13 @@ struct AdapterModule {
   bool is_projection;   // whatever its weight's shape: lora_projection.h, else lora_convolution.h
   int64_t rank;
   double alpha;
+  bool has_magnitude = false;  // DoRA's
 
   double scale() const { return alpha / static_cast<double>(rank); }
 
-  int64_t parameter_count() const { return rank * (in_features + out_features); }
+  int64_t parameter_count() const {
+    return rank * (in_features + out_features) + (has_magnitude ? out_features : 0);
+  }
 };
 
 }  // namespace sdlora::lora

@@ -28,8 +28,12 @@ void Branch::add_a_gradient(const at::Tensor& p, const at::Tensor& x) const {
   accumulate_product(a_gradient, p, x, scale);
 }
 
-void Branch::add_b_gradient(const at::Tensor& dy, const at::Tensor& reduced) const {
-  accumulate_product(b_gradient, dy, reduced, scale);
+void Branch::add_b_gradient(const at::Tensor& dy, const at::Tensor& reduced, const at::Tensor& gain) const {
+  if (!gain.defined()) return accumulate_product(b_gradient, dy, reduced, scale);
+  at::Tensor product = at::zeros_like(b_gradient);
+  accumulate_product(product, dy, reduced, scale);
+  at::Tensor gradient = b_gradient;
+  gradient.addcmul_(product, gain.to(at::kFloat).unsqueeze(1));
 }
 
 void multiply_rows(at::Tensor& reduced, const at::Tensor& factors) {

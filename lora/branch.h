@@ -33,8 +33,9 @@ struct Branch {
   // dA += s pᵀ x, with x [n, in] and p = dy B [n, r] after dropout
   void add_a_gradient(const at::Tensor& p, const at::Tensor& x) const;
 
-  // dB += s dyᵀ A x, with dy [n, out] and A x [n, r] after dropout
-  void add_b_gradient(const at::Tensor& dy, const at::Tensor& reduced) const;
+  // dB += s dyᵀ A x, with dy [n, out] and A x [n, r] after dropout; `gain` [out]: of each output's part, or
+  // undefined
+  void add_b_gradient(const at::Tensor& dy, const at::Tensor& reduced, const at::Tensor& gain = {}) const;
 };
 
 // reduced [n, r] times factors [B, n/B or 1, r], in place; undefined: as it is.

@@ -31,12 +31,16 @@ Factors reduced(const Factors& factors, int64_t rank) {
 BegunFrom begin_from(Adapter& adapter, const AdapterFile& file) {
   BegunFrom begun;
   std::set<std::string> used;
+  std::vector<std::pair<size_t, at::Tensor>> magnitudes;  // of modules that the file has some for
   for (size_t i = 0; i < adapter.modules().size(); ++i) {
     const Adapter::Module& module = adapter.modules()[i];
     const LowRankPairs& pairs = module.network == Network::kUnet ? file.unet : file.text_encoder;
     const auto found = pairs.find(module.path);
-    if (found == pairs.end()) continue;
-    const LowRankPair& pair = found->second;
+    const auto dora = file.doras.find(module.path);
+    const bool is_dora = module.has_magnitude && dora != file.doras.end();
+    if (found == pairs.end() && !is_dora) continue;
+    const LowRankPair& pair = is_dora ? dora->second.pair : found->second;
+    if (is_dora) magnitudes.emplace_back(i, dora->second.magnitude);
     check_fit(file, pair, module);
     Factors factors{.a = pair.a.flatten(1).to(at::kDouble), .b = pair.b.flatten(1).to(at::kDouble)};
     factors.b = factors.b * (pair.scale() / module.scale());
@@ -51,6 +55,8 @@ BegunFrom begin_from(Adapter& adapter, const AdapterFile& file) {
     b.narrow(1, 0, rank).copy_(factors.b);
     used.insert(module.path);
   }
+  adapter.set_magnitudes_to_lengths();
+  for (const auto& [module, values] : magnitudes) adapter.magnitude(module).copy_(values);
   begun.module_count = static_cast<int64_t>(used.size());
   begun.left_out = find_left_out(file, used);
   if (used.empty()) refuse_unfit(file, begun.left_out);

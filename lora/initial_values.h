@@ -15,8 +15,9 @@ struct BegunFrom {
 // Gives every module of `adapter` that `file` has the file's branch: the same function, (alpha / r) B A, at
 // the module's own rank and alpha. A lower rank is filled up with the rows of A and zeros of B that
 // `adapter` has before its first step; a higher one is cut to the best approximation (Eckart and Young 1936).
-// Modules that the file does not have stay as they are. Throws Error(kBadData) when shapes differ or nothing
-// fits.
+// Of a DoRA the magnitudes are taken where `adapter` is one, too; those of a LoRA become such that the
+// function is the same. Modules that the file does not have stay as they are. Throws Error(kBadData) when
+// shapes differ or nothing fits.
 BegunFrom begin_from(Adapter& adapter, const AdapterFile& file);
 
 }  // namespace sdlora::lora

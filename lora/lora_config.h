@@ -6,11 +6,22 @@
 #include <string>
 #include <vector>
 
+#include "common/words.h"
 #include "lora/dropout_rates.h"
 
 namespace sdlora::lora {
 
+enum class LoraKind {
+  kLora,
+  kDora,  // with a magnitude for each output (magnitude.h)
+};
+
+inline Words<LoraKind> lora_kind_words() {
+  return {{"lora", LoraKind::kLora}, {"dora", LoraKind::kDora}};
+}
+
 struct LoraConfig {
+  LoraKind kind = LoraKind::kLora;
   int64_t rank = 16;
   double alpha = 1;
   std::string targets = "attn";            // attn, attn-mlp, full, or a regular expression on module paths

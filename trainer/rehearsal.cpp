@@ -74,7 +74,7 @@ void rehearse(const TrainConfig& config, LoadedRun& loaded, int64_t steps_done, 
     watchdog.progress(comm::Section::kStep, "trying a micro-batch");
     monitoring::PhaseClock clock;
     TrainingStep step = loaded.training_step(config, watchdog, clock);
-    loaded.adapter.round_parameters();
+    loaded.adapter.refresh();
     const MicroBatchResult computed = step.compute(largest_micro_batch(config, loaded, steps_done));
     if (computed.is_usable.item<bool>()) return;
     log::warning(

@@ -33,6 +33,7 @@ model::ComputeMode compute_mode_of(const std::filesystem::path& directory, const
                                    at::Device device) {
   model::ComputeMode mode =
       model::compute_mode_on(device, dtype_of(record.mixed_precision), record.cpu_kernels);
+  mode.keeps_convolution_weights = record.lora.kind == lora::LoraKind::kDora;
   mode.expected_latents = record.expected_latents;
   if (record.samples.empty() || mode.expected_latents.cells() > 0) return mode;
   const at::Tensor latents =

@@ -30,6 +30,11 @@ at::Tensor lengths(const at::Tensor& weight, int64_t axis) {
 
 }  // namespace
 
+std::optional<at::Tensor> row_magnitude(const ModuleParts& parts) {
+  const auto [values, is_of_rows] = magnitude_of(parts);
+  return is_of_rows ? std::optional(values) : std::nullopt;
+}
+
 WeightChange dora_change(const ModuleParts& parts, WeightChange change) {
   const auto [values, is_of_rows] = magnitude_of(parts);
   const int64_t axis = is_of_rows ? 0 : 1, count = values.size(0);

@@ -6,10 +6,23 @@
 //   [1, in(, 1, 1)]           columns: LyCORIS before, OneTrainer, kohya
 #pragma once
 
+#include <optional>
+
+#include "lora/kinds/low_rank.h"
 #include "lora/kinds/module_parts.h"
 #include "lora/kinds/weight_change.h"
 
 namespace sdlora::lora {
+
+// A branch with a magnitude for each output, which can be trained on and converted.
+struct DoraPair {
+  LowRankPair pair;
+  at::Tensor magnitude;  // f32 [out]
+};
+
+// The magnitude [out] f32 that `parts` has; nothing: it is of columns. Throws Error(kBadData) as
+// dora_change().
+std::optional<at::Tensor> row_magnitude(const ModuleParts& parts);
 
 // `change` with the magnitude that `parts` has. Of it the strength m takes a part as of any: W + m (W' - W),
 // as ComfyUI and AUTOMATIC1111 do. Throws Error(kBadData) for a magnitude of no such shape.

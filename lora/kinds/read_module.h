@@ -5,15 +5,17 @@
 #include <optional>
 #include <string>
 
+#include "lora/kinds/dora.h"
 #include "lora/kinds/low_rank.h"
 #include "lora/kinds/module_change.h"
 #include "lora/kinds/module_parts.h"
 
 namespace sdlora::lora {
 
-// One of the three.
+// One of the first and the last two.
 struct ModuleRead {
   std::optional<LowRankPair> pair;     // A and B alone, which can be trained on and converted
+  std::optional<DoraPair> dora;        // what `change` is of, where it is that and nothing more
   std::optional<ModuleChange> change;  // of any other kind
   std::string unsupported_kind;
 };

@@ -10,7 +10,8 @@
 namespace sdlora::model {
 
 struct Convolution {
-  at::Tensor weight;  // [out, in, k, k], channels last on a GPU; undefined where a kernel of ours computes
+  at::Tensor weight;  // [out, in, k, k], channels last on a GPU; undefined where a kernel of ours computes,
+                      // unless ComputeMode keeps it
   at::Tensor bias;    // [out]
   int64_t in_channels = 0;
   int64_t kernel_size = 0;

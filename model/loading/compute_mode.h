@@ -21,6 +21,7 @@ struct ComputeMode {
   // Of the latents that the model is going to compute, by which convolutions choose their kernel. Others are
   // computed, too.
   MapSize expected_latents = {};
+  bool keeps_convolution_weights = false;      // beside what the kernels make of them: DoRA reads them
   bool recomputes_transformer_blocks = false;  // in the backward, in place of keeping their activations
 };
 

@@ -111,6 +111,47 @@ TEST(InitialValues, AreOfFewerRanksWhereTheModuleIsNarrow) {
   EXPECT_LT(distance(product_of(adapter, 0), whole), 1e-5);
 }
 
+// What DoRA makes of the frozen weight W: m / ‖W + s B A‖ ⊙ (W + s B A).
+TEST(InitialValues, OfALoraBeginDoraAtTheSameFunction) {
+  const c10::NoGradGuard no_gradients;
+  model::UNet unet = small_unet();
+  Adapter adapter = adapter_on(unet, {.kind = LoraKind::kDora, .rank = 4, .alpha = 2});
+  begin_from(adapter, file_for(adapter, 4, 2));
+  size_t module = 0;
+  unet.visit_slots({.projection =
+                        [&](const std::string& path, model::ProjectionSlot& slot) {
+                          if (module == adapter.modules().size() || adapter.modules()[module].path != path)
+                            return;
+                          const at::Tensor whole =
+                              slot->base().weight.flatten(1) + product_of(adapter, module);
+                          EXPECT_LT(distance(adapter.magnitude(module++), whole.norm(2, 1)), 1e-6) << path;
+                        },
+                    .convolution = [](const std::string&, model::ConvolutionSlot&) {}});
+  EXPECT_EQ(module, adapter.modules().size());
+}
+
+TEST(InitialValues, OfADoraHaveItsMagnitudesAndOfALoraLeaveThemOut) {
+  const c10::NoGradGuard no_gradients;
+  model::UNet unet = small_unet(), plain_unet = small_unet();
+  Adapter adapter = adapter_on(unet, {.kind = LoraKind::kDora, .rank = 4, .alpha = 2});
+  AdapterFile file = file_for(adapter, 4, 2);
+  const std::string path = adapter.modules().front().path;
+  const at::Tensor magnitude = at::full({adapter.modules().front().out_features}, 3.0F);
+  const LowRankPair pair = file.unet.extract(path).mapped();
+  file.doras.emplace(path, DoraPair{pair, magnitude});
+  file.others[path].weight.kind = "DoRA";
+  file.others[path].tensor_names = {path + ".dora_scale"};
+  const BegunFrom begun = begin_from(adapter, file);
+  EXPECT_TRUE(at::equal(adapter.magnitude(0), magnitude));
+  EXPECT_TRUE(at::equal(adapter.b(0), pair.b));
+  EXPECT_FALSE(at::equal(adapter.magnitude(1), at::full_like(adapter.magnitude(1), 3.0F)));
+  EXPECT_TRUE(begun.left_out.empty());
+
+  Adapter plain = adapter_on(plain_unet, {.rank = 4, .alpha = 2});
+  EXPECT_TRUE(begin_from(plain, file).left_out.contains("DoRA"));
+  EXPECT_EQ(plain.b(0).abs().max().item<float>(), 0);
+}
+
 TEST(InitialValues, SayWhatOfTheFileIsNotUsedAndLeaveTheRestAlone) {
   const c10::NoGradGuard no_gradients;
   model::UNet wide_unet = small_unet(), unet = small_unet();

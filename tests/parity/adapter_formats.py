@@ -177,6 +177,30 @@ class Formats:
             self.compare(f"convert_adapter lora_weights.pt → {naming}", out)
             self.compare("  and what diffusers reads is what the file meant", file, self.loaded_by_diffusers(out))
 
+    def check_dora(self) -> None:
+        unet = unet_with_adapter(self.base, lora_alpha=ALPHA, target_modules=[*ALL, "conv1", "conv_shortcut"], use_dora=True)
+        draw = torch.Generator().manual_seed(9)
+        for name, parameter in unet.named_parameters():
+            if "lora_magnitude_vector" in name:
+                parameter.data.normal_(1, 0.2, generator=draw)
+        state = get_peft_model_state_dict(unet)
+        saved = self.folder / "dora.safetensors"
+        StableDiffusionPipeline.save_lora_weights(
+            self.folder, state, weight_name=saved.name, **_collate_lora_metadata({"unet": unet}))
+        self.compare("save_lora_weights, DoRA", saved, unet)
+        file = self.folder / "dora_weights.pt"
+        torch.save({name.removesuffix(".weight"): t.flatten() if "magnitude" in name else t for name, t in state.items()}, file)
+        description = {"format": "sdlora adapter 1", "rank": RANK, "alpha": ALPHA, "targets": "full", "step": 1, "base_model_sha256": ""}
+        file.with_suffix(".json").write_text(json.dumps(description))
+        self.compare("DoRA, our .pt", file, unet)
+        for naming in ("kohya", "diffusers"):
+            out = self.convert(file, naming)
+            self.compare(f"DoRA, convert_adapter → {naming}", out, unet)
+        self.compare("  and what diffusers reads is what the file meant", file, self.loaded_by_diffusers(out))
+        again = load_file(self.convert(self.convert(file, "kohya"), "diffusers"))
+        if any(not torch.equal(tensor, again[name]) for name, tensor in load_file(out).items()):
+            raise SystemExit("DoRA: kohya → diffusers changes tensors")
+
     def ours_without_adapter(self) -> torch.Tensor:
         outputs = self.folder / "outputs.safetensors"
         arguments = ["--model", self.model, "--inputs", self.folder / "inputs.safetensors", "--outputs", outputs]
@@ -192,7 +216,7 @@ def main() -> None:
     model = make_model.cached(make_model.parse(["--size", "tiny", "--cache"]))
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         formats = Formats(arguments.probe, arguments.converter, model, Path(folder))
-        for check in (formats.check_diffusers, formats.check_peft, formats.check_kohya, formats.check_ours):
+        for check in (formats.check_diffusers, formats.check_peft, formats.check_kohya, formats.check_ours, formats.check_dora):
             check()
     print(f"worst relative error {formats.worst:.2e}, allowed {TOLERANCE:.0e}")
     raise SystemExit(0 if formats.worst <= TOLERANCE else 1)

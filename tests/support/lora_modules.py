@@ -26,7 +26,7 @@ def rank_and_alpha(config, path, kernel_size):
 class LoraModule(torch.nn.Module):
     """W x + (alpha / rank) B A x, for a linear layer or a convolution. `slots`, `step` and `seed` say what dropout draws."""
 
-    def __init__(self, config, base, path, index, a, b):
+    def __init__(self, config, base, path, index, a, b, magnitude):
         super().__init__()
         self.config, self.base, self.index = config, base, index
         kernel_size = base.kernel_size[0] if isinstance(base, torch.nn.Conv2d) else 0
@@ -34,6 +34,7 @@ class LoraModule(torch.nn.Module):
         assert a.shape[0] == self.rank, (path, a.shape, self.rank)
         self.scale = self.alpha / self.rank
         self.a, self.b = torch.nn.Parameter(a.clone()), torch.nn.Parameter(b.clone())
+        self.magnitude = None if magnitude is None else torch.nn.Parameter(magnitude.clone())
         self.step, self.slots = 0, []
 
     def factors(self, tokens):
@@ -60,7 +61,17 @@ class LoraModule(torch.nn.Module):
         else:
             inner = x @ self.a.T  # [B, ..., r]
             branch = (inner * self.factors(inner[0].numel() // self.rank).view(inner.shape)) @ self.b.T
-        return self.base(x) + self.scale * branch
+        if self.magnitude is None:
+            return self.base(x) + self.scale * branch
+        # DoRA: the length of the merged weight's rows is a constant of the backward (PEFT tuners/lora/dora.py)
+        merged = self.base.weight.flatten(1) + self.scale * (self.b.flatten(1) @ self.a.flatten(1))
+        gain = self.magnitude / merged.norm(dim=1).detach()
+        by_output = gain.view(1, -1, 1, 1) if isinstance(self.base, torch.nn.Conv2d) else gain
+        without_bias = self.base(x)
+        if self.base.bias is not None:
+            bias = self.base.bias.view(1, -1, 1, 1) if isinstance(self.base, torch.nn.Conv2d) else self.base.bias
+            return (without_bias - bias + self.scale * branch) * by_output + bias
+        return (without_bias + self.scale * branch) * by_output
 
     def bound_norm(self, largest):
         """kohya's apply_max_norm_regularization."""
@@ -83,7 +94,8 @@ def attach(config, unet, text_encoder, adapter):
         parent_path, _, leaf = path.rpartition(".")
         is_text = path.startswith("text_model.")
         parent = text_model.get_submodule(parent_path.removeprefix("text_model.")) if is_text else unet.get_submodule(parent_path)
-        modules[path] = LoraModule(config, getattr(parent, leaf), path, index, adapter[path + ".lora_A"], adapter[path + ".lora_B"])
+        modules[path] = LoraModule(config, getattr(parent, leaf), path, index, adapter[path + ".lora_A"], adapter[path + ".lora_B"],
+                                   adapter.get(path + ".lora_magnitude_vector"))
         setattr(parent, leaf, modules[path])
     return modules
 

@@ -15,14 +15,20 @@ import programs
 
 
 class LoraLayer(torch.nn.Module):
-    """A frozen layer whose parameters lora_A and lora_B have the names that lora_weights.pt uses."""
+    """A frozen layer whose parameters lora_A, lora_B and DoRA's magnitude have the names that lora_weights.pt uses."""
 
-    def __init__(self, base, a, b, alpha):
+    def __init__(self, base, a, b, alpha, magnitude):
         super().__init__()
         self.base, self.scale = base, alpha / a.shape[0]
         self.lora_A, self.lora_B = torch.nn.Parameter(torch.zeros_like(a)), torch.nn.Parameter(torch.zeros_like(b))
+        if magnitude is not None:
+            self.lora_magnitude_vector = torch.nn.Parameter(torch.zeros_like(magnitude))
 
     def forward(self, x):
+        if hasattr(self, "lora_magnitude_vector"):
+            weight = self.base.weight + self.scale * (self.lora_B.flatten(1) @ self.lora_A.flatten(1)).view(self.base.weight.shape)
+            gain = self.lora_magnitude_vector / weight.flatten(1).norm(dim=1)
+            return torch.func.functional_call(self.base, {"weight": weight * gain.view(-1, *[1] * (weight.dim() - 1))}, (x,))
         if isinstance(self.base, torch.nn.Conv2d):
             inner = torch.nn.functional.conv2d(x, self.lora_A, stride=self.base.stride, padding=self.base.padding)
             return self.base(x) + self.scale * torch.nn.functional.conv2d(inner, self.lora_B)
@@ -35,7 +41,8 @@ def put_in(model, weights, description):
         parent, _, leaf = path.rpartition(".")
         module = model.get_submodule(parent)
         alpha = description.get("other_alphas", {}).get(path, description["alpha"])
-        setattr(module, leaf, LoraLayer(getattr(module, leaf), weights[path + ".lora_A"], weights[path + ".lora_B"], alpha))
+        setattr(module, leaf, LoraLayer(getattr(module, leaf), weights[path + ".lora_A"], weights[path + ".lora_B"], alpha,
+                                        weights.get(path + ".lora_magnitude_vector")))
     return model.load_state_dict(weights, strict=False).unexpected_keys
 
 
@@ -94,6 +101,9 @@ class AnAdapter(unittest.TestCase):
 
     def test_of_convolutions_and_the_text_encoder_loads_in_python_and_gives_the_same_output(self):
         self.check("full", train_text_encoder=None, lora_conv_rank=2, lora_conv_alpha=3, lora_rank_pattern="attn1|fc1=3:5")
+
+    def test_of_dora_loads_in_python_and_gives_the_same_output(self):
+        self.check("full", lora_kind="dora", train_text_encoder=None)
 
 
 if __name__ == "__main__":

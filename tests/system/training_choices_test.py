@@ -22,7 +22,7 @@ LOSSES = {"loss": "huber", "min_snr_gamma": 5, "multires_noise_iterations": 4, "
           "validation_split": 0.3, "validation_every": 4, "batch_size": 6, "warmup_steps": 8, "checkpoint_every": 8, "ema_decay": 0.99}
 OPTIMIZERS = {
     "lion": {"learning_rate": 1e-3, "optimizer_args": "betas=0.9,0.99 weight_decay=0.01", "lr_schedule": "rex"},
-    "adafactor": {"optimizer_args": "warmup_init=true"},
+    "adafactor": {"optimizer_args": "warmup_init=true", "lora_kind": "dora", "lora_targets": "full", "train_text_encoder": None},
     "prodigy": {"learning_rate": 1, "optimizer_args": "use_bias_correction=True safeguard_warmup=True d0=1e-4", "lr_schedule": "constant"},
     "adamw-schedule-free": {"learning_rate": 1e-2},
     "adamw": {"learning_rate": 1e-3, "lora_plus_ratio": 16, "lr_schedule": "warmup_stable_decay", "lr_min_ratio": 0.1},

@@ -143,13 +143,15 @@ def main():
         assert a.abs().max() <= 1 / a[0].numel() ** 0.5 and not initial[name.replace("lora_A", "lora_B")].any()
     text_encoder = CLIPTextModel.from_pretrained(arguments.model, subfolder="text_encoder").requires_grad_(False)
     modules = attach(config, unet, text_encoder, initial)
-    parameters = [p for module in modules.values() for p in (module.a, module.b)]
+    parameters = [p for module in modules.values() for p in (module.a, module.b, module.magnitude) if p is not None]
     rate_of_b = number(config, "lora-plus-ratio") or 1
     rate_of_text = (number(config, "text-encoder-learning-rate") or number(config, "learning-rate")) / number(config, "learning-rate")
     groups = []
     for path, module in modules.items():
         rate = rate_of_text if path.startswith("text_model.") else 1
         groups += [{"params": [module.a], "rate": rate}, {"params": [module.b], "rate": rate * rate_of_b}]
+        if module.magnitude is not None:
+            groups.append({"params": [module.magnitude], "rate": rate})
     optimizer = torch.optim.AdamW(groups, lr=0, betas=(float(config["adam-beta1"]), float(config["adam-beta2"])),
                                   eps=float(config["adam-eps"]), weight_decay=float(config["weight-decay"]))
     cache = Cache(config["data"])
@@ -201,6 +203,8 @@ def main():
     moved = sum((final[n] - initial[n]).norm() ** 2 for n in final) ** 0.5
     assert moved > 0, "the adapter did not change"
     worst["final A"] = max(relative_error(final[p + ".lora_A"], m.a.detach()) for p, m in modules.items())
+    if config.get("lora-kind") == "dora":
+        worst["final m"] = max(relative_error(final[p + ".lora_magnitude_vector"], m.magnitude.detach()) for p, m in modules.items())
     worst["final B"] = max(relative_error(final[p + ".lora_B"], m.b.detach()) for p, m in modules.items())
     assert scaled > 0 or not number(config, "max-weight-norm"), "no module reached the bound"
     print(f"replay of {len(steps)} steps, {len(modules)} modules, {sum(p.numel() for p in parameters)} parameters:")

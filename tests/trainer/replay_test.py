@@ -31,6 +31,8 @@ RUNS = {
     "text encoder at half the rate, dropouts": {
         "train_text_encoder": None, "text_encoder_learning_rate": 5e-5, "learning_rate": 1e-4, "lora_dropout": 0.2,
         "lora_rank_dropout": 0.1, "lora_rank_pattern": "fc1=3:2"},
+    "DoRA of all layers and the text encoder": {"lora_kind": "dora", "lora_targets": "full", "train_text_encoder": None, "lora_alpha": 16},
+    "DoRA with dropouts": {"lora_kind": "dora", "lora_targets": "full", "lora_dropout": 0.2, "lora_rank_dropout": 0.1, "seed": 4},
     "norms bounded, B learning faster": {
         "lora_targets": "full", "lora_alpha": 16, "max_weight_norm": 0.05, "learning_rate": 1e-3, "lora_plus_ratio": 4},
     "velocity scaled as epsilon, debiased": VELOCITY | {"scale_v_pred_loss": None, "debiased_estimation": None},

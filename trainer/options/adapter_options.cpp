@@ -11,6 +11,10 @@ constexpr double kMostDropout = 0.999;  // what is kept is multiplied by a thous
 
 void declare_adapter(OptionGroup group, lora::LoraConfig& lora, double& max_weight_norm,
                      std::filesystem::path& init_adapter) {
+  group
+      .add("lora-kind", lora.kind, Scope::kResult,
+           "lora, or dora: each output's weights have a length of their own, which is trained, too")
+      .one_of(lora::lora_kind_words());
   group.add("lora-rank", lora.rank, Scope::kResult, "rank of each adapter").between(1, lora::kLargestRank);
   group.add("lora-alpha", lora.alpha, Scope::kResult, "scale = alpha / rank").above(0);
   group.add(

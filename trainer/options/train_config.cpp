@@ -43,6 +43,11 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   config.validation.check();
   config.previews.check();
   config.compute.check();
+  if (config.lora.kind == lora::LoraKind::kDora && config.optimizer.max_weight_norm > 0)
+    throw Error(ExitCode::kUsage, {.what = "a bound on A and B does not bound what DoRA makes of them",
+                                   .expected = "--max-weight-norm or --lora-kind dora",
+                                   .seen = "both",
+                                   .advice = "leave one out"});
   if (config.lora.dropout.any() && config.compute.records_cuda_graph)
     throw Error(ExitCode::kUsage,
                 {.what = "a CUDA graph repeats one micro-batch, dropout draws for each anew",

@@ -105,6 +105,7 @@ model::ComputeMode compute_mode_of(const TrainConfig& config, const data::Datase
       model::compute_mode_on(device, dtype_of(config.compute.mixed_precision), config.compute.cpu_kernels,
                              {latent.size(1), latent.size(2)});
   mode.prepared_weights = std::make_shared<model::kernels::PreparedWeights>();
+  mode.keeps_convolution_weights = config.lora.kind == lora::LoraKind::kDora;
   mode.recomputes_transformer_blocks = config.compute.recomputes_blocks;
   return mode;
 }
@@ -137,6 +138,10 @@ std::vector<MatrixRange> matrices_of(const lora::Adapter& adapter, const Optimiz
                         .column_count = module.rank,
                         .rate_factor = rate * rate_of_b});
     first += module.rank * module.out_features;
+    if (!module.has_magnitude) continue;
+    matrices.push_back(
+        {.first = first, .row_count = module.out_features, .column_count = 1, .rate_factor = rate});
+    first += module.out_features;
   }
   return matrices;
 }

@@ -44,7 +44,8 @@ NonfiniteSample sample_from(const Json& json) {
 }
 
 Json to_json(const lora::LoraConfig& lora) {
-  return {{"rank", lora.rank},
+  return {{"kind", word_of(lora.kind, lora::lora_kind_words())},
+          {"rank", lora.rank},
           {"alpha", lora.alpha},
           {"targets", lora.targets},
           {"conv_rank", lora.conv_rank},
@@ -57,13 +58,21 @@ Json to_json(const lora::LoraConfig& lora) {
           {"module_dropout", lora.dropout.module}};
 }
 
+template <typename T>
+T meaning_of(const Json& json, const char* key, const Words<T>& words) {
+  const std::optional<T> meaning = value_of(json.at(key).get<std::string>(), words);
+  if (!meaning) throw Json::other_error::create(501, fmt::format("an unknown {}", key), &json);
+  return *meaning;
+}
+
 lora::LoraConfig lora_from(const Json& json) {
   if (!json.contains("lora"))  // of a time when there were three settings
     return {.rank = json.at("lora_rank").get<int64_t>(),
             .alpha = json.at("lora_alpha").get<double>(),
             .targets = json.at("lora_targets").get<std::string>()};
   const Json& lora = json.at("lora");
-  return {.rank = lora.at("rank").get<int64_t>(),
+  return {.kind = meaning_of(lora, "kind", lora::lora_kind_words()),
+          .rank = lora.at("rank").get<int64_t>(),
           .alpha = lora.at("alpha").get<double>(),
           .targets = lora.at("targets").get<std::string>(),
           .conv_rank = lora.at("conv_rank").get<int64_t>(),
@@ -98,13 +107,6 @@ Json to_json(const NonfiniteRecord& record) {
           {"loss_scale", record.loss_scale},
           {"expected_latents", {record.expected_latents.height, record.expected_latents.width}},
           {"samples", samples}};
-}
-
-template <typename T>
-T meaning_of(const Json& json, const char* key, const Words<T>& words) {
-  const std::optional<T> meaning = value_of(json.at(key).get<std::string>(), words);
-  if (!meaning) throw Json::other_error::create(501, fmt::format("an unknown {}", key), &json);
-  return *meaning;
 }
 
 NonfiniteRecord record_from(const Json& json) {

@@ -36,7 +36,7 @@ StepResult TrainingStep::run(int64_t step, comm::Communicator& gradients_comm, b
   NonfiniteSearch nonfinite(/*asks_at_once=*/mode.device.is_cpu());
   reducer.reset();
   if (stop_requested) reducer.request_stop();
-  adapter.round_parameters();
+  adapter.refresh();
 
   // 1. and 2. for each of this rank's micro-batches of the global batch
   for (const int64_t slot : share.micro_batches()) {

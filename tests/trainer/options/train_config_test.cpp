@@ -83,6 +83,7 @@ TEST(TrainConfig, ResultOptionsDecideTheBytes) {
                                              "timestep-sampling",
                                              "timestep-bias",
                                              "timestep-weight",
+                                             "lora-kind",
                                              "lora-rank",
                                              "lora-alpha",
                                              "lora-targets",

@@ -63,7 +63,7 @@ TEST_P(HostWaitsOfAType, AreNotInWhatAStepComputesOfAMicroBatch) {
     TrainingStep step = training.step();
     const MicroBatch batch = training.batches.make(0, 0, 2);
     const Reads reads;
-    training.adapter.round_parameters();
+    training.adapter.refresh();
     step.compute(batch);
     EXPECT_THAT(Reads::found(), testing::IsEmpty()) << static_cast<int>(reduction);
   }
