@@ -1,6 +1,6 @@
 """What it costs to train other things than attention: a step with each choice of layers and dropouts, ours and diffusers + PEFT's.
 
-    bench/choices.py --latents 32 --rounds 2                 about 12 minutes on 2 cores
+    bench/choices.py --latents 32 --rounds 2                 about 16 minutes on 2 cores
     bench/choices.py --rows full,text-encoder --precision bf16
 
 As bench/compare.py: the same full-size random model, pictures, seeds and settings; a first run of ours records its inputs, and the peer must
@@ -25,6 +25,8 @@ CHOICES = {
     "attn-mlp": ("attn-mlp", [], [], ""),
     "full": ("full", [], [], "convolutions by PEFT's own LoRA of them"),
     "text-encoder": ("full", ["--train-text-encoder"], ["--train-text-encoder"], "full and the text encoder"),
+    "dora": ("attn-mlp", ["--lora-kind", "dora"], ["--dora"], ""),
+    "full-dora": ("full", ["--lora-kind", "dora"], ["--dora"], ""),
     "dropout": ("attn-mlp", ["--lora-dropout", "0.1", "--lora-rank-dropout", "0.1", "--lora-module-dropout", "0.1"], ["--dropout", "0.1"],
                 "ours three dropouts of kohya's, PEFT's one, of the input"),
     "checkpointing": ("attn-mlp", ["--gradient-checkpointing"], ["--checkpointing"],

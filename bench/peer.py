@@ -2,7 +2,7 @@
 (examples/text_to_image/train_text_to_image_lora.py) trains it, on inputs that `trainer --trace-dir` recorded.
 
     peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--bf16] [--device cuda]
-            [--compile | --compile-graph | --ipex] [--train-text-encoder] [--dropout 0.1] [--checkpointing]
+            [--compile | --compile-graph | --ipex] [--train-text-encoder] [--dora] [--dropout 0.1] [--checkpointing]
 
 Prints one JSON line: when the first step began (seconds since 1970), step_seconds, losses, grad_norms (before clipping), versions.
 """
@@ -44,19 +44,20 @@ def arguments_of_the_command_line():
     parser.add_argument("--ipex", action="store_true", help="model and optimizer through ipex.optimize of Intel's extension")
     parser.add_argument("--bf16", action="store_true", help="frozen weights in bfloat16, under autocast; the adapter in fp32")
     parser.add_argument("--train-text-encoder", action="store_true", help="its LoRA, too; captions go through it in every step")
+    parser.add_argument("--dora", action="store_true")
     parser.add_argument("--dropout", type=float, default=0, help="PEFT's, of the input of A")
     parser.add_argument("--checkpointing", action="store_true", help="gradient checkpointing")
     return parser.parse_args()
 
 
-def with_adapter(model, targets, initial, dropout):
+def with_adapter(model, targets, initial, arguments):
     """Gives `model` a LoRA with the values of ours; returns what of it is trained, by name."""
-    model.add_adapter(LoraConfig(r=16, lora_alpha=1, init_lora_weights="gaussian", target_modules=targets, lora_dropout=dropout))
-    names = {f"{path}.lora_{which}.default.weight": f"{path}.lora_{which}" for path in
-             {name.rpartition(".")[0] for name in initial} for which in "AB"}
-    model.load_state_dict({theirs: initial[ours] for theirs, ours in names.items()}, strict=False)
+    model.add_adapter(LoraConfig(r=16, lora_alpha=1, init_lora_weights="gaussian", target_modules=targets, lora_dropout=arguments.dropout,
+                                 use_dora=arguments.dora))
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    names = {f"{ours}.default.weight": ours for ours in initial}
     assert set(trained) == set(names), "the peer trains other modules than we do"
+    model.load_state_dict({theirs: initial[ours].view(trained[theirs].shape) for theirs, ours in names.items()}, strict=False)
     return trained
 
 
@@ -68,7 +69,7 @@ def text_encoder_of(arguments):
     prefix = "text_model." if not hasattr(text_encoder, "text_model") else ""  # which transformers 5 has no more
     initial = {name.removeprefix(prefix): tensor for name, tensor in load_file(arguments.trace / "adapter-init.safetensors").items()
                if name.startswith("text_model.")}
-    trained = with_adapter(text_encoder, TEXT_TARGETS, initial, arguments.dropout)
+    trained = with_adapter(text_encoder, TEXT_TARGETS, initial, arguments)
     text_encoder.train()
     if arguments.checkpointing:
         text_encoder.gradient_checkpointing_enable()
@@ -79,7 +80,7 @@ def build(arguments):
     unet = UNet2DConditionModel.from_pretrained(arguments.model, subfolder="unet").requires_grad_(False)
     initial = {name: tensor for name, tensor in load_file(arguments.trace / "adapter-init.safetensors").items()
                if not name.startswith("text_model.")}
-    trained = with_adapter(unet, TARGETS[arguments.targets], initial, arguments.dropout)
+    trained = with_adapter(unet, TARGETS[arguments.targets], initial, arguments)
     if arguments.checkpointing:
         unet.enable_gradient_checkpointing()
     if arguments.bf16 and not arguments.ipex:  # as the script does with --mixed_precision bf16

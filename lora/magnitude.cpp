@@ -12,7 +12,7 @@ constexpr double kSmallestSquare = 1e-30;  // for rows of zeros: 0 / 0 is 1 then
 
 }  // namespace
 
-Magnitude::Magnitude(at::Tensor values, at::Tensor gradient, at::Tensor weight)
+Magnitude::Magnitude(at::Tensor values, at::Tensor gradient, const at::Tensor& weight)
     : values_(std::move(values)),
       gradient_(std::move(gradient)),
       weight_(weight.reshape({weight.size(0), -1})),

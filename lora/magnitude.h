@@ -13,7 +13,7 @@ class Magnitude {
  public:
   // values, gradient [out] f32: views of the adapter's flat buffers. weight [out, …]: the frozen one. Begins
   // at ‖W‖ (of a row of zeros just above 0), so that nothing changes before the first step.
-  Magnitude(at::Tensor values, at::Tensor gradient, at::Tensor weight);
+  Magnitude(at::Tensor values, at::Tensor gradient, const at::Tensor& weight);
 
   // g [out] f32, worked out anew when m, A or B has changed, in the same memory.
   at::Tensor gain(const Branch& branch) const;

@@ -33,7 +33,7 @@ trainer::Previews make_previews(const trainer::TrainConfig& config, const traine
           .seed = config.previews.seed,
           .picture_size = config.previews.picture_size(config.places.image_size)},
       prompts, run.device());
-  return {config.places.output / sdlora::monitoring::kPreviewsFolderName, prompts,
+  return {config.places.output / sdlora::monitoring::kPreviewsFolderName, prompts, config.previews.of_average,
           /*marks_per_picture=*/config.previews.step_count + 2, [painter](const trainer::PreviewJob& job) {
             painter->paint(job.networks.unet, job.networks.text_reader, job.mode, job.prompt, job.file,
                            job.on_step);

@@ -70,7 +70,10 @@ class TrainingChoices(unittest.TestCase):
         options = {"optimizer": "adamw-schedule-free", "learning_rate": 1e-2, "max_steps": 8, "checkpoint_every": 8}
         prompts = self.directory / "prompts.txt"
         prompts.write_text("a fox\n")
-        self.train(run, preview_every=3, preview_prompts=prompts, preview_steps=2, validation_split=0.3, validation_every=2, **options)
+        self.train(run, preview_every=3, preview_prompts=prompts, preview_steps=2, preview_average=None, ema_decay=0.9, validation_split=0.3,
+                   validation_every=2, **options)
+        pictures = [(run / f"previews/step-000008/{number:02}.png").read_bytes() for number in range(2)]
+        self.assertNotEqual(*pictures, "the average is not what is trained")
         self.train(silent, validation_split=0.3, **options)
         assert_same_adapter(self, run, silent)  # looking has moved nothing
         checkpoint = next(run.glob("checkpoint-*8"))

@@ -1,10 +1,10 @@
 """Replays a run recorded with `trainer --trace-dir` in PyTorch: diffusers' UNet, LoRA written by hand (lora_modules.py), torch.optim.AdamW.
 
-    replay.py --model DIR --run OUTPUT --trace TRACE_DIR [--steps N]
+    replay.py --model DIR --run OUTPUT --trace TRACE_DIR
 
 Prints, for each quantity, the largest relative error over the run, and fails above 1e-4: predictions, losses, gradient norms,
 final A and B. Draws are repeated from their seeds as well: the latents, noise and timesteps in the trace must be those of the
-documented addresses (run seed, step, slot, stream).
+documented addresses (run seed, step, slot, stream). Where nothing is dropped out, PEFT's layers are asked, too (peft_opinion.py).
 """
 import argparse
 import json
@@ -22,6 +22,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from lora_modules import attach
+from peft_opinion import compare_with_peft
 from noise_and_loss import cell_losses, huber_c_of, is_on, noise_of, number, timestep_of, weight_of
 from seeds import FLIP, INPUT_NOISE, NOISE, POSTERIOR_NOISE, TIMESTEP, generator, sample_at
 
@@ -125,23 +126,17 @@ def relative_error(ours, reference):
     return ((ours - reference).norm() / reference.norm().clamp_min(1e-30)).item()
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--run", required=True)
-    parser.add_argument("--trace", required=True)
-    arguments = parser.parse_args()
-    run, trace_directory = pathlib.Path(arguments.run), pathlib.Path(arguments.trace)
+def replay(model, run, trace_directory):
     config = tomllib.loads((run / "config.toml").read_text())
     steps = [json.loads(line) for line in (trace_directory / "step.jsonl").read_text().splitlines()]
 
-    unet = UNet2DConditionModel.from_pretrained(arguments.model, subfolder="unet", variant=None).requires_grad_(False)
-    scheduler = scheduler_of(config, arguments.model)
-    scaling_factor = json.loads((pathlib.Path(arguments.model) / "vae/config.json").read_text()).get("scaling_factor", 0.18215)
+    unet = UNet2DConditionModel.from_pretrained(model, subfolder="unet", variant=None).requires_grad_(False)
+    scheduler = scheduler_of(config, model)
+    scaling_factor = json.loads((pathlib.Path(model) / "vae/config.json").read_text()).get("scaling_factor", 0.18215)
     initial = load_file(trace_directory / "adapter-init.safetensors")
     for index, (name, a) in enumerate((n, t) for n, t in initial.items() if n.endswith(".lora_A")):
         assert a.abs().max() <= 1 / a[0].numel() ** 0.5 and not initial[name.replace("lora_A", "lora_B")].any()
-    text_encoder = CLIPTextModel.from_pretrained(arguments.model, subfolder="text_encoder").requires_grad_(False)
+    text_encoder = CLIPTextModel.from_pretrained(model, subfolder="text_encoder").requires_grad_(False)
     modules = attach(config, unet, text_encoder, initial)
     parameters = [p for module in modules.values() for p in (module.a, module.b, module.magnitude) if p is not None]
     rate_of_b = number(config, "lora-plus-ratio") or 1
@@ -155,7 +150,7 @@ def main():
     optimizer = torch.optim.AdamW(groups, lr=0, betas=(float(config["adam-beta1"]), float(config["adam-beta2"])),
                                   eps=float(config["adam-eps"]), weight_decay=float(config["weight-decay"]))
     cache = Cache(config["data"])
-    tokenizer = CLIPTokenizer.from_pretrained(arguments.model, subfolder="tokenizer")
+    tokenizer = CLIPTokenizer.from_pretrained(model, subfolder="tokenizer")
     scaled = 0
     worst = {"prediction": 0.0, "loss": 0.0, "gradient norm": 0.0}
     for record in steps:
@@ -203,16 +198,29 @@ def main():
     moved = sum((final[n] - initial[n]).norm() ** 2 for n in final) ** 0.5
     assert moved > 0, "the adapter did not change"
     worst["final A"] = max(relative_error(final[p + ".lora_A"], m.a.detach()) for p, m in modules.items())
-    if config.get("lora-kind") == "dora":
+    is_dora = config.get("lora-kind") == "dora"
+    if is_dora:
         worst["final m"] = max(relative_error(final[p + ".lora_magnitude_vector"], m.magnitude.detach()) for p, m in modules.items())
     worst["final B"] = max(relative_error(final[p + ".lora_B"], m.b.detach()) for p, m in modules.items())
     assert scaled > 0 or not number(config, "max-weight-norm"), "no module reached the bound"
+    if not any(number(config, f"lora-{which}dropout") for which in ("", "rank-", "module-")):
+        errors = compare_with_peft(model, unet, modules, (noisy, t, captions.detach()), is_dora)  # on what the last step had
+        worst |= {f"PEFT's {what}": error for what, error in errors.items()}
     print(f"replay of {len(steps)} steps, {len(modules)} modules, {sum(p.numel() for p in parameters)} parameters:")
     for name, error in worst.items():
         print(f"  {name:14} largest relative error {error:.2e}")
     failed = [name for name, error in worst.items() if not error < TOLERANCE]
     if failed:
         sys.exit(f"above {TOLERANCE}: {', '.join(failed)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--run", type=pathlib.Path, required=True)
+    parser.add_argument("--trace", type=pathlib.Path, required=True)
+    arguments = parser.parse_args()
+    replay(arguments.model, arguments.run, arguments.trace)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Trains 20 steps with --trace-dir, with each kind of adapter and each loss, noise and choice of timesteps, on 1 and 2 ranks, which must give
 the same bytes, and replays them in PyTorch (replay.py)."""
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 import programs
+from replay import replay
 
 VELOCITY = {"prediction_type": "v_prediction", "zero_terminal_snr": "on"}
 RUNS = {
@@ -49,5 +49,4 @@ with tempfile.TemporaryDirectory() as directory:
                 sys.exit(result.output)
         if runs[0].joinpath("lora_weights.pt").read_bytes() != runs[1].joinpath("lora_weights.pt").read_bytes():
             sys.exit("2 ranks have other bytes than 1")
-        subprocess.run([sys.executable, pathlib.Path(__file__).parent / "replay.py", "--model", programs.TINY_MODEL,
-                        "--run", runs[1], "--trace", runs[1] / "trace"], check=True)
+        replay(programs.TINY_MODEL, runs[1], runs[1] / "trace")

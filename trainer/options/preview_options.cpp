@@ -15,6 +15,8 @@ void PreviewOptions::declare(OptionGroup group) {
       .between(1, 1000);
   group.add("preview-guidance-scale", guidance_scale, Scope::kRun, "of the previews");
   group.add("preview-seed", seed, Scope::kRun, "of every preview's noise");
+  group.add("preview-average", of_average, Scope::kRun,
+            "preview the moving average of --ema-decay, too: pictures behind those of what is trained");
   group.add("preview-size", size, Scope::kRun, "pixels along a side; 0: what the data has").at_least(0);
 }
 

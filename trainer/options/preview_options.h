@@ -15,8 +15,9 @@ struct PreviewOptions {
   std::filesystem::path prompts;  // a file, one prompt a line
   int64_t step_count = 20;        // sampling steps a picture
   double guidance_scale = 7.5;
-  uint64_t seed = 0;  // of every picture's noise
-  int64_t size = 0;   // pixels along a side; 0: the data's
+  uint64_t seed = 0;        // of every picture's noise
+  int64_t size = 0;         // pixels along a side; 0: the data's
+  bool of_average = false;  // also with the moving average (--ema-decay)
 
   void declare(OptionGroup group);
 

@@ -43,6 +43,11 @@ ParseResult parse_train_config(int argc, const char* const* argv, TrainConfig& c
   config.validation.check();
   config.previews.check();
   config.compute.check();
+  if (config.previews.of_average && config.optimizer.ema_decay == 0)
+    throw Error(ExitCode::kUsage, {.what = "there is no moving average to preview",
+                                   .expected = "--ema-decay with --preview-average",
+                                   .seen = "none",
+                                   .advice = "give --ema-decay 0.99, or leave --preview-average out"});
   if (config.lora.kind == lora::LoraKind::kDora && config.optimizer.max_weight_norm > 0)
     throw Error(ExitCode::kUsage, {.what = "a bound on A and B does not bound what DoRA makes of them",
                                    .expected = "--max-weight-norm or --lora-kind dora",

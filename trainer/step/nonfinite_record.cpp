@@ -71,7 +71,8 @@ lora::LoraConfig lora_from(const Json& json) {
             .alpha = json.at("lora_alpha").get<double>(),
             .targets = json.at("lora_targets").get<std::string>()};
   const Json& lora = json.at("lora");
-  return {.kind = meaning_of(lora, "kind", lora::lora_kind_words()),
+  return {.kind = lora.contains("kind") ? meaning_of(lora, "kind", lora::lora_kind_words())
+                                        : lora::LoraKind::kLora,
           .rank = lora.at("rank").get<int64_t>(),
           .alpha = lora.at("alpha").get<double>(),
           .targets = lora.at("targets").get<std::string>(),

@@ -44,8 +44,13 @@ bool Observer::look(int64_t step, const std::function<bool()>& stop_requested) {
 
 bool Observer::draw_previews(int64_t step, const std::function<bool()>& stop_requested) {
   const monitoring::Timing timing(monitor_.metrics().phases.preview);
-  const ShownParameters shown(loaded_.optimizer->evaluation_parameters(), loaded_.adapter.parameters());
-  return previews_->draw(step, loaded_.networks(), loaded_.mode, world_, watchdog_, stop_requested);
+  const auto draw_with = [&](Previews::Shown shown, const at::Tensor& parameters) {
+    const ShownParameters borrowed(parameters, loaded_.adapter.parameters());
+    return previews_->draw(step, shown, loaded_.networks(), loaded_.mode, world_, watchdog_, stop_requested);
+  };
+  if (draw_with(Previews::Shown::kTrained, loaded_.optimizer->evaluation_parameters())) return true;
+  return previews_->are_of_average() &&
+         draw_with(Previews::Shown::kAverage, loaded_.optimizer->moving_average().value());
 }
 
 bool Observer::validate(int64_t step, const std::function<bool()>& stop_requested) {

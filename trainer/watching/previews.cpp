@@ -42,10 +42,11 @@ std::vector<std::string> read_preview_prompts(const fs::path& file) {
   return prompts;
 }
 
-Previews::Previews(fs::path directory, std::vector<std::string> prompts, int64_t marks_per_picture,
-                   PreviewPainter painter)
+Previews::Previews(fs::path directory, std::vector<std::string> prompts, bool of_average,
+                   int64_t marks_per_picture, PreviewPainter painter)
     : directory_(std::move(directory)),
       prompts_(std::move(prompts)),
+      of_average_(of_average),
       marks_per_picture_(marks_per_picture),
       painter_(std::move(painter)) {}
 
@@ -53,21 +54,21 @@ fs::path Previews::folder_of(int64_t step) const {
   return directory_ / fmt::format("step-{:06}", step);
 }
 
-fs::path Previews::file_of(int64_t step, size_t prompt) const {
-  return folder_of(step) / fmt::format("{:02}.png", prompt);
+fs::path Previews::file_of(int64_t step, size_t picture) const {
+  return folder_of(step) / fmt::format("{:02}.png", picture);
 }
 
 bool Previews::are_complete(int64_t step) const {
-  for (size_t prompt = 0; prompt < prompts_.size(); ++prompt)
-    if (!fs::exists(file_of(step, prompt))) return false;
+  for (size_t picture = 0; picture < prompts_.size() * (of_average_ ? 2 : 1); ++picture)
+    if (!fs::exists(file_of(step, picture))) return false;
   return true;
 }
 
-bool Previews::draw(int64_t step, const Networks& networks, const model::ComputeMode& mode,
+bool Previews::draw(int64_t step, Shown shown, const Networks& networks, const model::ComputeMode& mode,
                     comm::Communicator& world, comm::Watchdog& watchdog,
                     const std::function<bool()>& stop_requested) {
   try {
-    draw_share(step, networks, mode, world, watchdog, stop_requested);
+    draw_share(step, shown, networks, mode, world, watchdog, stop_requested);
   } catch (const std::exception& failure) {
     log::warning(
         fmt::format("previews after step {} are missing, training goes on: {}", step, failure.what()));
@@ -82,16 +83,19 @@ bool Previews::draw(int64_t step, const Networks& networks, const model::Compute
   return std::find(stops.begin(), stops.end(), "stop") != stops.end();
 }
 
-void Previews::draw_share(int64_t step, const Networks& networks, const model::ComputeMode& mode,
+void Previews::draw_share(int64_t step, Shown shown, const Networks& networks, const model::ComputeMode& mode,
                           const comm::Communicator& world, comm::Watchdog& watchdog,
                           const std::function<bool()>& stop_requested) const {
   const fs::path folder = folder_of(step);
   fs::create_directories(folder);
+  std::vector<std::string> what = prompts_;
+  for (size_t prompt = 0; of_average_ && prompt < prompts_.size(); ++prompt)
+    what.push_back(prompts_[prompt] + " (moving average)");
   if (world.rank() == 0)
-    write_text_atomically(folder / "prompts.txt", fmt::format("{}\n", fmt::join(prompts_, "\n")));
+    write_text_atomically(folder / "prompts.txt", fmt::format("{}\n", fmt::join(what, "\n")));
   for (auto prompt = static_cast<size_t>(world.rank()); prompt < prompts_.size();
        prompt += static_cast<size_t>(world.size())) {
-    const fs::path file = file_of(step, prompt);
+    const fs::path file = file_of(step, prompt + (shown == Shown::kAverage ? prompts_.size() : 0));
     if (stop_requested() || fs::exists(file)) continue;
     const auto mark = [&] { watchdog.progress(comm::Section::kPreviews, fmt::format("picture {}", prompt)); };
     mark();

@@ -135,6 +135,7 @@ TEST(TrainConfig, RunOptionsAreAlikeOnAllRanks) {
                                           "preview-steps",
                                           "preview-guidance-scale",
                                           "preview-seed",
+                                          "preview-average",
                                           "preview-size",
                                           "log-format",
                                           "tensorboard",

@@ -64,12 +64,15 @@ class ObserverOfSevenSteps : public testing::Test {
   LoadedRun loaded_ = run_.load();
   std::function<void()> when_drawn_ = [] {};
   std::vector<int64_t> drawn_;  // prompts
-  Previews previews_{
-      output_ / "previews", {"a fox", "a pier"}, /*marks_per_picture=*/1, [this](const PreviewJob& job) {
-        write_bytes(job.file, "a picture");
-        drawn_.push_back(static_cast<int64_t>(job.prompt));
-        when_drawn_();
-      }};
+  Previews previews_{output_ / "previews",
+                     {"a fox", "a pier"},
+                     /*of_average=*/false,
+                     /*marks_per_picture=*/1,
+                     [this](const PreviewJob& job) {
+                       write_bytes(job.file, "a picture");
+                       drawn_.push_back(static_cast<int64_t>(job.prompt));
+                       when_drawn_();
+                     }};
   std::unique_ptr<RunMonitor> monitor_;
   std::optional<Observer> observer_;
 };

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 
 #include <gmock/gmock.h>
 
@@ -24,11 +25,16 @@ class PreviewsOfTwoPrompts : public testing::Test {
 
   bool draw(
       const PreviewPainter& painter, const std::function<bool()>& stop_requested = [] { return false; }) {
-    Previews previews(directory_ / "previews", {"a fox", "a pier"}, 3, painter);
-    return previews.draw(7, {.unet = unet_}, mode_, *world_, watchdog_, stop_requested);
+    Previews previews(directory_ / "previews", {"a fox", "a pier"}, /*of_average=*/false, 3, painter);
+    return previews.draw(7, Previews::Shown::kTrained, {.unet = unet_}, mode_, *world_, watchdog_,
+                         stop_requested);
   }
 
   static void touch(const PreviewJob& job) { std::ofstream(job.file) << "picture " << job.prompt; }
+
+  static std::string text_of(const fs::path& file) {
+    return (std::ostringstream() << std::ifstream(file).rdbuf()).str();
+  }
 
   fs::path directory_;
   model::ComputeMode mode_{.device = at::kCPU, .dtype = at::kFloat};
@@ -53,6 +59,21 @@ TEST_F(PreviewsOfTwoPrompts, ThatAreThereAlreadyAreKept) {
     EXPECT_EQ(job.prompt, 1u);
   });
   EXPECT_EQ(drawn_count, 1);
+}
+
+TEST_F(PreviewsOfTwoPrompts, OfTheAverageAreBehindThemAndSaySo) {
+  const fs::path folder = directory_ / "previews/step-000007";
+  Previews previews(directory_ / "previews", {"a fox", "a pier"}, /*of_average=*/true, 3, touch);
+  const auto draw_of = [&](Previews::Shown shown) {
+    previews.draw(7, shown, {.unet = unet_}, mode_, *world_, watchdog_, [] { return false; });
+  };
+  draw_of(Previews::Shown::kTrained);
+  EXPECT_FALSE(previews.are_complete(7));
+  draw_of(Previews::Shown::kAverage);
+  EXPECT_TRUE(previews.are_complete(7));
+  EXPECT_EQ(text_of(folder / "03.png"), "picture 1");
+  EXPECT_EQ(text_of(folder / "prompts.txt"),
+            "a fox\na pier\na fox (moving average)\na pier (moving average)\n");
 }
 
 TEST_F(PreviewsOfTwoPrompts, ThatFailAreAWarningOnly) {
