@@ -91,6 +91,9 @@ def build(arguments):
     if arguments.channels_last:
         unet = unet.to(memory_format=torch.channels_last)
         torch.backends.cudnn.benchmark = True
+        if arguments.dora:  # of a convolution PEFT's takes a view that A in channels last does not have
+            for parameter in trained.values():
+                parameter.data = parameter.data.contiguous()
     return unet, trained
 
 
