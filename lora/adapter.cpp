@@ -149,23 +149,11 @@ Adapter::Adapter(model::UNet& unet, const LoraConfig& config, uint64_t run_seed,
   visit_slots(unet, text_encoder,
               {.projection =
                    [&](const std::string& path, model::ProjectionSlot& slot) {
-                     if (!is_next(path)) return;
-                     const std::shared_ptr<Magnitude> magnitude = make_magnitude(next, slot->base().weight);
-                     const Branch branch = branch_of(next++);
-                     if (magnitude)
-                       slot = std::make_unique<DoraProjection>(std::move(slot), branch, magnitude);
-                     else
-                       slot = std::make_unique<LoraProjection>(std::move(slot), branch);
+                     if (is_next(path)) attach<LoraProjection, DoraProjection>(slot, next++);
                    },
                .convolution =
                    [&](const std::string& path, model::ConvolutionSlot& slot) {
-                     if (!is_next(path)) return;
-                     const std::shared_ptr<Magnitude> magnitude = make_magnitude(next, slot->base().weight);
-                     const Branch branch = branch_of(next++);
-                     if (magnitude)
-                       slot = std::make_unique<DoraConvolution>(std::move(slot), branch, magnitude);
-                     else
-                       slot = std::make_unique<LoraConvolution>(std::move(slot), branch);
+                     if (is_next(path)) attach<LoraConvolution, DoraConvolution>(slot, next++);
                    }});
   TORCH_INTERNAL_ASSERT(next == modules_.size());
 }
@@ -183,12 +171,18 @@ Branch Adapter::branch_of(size_t module) {
   return branch;
 }
 
-std::shared_ptr<Magnitude> Adapter::make_magnitude(size_t module, const at::Tensor& weight) {
-  if (!modules_[module].has_magnitude) return nullptr;
+template <typename Lora, typename Dora, typename Slot>
+void Adapter::attach(Slot& slot, size_t module) {
+  if (!modules_[module].has_magnitude) {
+    slot = std::make_unique<Lora>(std::move(slot), branch_of(module));
+    return;
+  }
+  const at::Tensor& weight = slot->base().weight;
   TORCH_INTERNAL_ASSERT(weight.defined(),
                         "a kernel has taken the weight: ComputeMode::keeps_convolution_weights");
-  return magnitudes_.emplace_back(std::make_shared<Magnitude>(magnitude_of(parameters_, module),
-                                                              magnitude_of(gradients_, module), weight));
+  magnitudes_.push_back(std::make_shared<Magnitude>(magnitude_of(parameters_, module),
+                                                    magnitude_of(gradients_, module), weight));
+  slot = std::make_unique<Dora>(std::move(slot), branch_of(module), magnitudes_.back());
 }
 
 void Adapter::refresh() {

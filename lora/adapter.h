@@ -72,7 +72,10 @@ class Adapter {
   at::Tensor b_of(const at::Tensor& flat, size_t module) const;  // [out, r], a view
   at::Tensor magnitude_of(const at::Tensor& flat, size_t module) const;
   Branch branch_of(size_t module);
-  std::shared_ptr<Magnitude> make_magnitude(size_t module, const at::Tensor& weight);
+
+  // Puts a Lora or a Dora in the place of what `slot` holds.
+  template <typename Lora, typename Dora, typename Slot>
+  void attach(Slot& slot, size_t module);
 
   LoraConfig config_;
   std::vector<Module> modules_;

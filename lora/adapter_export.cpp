@@ -33,9 +33,9 @@ void add_diffusers(NamedTensors& tensors, const std::string& prefix, const LowRa
   }
 }
 
-// Magnitudes [out], as kohya's readers and LyCORIS have them, [out, 1] or [out, 1, 1, 1], or PEFT's, [out] or
-// [1, out, 1, 1].
-void add_magnitudes(NamedTensors& tensors, const AdapterFile& adapter, ExportNaming naming) {
+// Branches with magnitudes [out], as kohya's readers and LyCORIS have them, [out, 1] or [out, 1, 1, 1], or
+// PEFT's, [out] or [1, out, 1, 1].
+void add_doras(NamedTensors& tensors, const AdapterFile& adapter, ExportNaming naming) {
   for (const auto& [path, dora] : adapter.doras) {
     const bool is_text = path.starts_with("text_model."), is_convolution = dora.pair.a.dim() == 4;
     const LowRankPairs pair{{path, dora.pair}};
@@ -134,7 +134,7 @@ void export_adapter(const AdapterFile& adapter, const std::filesystem::path& fil
                  .seen = left_out.empty() ? "no tensors" : describe(left_out),
                  .where = adapter.file.string()});
   NamedTensors tensors;
-  add_magnitudes(tensors, adapter, naming);
+  add_doras(tensors, adapter, naming);
   if (naming == ExportNaming::kKohya) {
     add_kohya(tensors, "lora_unet_", adapter.unet);
     add_kohya(tensors, "lora_te_", adapter.text_encoder);

@@ -12,24 +12,11 @@ DoraProjection::DoraProjection(model::ProjectionSlot frozen, Branch branch,
                                std::shared_ptr<Magnitude> magnitude)
     : frozen_(std::move(frozen)), branch_(std::move(branch)), magnitude_(std::move(magnitude)) {}
 
-const model::Linear& DoraProjection::merged() const {
-  const c10::NoGradGuard no_gradients;
-  const int64_t version = branch_.version();
-  if (merged_.weight.defined() && merged_version_ == version) return merged_;
-  if (!merged_.weight.defined()) {
-    merged_ = base();
-    merged_.weight = at::empty_like(base().weight);
-  }
-  at::addmm_out(merged_.weight, base().weight, branch_.b, branch_.a, /*beta=*/1, /*alpha=*/branch_.scale);
-  merged_.weight.mul_(magnitude_->gain(branch_).unsqueeze(1));
-  merged_version_ = version;
-  return merged_;
-}
-
 at::Tensor DoraProjection::forward(const at::Tensor& x) const {
   const at::Tensor rows = x.detach().reshape({-1, x.size(-1)});  // [n, in]
   const at::Tensor& bias = base().bias;                          // [out], or undefined
   at::Tensor factors, y, reduced, gain;  // [B, n/B or 1, r], [..., out], [n, r], [out]
+  at::Tensor weight = base().weight;     // [out, in], with branch and gain where is_merged
   bool is_merged = false;
   {
     const c10::NoGradGuard no_gradients;
@@ -37,7 +24,9 @@ at::Tensor DoraProjection::forward(const at::Tensor& x) const {
     is_merged = x.device().is_cpu() && x.scalar_type() == at::kFloat && !factors.defined();
     gain = magnitude_->gain(branch_).to(x.scalar_type());
     if (is_merged) {
-      y = merged().forward(x);
+      const model::Linear& merged = merged_.of(base(), branch_, gain);
+      y = merged.forward(x);
+      weight = merged.weight;
     } else {
       y = frozen_->forward(x).mul_(gain);
       if (bias.defined()) y.add_(bias * (1 - gain));
@@ -53,8 +42,8 @@ at::Tensor DoraProjection::forward(const at::Tensor& x) const {
   return model::kernels::with_backward(
       y, {x, branch_.a},
       [branch = branch_, magnitude = magnitude_, rows, reduced, factors, gain, bias, output = y.detach(),
-       weight = is_merged ? merged().weight : base().weight, is_merged, by_onednn = base().by_onednn,
-       version = branch_.version(), input_shape = x.sizes().vec(),
+       weight, is_merged, by_onednn = base().by_onednn, version = branch_.version(),
+       input_shape = x.sizes().vec(),
        wants_dx = x.requires_grad()](const at::Tensor& output_gradient) -> std::vector<at::Tensor> {
         TORCH_CHECK(branch.version() == version, "m, A or B has changed since this forward pass");
         const at::ScalarType type = output_gradient.scalar_type();

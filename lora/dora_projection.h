@@ -9,6 +9,7 @@
 
 #include "lora/branch.h"
 #include "lora/magnitude.h"
+#include "lora/merged_weight.h"
 #include "model/layers/projection.h"
 
 namespace sdlora::lora {
@@ -25,13 +26,10 @@ class DoraProjection final : public model::Projection {
   bool is_convolution() const override { return frozen_->is_convolution(); }
 
  private:
-  const model::Linear& merged() const;
-
   model::ProjectionSlot frozen_;
   Branch branch_;
   std::shared_ptr<Magnitude> magnitude_;
-  mutable model::Linear merged_;
-  mutable int64_t merged_version_ = 0;  // Branch::version
+  mutable MergedWeight merged_;
 };
 
 }  // namespace sdlora::lora

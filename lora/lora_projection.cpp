@@ -22,29 +22,21 @@ LoraProjection::LoraProjection(model::ProjectionSlot frozen, Branch branch)
     throw Error(ExitCode::kInternal, "a projection takes only one adapter");
 }
 
-const model::Linear& LoraProjection::merged() const {
-  const c10::NoGradGuard no_gradients;
-  const int64_t version = branch_.version();
-  if (merged_.weight.defined() && merged_version_ == version) return merged_;
-  if (!merged_.weight.defined()) {
-    merged_ = base();
-    merged_.weight = at::empty_like(base().weight);
-  }
-  at::addmm_out(merged_.weight, base().weight, branch_.b, branch_.a, /*beta=*/1, /*alpha=*/branch_.scale);
-  merged_version_ = version;
-  return merged_;
-}
-
 at::Tensor LoraProjection::forward(const at::Tensor& x) const {
   const at::Tensor rows = x.detach().reshape({-1, x.size(-1)});  // [n, in]
   at::Tensor factors, y, reduced;                                // [B, n/B or 1, r], [..., out], [n, r]
+  at::Tensor weight = base().weight;                             // [out, in], with the branch where is_merged
   bool is_merged = false;
   {
     const c10::NoGradGuard no_gradients;
     factors = branch_.dropout_factors(rows.size(0) / x.size(0), x.scalar_type());
     is_merged = x.device().is_cpu() && x.scalar_type() == at::kFloat && !factors.defined();
-    y = is_merged ? merged().forward(x) : frozen_->forward(x);
-    if (!is_merged) {
+    if (is_merged) {
+      const model::Linear& merged = merged_.of(base(), branch_);
+      y = merged.forward(x);
+      weight = merged.weight;
+    } else {
+      y = frozen_->forward(x);
       reduced = reduce(rows, branch_);
       multiply_rows(reduced, factors);
       y.view({-1, y.size(-1)})
@@ -57,8 +49,8 @@ at::Tensor LoraProjection::forward(const at::Tensor& x) const {
   //   dx = dy W + s (dy B) A
   return model::kernels::with_backward(
       y, {x, branch_.a},
-      [branch = branch_, rows, reduced, factors, weight = is_merged ? merged().weight : base().weight,
-       is_merged, by_onednn = base().by_onednn, version = branch_.version(), input_shape = x.sizes().vec(),
+      [branch = branch_, rows, reduced, factors, weight, is_merged, by_onednn = base().by_onednn,
+       version = branch_.version(), input_shape = x.sizes().vec(),
        wants_dx = x.requires_grad()](const at::Tensor& output_gradient) -> std::vector<at::Tensor> {
         TORCH_CHECK(branch.version() == version, "A or B has changed since this forward pass");
         const at::Tensor dy = output_gradient.reshape({rows.size(0), -1});  // [n, out]

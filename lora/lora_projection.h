@@ -12,6 +12,7 @@
 #pragma once
 
 #include "lora/branch.h"
+#include "lora/merged_weight.h"
 #include "model/layers/projection.h"
 
 namespace sdlora::lora {
@@ -29,12 +30,9 @@ class LoraProjection final : public model::Projection {
   bool is_convolution() const override { return frozen_->is_convolution(); }
 
  private:
-  const model::Linear& merged() const;
-
   model::ProjectionSlot frozen_;
   Branch branch_;
-  mutable model::Linear merged_;
-  mutable int64_t merged_version_ = 0;  // Branch::version
+  mutable MergedWeight merged_;
 };
 
 }  // namespace sdlora::lora

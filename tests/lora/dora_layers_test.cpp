@@ -65,13 +65,16 @@ struct DoraTensors {
   }
 };
 
-TEST(DoraProjection, WritesTheGradientsThatAutogradWouldFind) {
-  const DoraTensors tensors(random_values({kOutOfDora, kInOfDora}, 1));
+DoraProjection projection_of(const DoraTensors& tensors) {
   model::Linear linear;
   linear.weight = tensors.weight;
   linear.bias = tensors.bias;
-  const DoraProjection projection(std::make_unique<model::FrozenProjection>(linear, false), tensors.branch,
-                                  tensors.magnitude);
+  return {std::make_unique<model::FrozenProjection>(linear, false), tensors.branch, tensors.magnitude};
+}
+
+TEST(DoraProjection, WritesTheGradientsThatAutogradWouldFind) {
+  const DoraTensors tensors(random_values({kOutOfDora, kInOfDora}, 1));
+  const DoraProjection projection = projection_of(tensors);
   const at::Tensor x = random_values({2, 5, kInOfDora}, 5).set_requires_grad(true);
   const at::Tensor dy = random_values({2, 5, kOutOfDora}, 6);
   const at::Tensor y = projection.forward(x);
@@ -90,11 +93,7 @@ TEST(DoraProjection, DropsOutOfTheBranchAlone) {
   DoraTensors tensors(random_values({kOutOfDora, kInOfDora}, 1));
   const auto dropout = std::make_shared<BranchDropout>(DropoutRates{.neuron = 0.3, .rank = 0.2});
   tensors.branch.dropout = dropout;
-  model::Linear linear;
-  linear.weight = tensors.weight;
-  linear.bias = tensors.bias;
-  const DoraProjection projection(std::make_unique<model::FrozenProjection>(linear, false), tensors.branch,
-                                  tensors.magnitude);
+  const DoraProjection projection = projection_of(tensors);
   const at::Tensor x = random_values({2, 5, kInOfDora}, 5).set_requires_grad(true);
   const at::Tensor dy = random_values({2, 5, kOutOfDora}, 6);
   const DroppingOut dropping(*dropout, {11, 12});
