@@ -1,6 +1,7 @@
-"""What it costs to train other things than attention: a step with each choice of layers and dropouts, ours and diffusers + PEFT's.
+"""What it costs to train other things than attention: a step with each choice of layers and dropouts, ours and diffusers + PEFT's (of
+convolutions LyCORIS's, too).
 
-    bench/choices.py --latents 32 --rounds 2                 about 16 minutes on 2 cores
+    bench/choices.py --latents 32 --rounds 2                 about 22 minutes on 2 cores
     bench/choices.py --rows full,text-encoder --precision bf16
 
 As bench/compare.py: the same full-size random model, pictures, seeds and settings; a first run of ours records its inputs, and the peer must
@@ -24,6 +25,8 @@ CHOICES = {
     "attn": ("attn", [], [], ""),
     "attn-mlp": ("attn-mlp", [], [], ""),
     "full": ("full", [], [], "convolutions by PEFT's own LoRA of them"),
+    "full (LyCORIS)": ("full", [], ["--lycoris", "rebuild"], "LyCORIS's LoCon as it is by default: it makes the change of each weight"),
+    "full (LyCORIS, bypass)": ("full", [], ["--lycoris", "bypass"], "LyCORIS's LoCon, two small layers beside each frozen one"),
     "text-encoder": ("full", ["--train-text-encoder"], ["--train-text-encoder"], "full and the text encoder"),
     "dora": ("attn-mlp", ["--lora-kind", "dora"], ["--dora"], ""),
     "full-dora": ("full", ["--lora-kind", "dora"], ["--dora"], ""),
@@ -52,7 +55,7 @@ def rows_of(options, name):
     """The case that compare.py's functions take, ours, and the peer's."""
     targets, flags, peer_flags, _ = CHOICES[name]
     case = types.SimpleNamespace(**vars(options) | {"targets": targets, "batch": 1, "device": "cpu", "peer_environments": None,
-                                                    "work": options.work / f"choice-{name}"})
+                                                    "work": options.work / f"choice-{name}".replace(" ", "-")})
     case.work.mkdir(parents=True, exist_ok=True)
     return (case, compare.Row(f"sdlora {name}", kernels="auto", flags=flags, precision=options.precision),
             compare.tuned_peer(f"peer {name}", *peer_flags, precision=options.precision))
@@ -91,7 +94,7 @@ def main():
                 row.step_seconds += seconds
                 row.peak_bytes = max(row.peak_bytes, peak_bytes)
                 print(f"  round {round_number + 1}, {row.name}: {', '.join(f'{s:.2f}' for s in seconds)} s", flush=True)
-    peers = next(iter(rows.values()))[2].versions
+    peers = {package: number for _, _, peer in rows.values() for package, number in peer.versions.items()}
     text = "\n".join([
         f"# What choices cost: a step at {8 * asked.latents}², batch 1, {'fp32' if asked.precision == 'no' else asked.precision}", "",
         f"- {time.strftime('%Y-%m-%d')}, {compare.processor()}, {asked.threads} threads, load average {load_before:.1f} before; "

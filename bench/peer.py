@@ -2,7 +2,8 @@
 (examples/text_to_image/train_text_to_image_lora.py) trains it, on inputs that `trainer --trace-dir` recorded.
 
     peer.py --model DIR --trace DIR --targets attn --steps 5 --warmup 1 [--channels-last] [--fused] [--bf16] [--device cuda]
-            [--compile | --compile-graph | --ipex] [--train-text-encoder] [--dora] [--dropout 0.1] [--checkpointing]
+            [--compile | --compile-graph | --ipex] [--train-text-encoder] [--dora | --lycoris rebuild | --lycoris bypass] [--dropout 0.1]
+            [--checkpointing]
 
 Prints one JSON line: when the first step began (seconds since 1970), step_seconds, losses, grad_norms (before clipping), versions.
 """
@@ -45,6 +46,8 @@ def arguments_of_the_command_line():
     parser.add_argument("--bf16", action="store_true", help="frozen weights in bfloat16, under autocast; the adapter in fp32")
     parser.add_argument("--train-text-encoder", action="store_true", help="its LoRA, too; captions go through it in every step")
     parser.add_argument("--dora", action="store_true")
+    parser.add_argument("--lycoris", choices=["rebuild", "bypass"],
+                        help="LyCORIS's layers in the UNet: its default, which makes the change of the weight, or the two small layers beside it")
     parser.add_argument("--dropout", type=float, default=0, help="PEFT's, of the input of A")
     parser.add_argument("--checkpointing", action="store_true", help="gradient checkpointing")
     return parser.parse_args()
@@ -58,6 +61,22 @@ def with_adapter(model, targets, initial, arguments):
     names = {f"{ours}.default.weight": ours for ours in initial}
     assert set(trained) == set(names), "the peer trains other modules than we do"
     model.load_state_dict({theirs: initial[ours].view(trained[theirs].shape) for theirs, ours in names.items()}, strict=False)
+    return trained
+
+
+def with_lycoris(unet, initial, arguments):
+    """As with_adapter, of what `initial` names."""
+    from lycoris import LoConModule
+    trained = {}
+    for path in (name.removesuffix(".lora_A") for name in initial if name.endswith(".lora_A")):
+        parent_path, _, leaf = path.rpartition(".")
+        parent = unet.get_submodule(parent_path)
+        layer = LoConModule("", getattr(parent, leaf), lora_dim=16, alpha=1, dropout=arguments.dropout,
+                            bypass_mode=arguments.lycoris == "bypass")
+        for name, parameter in (("lora_A", layer.lora_down.weight), ("lora_B", layer.lora_up.weight)):
+            parameter.data = initial[f"{path}.{name}"].view(parameter.shape).clone()
+            trained[f"{path}.{name}"] = parameter
+        setattr(parent, leaf, layer)
     return trained
 
 
@@ -80,7 +99,8 @@ def build(arguments):
     unet = UNet2DConditionModel.from_pretrained(arguments.model, subfolder="unet").requires_grad_(False)
     initial = {name: tensor for name, tensor in load_file(arguments.trace / "adapter-init.safetensors").items()
                if not name.startswith("text_model.")}
-    trained = with_adapter(unet, TARGETS[arguments.targets], initial, arguments)
+    trained = (with_lycoris(unet, initial, arguments) if arguments.lycoris else
+               with_adapter(unet, TARGETS[arguments.targets], initial, arguments))
     if arguments.checkpointing:
         unet.enable_gradient_checkpointing()
     if arguments.bf16 and not arguments.ipex:  # as the script does with --mixed_precision bf16
@@ -104,8 +124,8 @@ def optimized_by_ipex(unet, optimizer, is_bf16):
 
 
 def versions(arguments):
-    extension = ["intel-extension-for-pytorch"] if arguments.ipex else []
-    return {package: importlib.metadata.version(package) for package in ("torch", "diffusers", "peft", *extension)}
+    others = ["intel-extension-for-pytorch"] if arguments.ipex else ["lycoris-lora"] if arguments.lycoris else []
+    return {package: importlib.metadata.version(package) for package in ("torch", "diffusers", "peft", *others)}
 
 
 def batches(arguments):

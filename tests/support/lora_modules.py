@@ -64,7 +64,7 @@ class LoraModule(torch.nn.Module):
         if self.magnitude is None:
             return self.base(x) + self.scale * branch
         # DoRA: the length of the merged weight's rows is a constant of the backward (PEFT tuners/lora/dora.py)
-        merged = self.base.weight.flatten(1) + self.scale * (self.b.flatten(1) @ self.a.flatten(1))
+        merged = self.base.weight.flatten(1) + self.change()
         gain = self.magnitude / merged.norm(dim=1).detach()
         by_output = gain.view(1, -1, 1, 1) if isinstance(self.base, torch.nn.Conv2d) else gain
         without_bias = self.base(x)
@@ -73,10 +73,14 @@ class LoraModule(torch.nn.Module):
             return (without_bias - bias + self.scale * branch) * by_output + bias
         return (without_bias + self.scale * branch) * by_output
 
+    def change(self):
+        """(alpha / rank) B A, [out, in · kernel²]."""
+        return self.scale * (self.b.flatten(1) @ self.a.flatten(1))
+
     def bound_norm(self, largest):
         """kohya's apply_max_norm_regularization."""
         with torch.no_grad():
-            norm = (self.scale * self.b.flatten(1) @ self.a.flatten(1)).norm().clamp(min=largest / 2)
+            norm = self.change().norm().clamp(min=largest / 2)
             ratio = norm.clamp(max=largest) / norm
             if ratio != 1:
                 self.a.mul_(ratio**0.5)

@@ -4,7 +4,8 @@
 
 Prints, for each quantity, the largest relative error over the run, and fails above 1e-4: predictions, losses, gradient norms,
 final A and B. Draws are repeated from their seeds as well: the latents, noise and timesteps in the trace must be those of the
-documented addresses (run seed, step, slot, stream). Where nothing is dropped out, PEFT's layers are asked, too (peft_opinion.py).
+documented addresses (run seed, step, slot, stream). Where nothing is dropped out, PEFT's and LyCORIS's layers are asked,
+too (second_opinion.py).
 """
 import argparse
 import json
@@ -22,8 +23,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from lora_modules import attach
-from peft_opinion import compare_with_peft
 from noise_and_loss import cell_losses, huber_c_of, is_on, noise_of, number, timestep_of, weight_of
+from second_opinion import bounded_by_lycoris, compare_with_others, relative_error
 from seeds import FLIP, INPUT_NOISE, NOISE, POSTERIOR_NOISE, TIMESTEP, generator, sample_at
 
 TOLERANCE = 1e-4
@@ -122,10 +123,6 @@ def by_size(traces):
     return lists.values()
 
 
-def relative_error(ours, reference):
-    return ((ours - reference).norm() / reference.norm().clamp_min(1e-30)).item()
-
-
 def replay(model, run, trace_directory):
     config = tomllib.loads((run / "config.toml").read_text())
     steps = [json.loads(line) for line in (trace_directory / "step.jsonl").read_text().splitlines()]
@@ -189,7 +186,10 @@ def replay(model, run, trace_directory):
         optimizer.step()
         optimizer.zero_grad()
         if bound := number(config, "max-weight-norm"):
+            theirs = {path: bounded_by_lycoris(module, bound) for path, module in modules.items()} if record is steps[-1] else {}
             scaled += sum(module.bound_norm(bound) for module in modules.values())
+            for path, bounded in theirs.items():
+                worst["LyCORIS's bounded"] = max(worst.get("LyCORIS's bounded", 0.0), relative_error(modules[path].change().view_as(bounded), bounded))
         worst["loss"] = max(worst["loss"], abs(record["loss"] - loss) / abs(loss))
         worst["gradient norm"] = max(worst["gradient norm"], abs(record["grad_norm"] - norm) / norm)
 
@@ -204,11 +204,10 @@ def replay(model, run, trace_directory):
     worst["final B"] = max(relative_error(final[p + ".lora_B"], m.b.detach()) for p, m in modules.items())
     assert scaled > 0 or not number(config, "max-weight-norm"), "no module reached the bound"
     if not any(number(config, f"lora-{which}dropout") for which in ("", "rank-", "module-")):
-        errors = compare_with_peft(model, unet, modules, (noisy, t, captions.detach()), is_dora)  # on what the last step had
-        worst |= {f"PEFT's {what}": error for what, error in errors.items()}
+        worst |= compare_with_others(model, unet, modules, (noisy, t, captions.detach()), is_dora)  # on what the last step had
     print(f"replay of {len(steps)} steps, {len(modules)} modules, {sum(p.numel() for p in parameters)} parameters:")
     for name, error in worst.items():
-        print(f"  {name:14} largest relative error {error:.2e}")
+        print(f"  {name:20} largest relative error {error:.2e}")
     failed = [name for name, error in worst.items() if not error < TOLERANCE]
     if failed:
         sys.exit(f"above {TOLERANCE}: {', '.join(failed)}")
