@@ -36,7 +36,7 @@ RECIPES = {
     "min-SNR 5": ["--min-snr-gamma", "5"],
     "caption dropout 0.1": ["--caption-dropout", "0.1"],
     "dropouts 0.1": ["--lora-dropout", "0.1", "--lora-rank-dropout", "0.1", "--lora-module-dropout", "0.1"],
-    "average, decay 0.98": ["--ema-decay", "0.98"],
+    "moving average 0.98": ["--ema-decay", "0.98"],
     "noise offset 0.15": ["--noise-offset", "0.15"],
 }
 PICTURES = {"text": ("prompts", 0), "photo-0.75": ("photographs", 0.75), "photo-0.6": ("photographs", 0.6)}  # file of prompts, strength

@@ -178,8 +178,7 @@ void Adapter::attach(Slot& slot, size_t module) {
     return;
   }
   const at::Tensor& weight = slot->base().weight;
-  TORCH_INTERNAL_ASSERT(weight.defined(),
-                        "a kernel has taken the weight: ComputeMode::keeps_convolution_weights");
+  TORCH_INTERNAL_ASSERT(weight.defined(), "a kernel has taken the weight: ComputeMode::keeps_weight");
   magnitudes_.push_back(std::make_shared<Magnitude>(magnitude_of(parameters_, module),
                                                     magnitude_of(gradients_, module), weight));
   slot = std::make_unique<Dora>(std::move(slot), branch_of(module), magnitudes_.back());

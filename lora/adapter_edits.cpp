@@ -40,7 +40,7 @@ Applied AdapterEdits::add(const AdapterFile& adapter, double strength) {
   for (const auto& [path, change] : changes) {
     const ModelModule* module = table_.find(flat_name(path));
     if (module == nullptr) {
-      std::vector<std::string>& names = applied.left_out["modules that this model does not have"];
+      std::vector<std::string>& names = applied.left_out[kNotInTheModel];
       names.insert(names.end(), change.tensor_names.begin(), change.tensor_names.end());
       continue;
     }

@@ -47,7 +47,7 @@ void add_doras(NamedTensors& tensors, const AdapterFile& adapter, ExportNaming n
     } else {
       const std::string prefix = is_text ? "text_encoder." : "unet.";
       add_diffusers(tensors, prefix, pair);
-      tensors.emplace(prefix + path + ".lora_magnitude_vector",
+      tensors.emplace(prefix + path + ".lora_magnitude_vector.weight",  // only so transformers 5 finds it
                       is_convolution ? dora.magnitude.view({1, -1, 1, 1}) : dora.magnitude);
     }
   }
@@ -59,6 +59,8 @@ bool is_of_sd2(const AdapterFile& adapter) {
   if (adapter.context_channels) return *adapter.context_channels == kWidth;
   for (const auto& [path, pair] : adapter.text_encoder)
     if (path.ends_with("_proj")) return pair.a.size(1) == kWidth;
+  for (const auto& [path, dora] : adapter.doras)
+    if (path.starts_with("text_model.") && path.ends_with("_proj")) return dora.pair.a.size(1) == kWidth;
   return false;
 }
 
@@ -122,17 +124,41 @@ LeftOut find_unconvertible(const AdapterFile& adapter) {
   return left_out;
 }
 
+// diffusers takes an adapter for DoRA as a whole, and gives modules without a magnitude the frozen weight's.
+void check_is_all_dora_or_none(const AdapterFile& adapter) {
+  const ModuleCounts counts = count_modules(adapter);
+  const size_t all = counts.unet + counts.text_encoder;
+  if (adapter.doras.empty() || adapter.doras.size() == all) return;
+  throw Error(ExitCode::kBadData, {.what = "diffusers would draw another adapter",
+                                   .expected = "DoRA's magnitudes in every module, or in none",
+                                   .seen = fmt::format("in {} of {}", adapter.doras.size(), all),
+                                   .where = adapter.file.string(),
+                                   .advice = "leave --format diffusers out: kohya's names take both"});
+}
+
 }  // namespace
+
+ModuleCounts count_modules(const AdapterFile& adapter) {
+  const auto of_text =
+      static_cast<size_t>(std::count_if(adapter.doras.begin(), adapter.doras.end(), [](const auto& dora) {
+        return dora.first.starts_with("text_model.");
+      }));
+  return {.unet = adapter.unet.size() + adapter.doras.size() - of_text,
+          .text_encoder = adapter.text_encoder.size() + of_text};
+}
 
 void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, ExportNaming naming) {
   check_is_of_sd(adapter);
   const LeftOut left_out = find_unconvertible(adapter);
   if (!left_out.empty() || (adapter.unet.empty() && adapter.text_encoder.empty() && adapter.doras.empty()))
-    throw Error(ExitCode::kBadData,
-                {.what = "cannot convert the adapter as a whole",
-                 .expected = "pairs of A and B (down and up) only, of modules of Stable Diffusion 1.x or 2.x",
-                 .seen = left_out.empty() ? "no tensors" : describe(left_out),
-                 .where = adapter.file.string()});
+    throw Error(
+        ExitCode::kBadData,
+        {.what = "cannot convert the adapter as a whole",
+         .expected = "pairs of A and B (down and up) only, and DoRA's magnitudes by output, of modules of "
+                     "Stable Diffusion 1.x or 2.x",
+         .seen = left_out.empty() ? "no tensors" : describe(left_out),
+         .where = adapter.file.string()});
+  if (naming == ExportNaming::kDiffusers) check_is_all_dora_or_none(adapter);
   NamedTensors tensors;
   add_doras(tensors, adapter, naming);
   if (naming == ExportNaming::kKohya) {

@@ -72,28 +72,29 @@ void refuse_shape(const AdapterFile& adapter, const std::string& path,
                .advice = "use an adapter that was trained for this model"});
 }
 
-LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& applied_paths) {
+LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& applied_paths, LoraKind kind) {
   LeftOut left_out = adapter.left_out;
-  const auto add = [&](const std::string& kind, const std::vector<std::string>& tensor_names) {
-    std::vector<std::string>& names = left_out[kind];
+  const auto add = [&](const std::string& reason, const std::vector<std::string>& tensor_names) {
+    std::vector<std::string>& names = left_out[reason];
     names.insert(names.end(), tensor_names.begin(), tensor_names.end());
   };
   for (const auto& [path, pair] : adapter.text_encoder)
-    if (!applied_paths.contains(path))
-      add("the text encoder, where it is not trained (--train-text-encoder, --lora-targets)",
-          pair.tensor_names);
+    if (!applied_paths.contains(path)) add(kTextEncoderNotTrained, pair.tensor_names);
+  const auto why_not = [&](const std::string& path, const ModuleChange& change) -> std::string {
+    if (!adapter.doras.contains(path)) return change.weight.kind.empty() ? "biases" : change.weight.kind;
+    if (kind == LoraKind::kLora) return kDoraForALora;
+    return path.starts_with("text_model.") ? kTextEncoderNotTrained : kNotTrained;
+  };
   for (const auto& [path, change] : adapter.others)
-    if (!applied_paths.contains(path))
-      add(change.weight.kind.empty() ? "biases" : change.weight.kind, change.tensor_names);
+    if (!applied_paths.contains(path)) add(why_not(path, change), change.tensor_names);
   for (const auto& [path, pair] : adapter.unet)
-    if (!applied_paths.contains(path))
-      add("modules that are not there or not trained (--lora-targets)", pair.tensor_names);
+    if (!applied_paths.contains(path)) add(kNotTrained, pair.tensor_names);
   return left_out;
 }
 
 void refuse_unfit(const AdapterFile& adapter, const LeftOut& left_out) {
-  const bool is_of_unread_kind =
-      left_out.size() == 1 && !left_out.contains("modules that this model does not have");
+  const bool is_untrained = left_out.contains(kNotTrained) || left_out.contains(kTextEncoderNotTrained);
+  const bool is_of_unread_kind = left_out.size() == 1 && !is_untrained && !left_out.contains(kNotInTheModel);
   Problem problem{.what = "no tensor of the adapter fits the model",
                   .expected =
                       "an adapter for Stable Diffusion 1.x or 2.x in the names of sdlora, kohya, "
@@ -103,6 +104,10 @@ void refuse_unfit(const AdapterFile& adapter, const LeftOut& left_out) {
                   .advice = "use an adapter that was trained for this model"};
   if (!adapter.family.empty())
     problem.advice = "it is for " + adapter.family + ": use it with a model of that family";
+  else if (left_out.contains(kDoraForALora))
+    problem.advice = "give --lora-kind dora to go on with its magnitudes, too";
+  else if (is_untrained)
+    problem.advice = "train what it is for, too, or begin from another adapter";
   else if (is_of_unread_kind)
     problem.advice =
         "this kind is not read: let the program that made it merge it into a model, or train a LoRA in its "

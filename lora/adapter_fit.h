@@ -24,8 +24,15 @@ void check_fit(const AdapterFile& adapter, const LowRankPair& pair, const Adapte
                                const std::vector<std::string>& tensor_names, const std::string& expected,
                                const std::string& seen);
 
-// What the file has besides plain branches at `applied_paths`, as training sees it.
-LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& applied_paths);
+// Why tensors of a readable kind are left out.
+inline constexpr const char* kNotInTheModel = "modules that this model does not have";
+inline constexpr const char* kNotTrained = "modules that are not there or not trained (--lora-targets)";
+inline constexpr const char* kTextEncoderNotTrained =
+    "the text encoder, where it is not trained (--train-text-encoder, --lora-targets)";
+inline constexpr const char* kDoraForALora = "DoRA, from which --lora-kind dora can begin";
+
+// What the file has besides what has gone to `applied_paths` of a trained adapter of this kind.
+LeftOut find_left_out(const AdapterFile& adapter, const std::set<std::string>& applied_paths, LoraKind kind);
 
 // Throws Error(kBadData): nothing of it could be used.
 [[noreturn]] void refuse_unfit(const AdapterFile& adapter, const LeftOut& left_out);

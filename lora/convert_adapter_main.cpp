@@ -30,7 +30,13 @@ int main(int argc, char** argv) {
       return;
     const sdlora::lora::AdapterFile adapter = sdlora::lora::read_adapter(in);
     sdlora::lora::export_adapter(adapter, out, naming);
-    sdlora::log::info(fmt::format("{} modules of the UNet and {} of the text encoder → {}",
-                                  adapter.unet.size(), adapter.text_encoder.size(), out.string()));
+    if (naming == ExportNaming::kKohya && !adapter.doras.empty())
+      sdlora::log::warning(
+          "DoRA by output in kohya's names: ComfyUI and Forge draw nearly what was trained "
+          "(docs/training.md), "
+          "AUTOMATIC1111 divides along the other axis, sd-scripts and diffusers leave the magnitudes out");
+    const sdlora::lora::ModuleCounts counts = sdlora::lora::count_modules(adapter);
+    sdlora::log::info(fmt::format("{} modules of the UNet and {} of the text encoder → {}", counts.unet,
+                                  counts.text_encoder, out.string()));
   });
 }

@@ -5,11 +5,6 @@
 namespace sdlora::lora {
 namespace {
 
-// rows [B h w, C] → [B, C, h, w] of the batch and cells of `like`, a view that is channels last
-at::Tensor map_of_rows(const at::Tensor& rows, const at::Tensor& like) {
-  return rows.view({like.size(0), like.size(2), like.size(3), rows.size(1)}).permute({0, 3, 1, 2});
-}
-
 at::Tensor kernel_of_a(const Branch& branch, const model::Convolution& base, at::ScalarType type) {
   return branch.a_in(type).view({-1, base.in_channels, base.kernel_size, base.kernel_size});  // [r, in, k, k]
 }
@@ -18,6 +13,10 @@ at::Tensor kernel_of_a(const Branch& branch, const model::Convolution& base, at:
 
 at::Tensor rows_of_map(const at::Tensor& map) {
   return map.permute({0, 2, 3, 1}).reshape({-1, map.size(1)});
+}
+
+at::Tensor map_of_rows(const at::Tensor& rows, const at::Tensor& like) {
+  return rows.view({like.size(0), like.size(2), like.size(3), rows.size(1)}).permute({0, 3, 1, 2});
 }
 
 at::Tensor reduced_by_a(const Branch& branch, const model::Convolution& base, const at::Tensor& x) {

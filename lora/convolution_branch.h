@@ -9,6 +9,9 @@ namespace sdlora::lora {
 // [B, C, h, w] → [B h w, C], a view where it is channels last
 at::Tensor rows_of_map(const at::Tensor& map);
 
+// rows [B h w, C] → [B, C, h, w] of the batch and cells of `like`, a view that is channels last
+at::Tensor map_of_rows(const at::Tensor& rows, const at::Tensor& like);
+
 // A * x, rows [B h' w', r] of x [B, in, h, w]
 at::Tensor reduced_by_a(const Branch& branch, const model::Convolution& base, const at::Tensor& x);
 

@@ -22,19 +22,17 @@ at::Tensor DoraProjection::forward(const at::Tensor& x) const {
     const c10::NoGradGuard no_gradients;
     factors = branch_.dropout_factors(rows.size(0) / x.size(0), x.scalar_type());
     is_merged = x.device().is_cpu() && x.scalar_type() == at::kFloat && !factors.defined();
-    gain = magnitude_->gain(branch_).to(x.scalar_type());
+    gain = magnitude_->gain(branch_);
     if (is_merged) {
       const model::Linear& merged = merged_.of(base(), branch_, gain);
       y = merged.forward(x);
       weight = merged.weight;
     } else {
-      y = frozen_->forward(x).mul_(gain);
-      if (bias.defined()) y.add_(bias * (1 - gain));
       reduced = at::mm(rows, branch_.a_in(x.scalar_type()).t());
       multiply_rows(reduced, factors);
-      y.view({-1, y.size(-1)})
-          .addmm_(reduced, (branch_.b_in(x.scalar_type()) * gain.unsqueeze(1)).t(), /*beta=*/1,
-                  /*alpha=*/branch_.scale);
+      const at::Tensor plain = frozen_->forward(x);
+      const at::Tensor part = at::mm(reduced, b_times_gain(branch_, gain, x.scalar_type()).t());
+      y = with_gain_and_branch(plain, gain, bias, part.view(plain.sizes()), branch_.scale);
     }
   }
   if (!model::kernels::wants_backward({x, branch_.a})) return y;
@@ -48,15 +46,15 @@ at::Tensor DoraProjection::forward(const at::Tensor& x) const {
         TORCH_CHECK(branch.version() == version, "m, A or B has changed since this forward pass");
         const at::ScalarType type = output_gradient.scalar_type();
         const at::Tensor dy = output_gradient.reshape({rows.size(0), -1});  // [n, out]
-        at::Tensor p = at::mm(dy, branch.b_in(type) * gain.unsqueeze(1));   // [n, r]
+        at::Tensor p = at::mm(dy, b_times_gain(branch, gain, type));        // [n, r]
         multiply_rows(p, factors);
         const at::Tensor inner = is_merged ? at::mm(rows, branch.a_in(type).t()) : reduced;
         branch.add_b_gradient(dy, inner, gain);
         branch.add_a_gradient(p, rows);
         magnitude->add_gradient(dy, output.reshape({rows.size(0), -1}), bias);
         if (!wants_dx) return {{}, {}};
-        at::Tensor dx =
-            model::kernels::matrix_product(is_merged ? dy : dy * gain, weight, /*bias=*/{}, by_onednn);
+        at::Tensor dx = model::kernels::matrix_product(is_merged ? dy : (dy * gain).to(type), weight,
+                                                       /*bias=*/{}, by_onednn);
         if (!is_merged) dx.addmm_(p, branch.a_in(type), /*beta=*/1, /*alpha=*/branch.scale);
         return {dx.view(input_shape), {}};
       });

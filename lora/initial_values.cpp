@@ -58,7 +58,7 @@ BegunFrom begin_from(Adapter& adapter, const AdapterFile& file) {
   adapter.set_magnitudes_to_lengths();
   for (const auto& [module, values] : magnitudes) adapter.magnitude(module).copy_(values);
   begun.module_count = static_cast<int64_t>(used.size());
-  begun.left_out = find_left_out(file, used);
+  begun.left_out = find_left_out(file, used, adapter.config().kind);
   if (used.empty()) refuse_unfit(file, begun.left_out);
   return begun;
 }

@@ -18,4 +18,9 @@ std::string pattern_of(const std::string& targets) {
 Targets::Targets(const std::string& targets)
     : pattern_(pattern_of(targets), "--lora-targets", ExitCode::kUsage) {}
 
+std::function<bool(const std::string& path)> weights_to_keep(const LoraConfig& config) {
+  if (config.kind == LoraKind::kLora) return {};
+  return [targets = Targets(config.targets)](const std::string& path) { return targets.contains(path); };
+}
+
 }  // namespace sdlora::lora

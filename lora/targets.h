@@ -1,9 +1,11 @@
 // Which layers of the UNet, and of the text encoder if it is trained, get an adapter.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "common/pattern.h"
+#include "lora/lora_config.h"
 
 namespace sdlora::lora {
 
@@ -24,5 +26,8 @@ class Targets {
  private:
   Pattern pattern_;
 };
+
+// Whose plain weights the adapter reads in every step, for model::ComputeMode: DoRA's; of a LoRA none.
+std::function<bool(const std::string& path)> weights_to_keep(const LoraConfig& config);
 
 }  // namespace sdlora::lora

@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/shown_text.h"
+#include "lora/targets.h"
 #include "model/model_source.h"
 #include "trainer/batches/sample_file.h"
 #include "trainer/run/loaded_run.h"
@@ -33,7 +34,7 @@ model::ComputeMode compute_mode_of(const std::filesystem::path& directory, const
                                    at::Device device) {
   model::ComputeMode mode =
       model::compute_mode_on(device, dtype_of(record.mixed_precision), record.cpu_kernels);
-  mode.keeps_convolution_weights = record.lora.kind == lora::LoraKind::kDora;
+  mode.keeps_weight = lora::weights_to_keep(record.lora);
   mode.expected_latents = record.expected_latents;
   if (record.samples.empty() || mode.expected_latents.cells() > 0) return mode;
   const at::Tensor latents =

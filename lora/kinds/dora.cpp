@@ -7,6 +7,7 @@ namespace sdlora::lora {
 namespace {
 
 struct Magnitude {
+  Part part;
   at::Tensor values;  // [n]
   bool is_of_rows;
 };
@@ -20,7 +21,7 @@ Magnitude magnitude_of(const ModuleParts& parts) {
   const bool is_row = given.dim() >= 2 && given.size(1) == count;     // [1, n, 1 …]
   parts.require(count > 0 && (given.dim() == 1 || is_column || is_row), part,
                 "[out], [out, 1 …] or [1, in …]");
-  return {.values = given.flatten(), .is_of_rows = is_of_peft || given.dim() == 1 || is_column};
+  return {.part = part, .values = given.flatten(), .is_of_rows = is_of_peft || given.dim() == 1 || is_column};
 }
 
 // The lengths of a weight's rows, or of what it has for each input: of the other axes' values.
@@ -30,13 +31,16 @@ at::Tensor lengths(const at::Tensor& weight, int64_t axis) {
 
 }  // namespace
 
-std::optional<at::Tensor> row_magnitude(const ModuleParts& parts) {
-  const auto [values, is_of_rows] = magnitude_of(parts);
-  return is_of_rows ? std::optional(values) : std::nullopt;
+std::optional<at::Tensor> row_magnitude(const ModuleParts& parts, int64_t output_count) {
+  const Magnitude magnitude = magnitude_of(parts);
+  if (!magnitude.is_of_rows) return std::nullopt;
+  parts.require(magnitude.values.numel() == output_count, magnitude.part,
+                fmt::format("{} values, as many as B has outputs", output_count));
+  return magnitude.values;
 }
 
 WeightChange dora_change(const ModuleParts& parts, WeightChange change) {
-  const auto [values, is_of_rows] = magnitude_of(parts);
+  const auto [part, values, is_of_rows] = magnitude_of(parts);
   const int64_t axis = is_of_rows ? 0 : 1, count = values.size(0);
   const WeightChange plain = change;
   change.kind = "DoRA";

@@ -20,9 +20,9 @@ struct DoraPair {
   at::Tensor magnitude;  // f32 [out]
 };
 
-// The magnitude [out] f32 that `parts` has; nothing: it is of columns. Throws Error(kBadData) as
-// dora_change().
-std::optional<at::Tensor> row_magnitude(const ModuleParts& parts);
+// The magnitude f32 that `parts` has for each of `output_count` outputs; nothing: it is of columns. Throws
+// Error(kBadData) as dora_change(), and for another number of outputs.
+std::optional<at::Tensor> row_magnitude(const ModuleParts& parts, int64_t output_count);
 
 // `change` with the magnitude that `parts` has. Of it the strength m takes a part as of any: W + m (W' - W),
 // as ComfyUI and AUTOMATIC1111 do. Throws Error(kBadData) for a magnitude of no such shape.

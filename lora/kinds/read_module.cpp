@@ -52,7 +52,8 @@ class ModuleReader {
       }
       scale_ = pair.scale();
       if (!parts_.has_any({Part::kBiasOfB, Part::kDifference, Part::kValue, Part::kBiasDifference}))
-        if (const auto magnitude = row_magnitude(parts_)) read.dora = DoraPair{pair, *magnitude};
+        if (const auto magnitude = row_magnitude(parts_, pair.b.size(0)))
+          read.dora = DoraPair{pair, *magnitude};
       read.change = with_the_rest({.weight = low_rank_change(pair), .tensor_names = pair.tensor_names});
       return read;
     }

@@ -31,7 +31,9 @@ Convolution::Convolution(const WeightSource& weights, int64_t in, int64_t out, i
   kernel_ = kernels::make_convolution_kernel(
       weight, bias, {.stride = stride, .padding = padding, .expected_cells = weights.expected_map().cells()},
       chosen.multiplies_by_onednn, weights.mode().prepared_weights.get());
-  if (!weights.mode().keeps_convolution_weights) weight.reset();  // the kernel has it as long as it needs it
+  const auto& keeps_weight = weights.mode().keeps_weight;
+  if (!keeps_weight || !keeps_weight(weights.path()))
+    weight.reset();  // the kernel has it as long as it needs it
 }
 
 // ATen's own node keeps the input for a weight gradient that a frozen layer never asks for.

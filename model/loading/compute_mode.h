@@ -1,7 +1,9 @@
 // Where a frozen model is held, and in which type it computes.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include <ATen/core/Tensor.h>
 
@@ -21,7 +23,9 @@ struct ComputeMode {
   // Of the latents that the model is going to compute, by which convolutions choose their kernel. Others are
   // computed, too.
   MapSize expected_latents = {};
-  bool keeps_convolution_weights = false;      // beside what the kernels make of them: DoRA reads them
+  // Convolutions, by diffusers' path, whose weight is kept beside what a kernel makes of it: DoRA reads it.
+  // None: of no one.
+  std::function<bool(const std::string& path)> keeps_weight;
   bool recomputes_transformer_blocks = false;  // in the backward, in place of keeping their activations
 };
 
@@ -33,7 +37,8 @@ inline ComputeMode compute_mode_on(at::Device device, at::ScalarType dtype,
           .dtype = dtype,
           .cpu_kernels = kernels::choose_cpu_kernels(cpu_kernels, device, dtype),
           .prepared_weights = nullptr,
-          .expected_latents = expected_latents};
+          .expected_latents = expected_latents,
+          .keeps_weight = {}};
 }
 
 }  // namespace sdlora::model

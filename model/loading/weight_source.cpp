@@ -66,6 +66,10 @@ std::string WeightSource::full_name(const std::string& name) const {
   return prefix_ + name;
 }
 
+std::string WeightSource::path() const {
+  return prefix_.substr(0, prefix_.find_last_of('.'));
+}
+
 bool WeightSource::has(const std::string& name) const {
   return state_->weights.contains(full_name(name));
 }

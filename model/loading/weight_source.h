@@ -38,6 +38,8 @@ class WeightSource {
 
   bool has(const std::string& name) const;
 
+  std::string path() const;  // "down_blocks.0.resnets.0.conv1"; "" at the root
+
   // The tensor `name` under this place, edited where there are edits of it, converted and moved as the mode
   // says; a view of the mapped file where none of that is needed. An empty tensor when it is missing or
   // misshapen: finish() reports that.

@@ -86,7 +86,7 @@ void use(const lora::AdapterFile& adapter) {
                          .rank = 1,
                          .alpha = 1});
       });
-  const lora::LeftOut left_out = lora::find_left_out(adapter, {});
+  const lora::LeftOut left_out = lora::find_left_out(adapter, {}, lora::LoraKind::kLora);
   if (!left_out.empty()) fuzz::judge_message(lora::describe(left_out));
   fuzz::expect_orderly([&] { lora::refuse_unfit(adapter, left_out); });
 }

@@ -35,14 +35,14 @@ class TrainingOnAGpu(unittest.TestCase):
 
     def test_writes_the_same_bytes_when_its_work_is_a_cuda_graph(self):
         """Four micro-batches a step: the first three are not recorded, the others are replayed, with validations between them."""
-        for precision in ("no", "bf16", "fp16"):
-            more = {"mixed_precision": precision, "validation_every": 2, "validation_split": 0.2}
+        for precision, kind in (("no", "lora"), ("bf16", "lora"), ("fp16", "lora"), ("no", "dora"), ("bf16", "dora")):
+            more = {"mixed_precision": precision, "validation_every": 2, "validation_split": 0.2, "lora_kind": kind, "lora_targets": "full"}
             for name, ranks, flags in (("plain", 1, []), ("graph", 1, ["--cuda-graph"]),
                                        ("two", 2, ["--cuda-graph", "--allow-gpu-sharing"])):
-                result = programs.run("trainer", *self.options(f"{name}-{precision}", **more), *flags, ranks=ranks)
+                result = programs.run("trainer", *self.options(f"{name}-{precision}-{kind}", **more), *flags, ranks=ranks)
                 self.assertEqual(result.exit_code, 0, result.output)
             for name in ("graph", "two"):
-                runs.assert_equal_results(self, self.directory / f"{name}-{precision}", self.directory / f"plain-{precision}", STEPS)
+                runs.assert_equal_results(self, self.directory / f"{name}-{precision}-{kind}", self.directory / f"plain-{precision}-{kind}", STEPS)
 
     def test_finds_the_same_losses_with_the_fastest_kernels(self):
         """Without --deterministic, as users train, with and without a graph."""

@@ -18,15 +18,16 @@ struct Computed {
   at::Tensor prediction, gradients;  // on the CPU, f32
 };
 
-Computed compute(const model::ComputeMode& mode) {
+Computed compute(const model::ComputeMode& mode, LoraKind kind) {
   const auto values = [&](at::IntArrayRef shape, uint64_t seed) {
     return at::randn(shape, generator_for(seed), at::kFloat).to(mode.device, mode.dtype);
   };
   model::UNet unet = model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_unet(mode);
-  Adapter adapter(unet, {.rank = 4, .alpha = 1, .targets = "attn-mlp"}, 7, mode.device);
+  Adapter adapter(unet, {.kind = kind, .rank = 4, .alpha = 1, .targets = "full"}, 7, mode.device);
   {
     const c10::NoGradGuard no_gradients;  // B is 0 at the start, and with it A's gradient
-    adapter.parameters().copy_(at::randn({adapter.parameter_count()}, generator_for(3), at::kFloat) * 0.05);
+    adapter.parameters().add_(
+        (at::randn({adapter.parameter_count()}, generator_for(3), at::kFloat) * 0.05).to(mode.device));
   }
   const at::Tensor prediction =
       unet.forward(values({2, 4, 8, 8}, 1), at::tensor({500, 20}, at::kLong).to(mode.device),
@@ -41,24 +42,28 @@ double relative_difference(const at::Tensor& a, const at::Tensor& b) {
   return ((a - b).norm() / b.norm()).item<double>();
 }
 
-class AdapterOnAGpu : public testing::TestWithParam<std::pair<at::ScalarType, double>> {};
+class AdapterOnAGpu : public testing::TestWithParam<std::tuple<LoraKind, at::ScalarType, double>> {};
 
 TEST_P(AdapterOnAGpu, LearnsWhatItLearnsOnTheCpu) {
   if (c10::cuda::device_count() == 0) GTEST_SKIP() << "this machine has no GPU";
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
-  const auto& [type, tolerance] = GetParam();
+  const auto& [kind, type, tolerance] = GetParam();
   const Computed here =
-      compute(model::compute_mode_on(at::kCPU, at::kFloat, model::kernels::CpuKernelWish::kAten));
+      compute(model::compute_mode_on(at::kCPU, at::kFloat, model::kernels::CpuKernelWish::kAten), kind);
   const Computed there =
-      compute(model::compute_mode_on(at::kCUDA, type, model::kernels::CpuKernelWish::kAten));
+      compute(model::compute_mode_on(at::kCUDA, type, model::kernels::CpuKernelWish::kAten), kind);
   EXPECT_LT(relative_difference(there.prediction, here.prediction), tolerance);
   EXPECT_LT(relative_difference(there.gradients, here.gradients), tolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, AdapterOnAGpu,
-                         testing::Values(std::pair{at::kFloat, 1e-4}, std::pair{at::kHalf, 0.02},
-                                         std::pair{at::kBFloat16, 0.15}));
+INSTANTIATE_TEST_SUITE_P(KindsAndTypes, AdapterOnAGpu,
+                         testing::Values(std::tuple{LoraKind::kLora, at::kFloat, 1e-4},
+                                         std::tuple{LoraKind::kLora, at::kHalf, 0.02},
+                                         std::tuple{LoraKind::kLora, at::kBFloat16, 0.15},
+                                         std::tuple{LoraKind::kDora, at::kFloat, 1e-4},
+                                         std::tuple{LoraKind::kDora, at::kHalf, 0.02},
+                                         std::tuple{LoraKind::kDora, at::kBFloat16, 0.15}));
 
 }  // namespace
 }  // namespace sdlora::lora

@@ -115,7 +115,7 @@ TEST(DoraProjection, DropsOutOfTheBranchAlone) {
 
 TEST(DoraConvolution, WritesTheGradientsThatAutogradWouldFind) {
   for (const at::MemoryFormat format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
-    const DoraTensors tensors(random_values({kOutOfDora, kInOfDora, 3, 3}, 1));
+    const DoraTensors tensors(random_values({kOutOfDora, kInOfDora, 3, 3}, 1).contiguous(format));
     model::Convolution frozen;
     frozen.weight = tensors.weight;
     frozen.bias = tensors.bias;

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/seeds.h"
+#include "lora/adapter_fit.h"
 #include "model/model_source.h"
 
 namespace sdlora::lora {
@@ -28,12 +29,12 @@ AdapterFile file_for(const Adapter& like, int64_t rank, double alpha, const std:
   uint64_t seed = 1;
   for (const Adapter::Module& module : like.modules()) {
     if (module.path.find(part) == std::string::npos) continue;
-    file.unet.emplace(
-        module.path,
-        LowRankPair{.a = at::randn({rank, module.in_features}, generator_for(seed++), at::kFloat),
-                    .b = at::randn({module.out_features, rank}, generator_for(seed++), at::kFloat),
-                    .alpha = alpha,
-                    .tensor_names = {module.path + ".a", module.path + ".b"}});
+    LowRankPair pair{.a = at::randn({rank, module.in_features}, generator_for(seed++), at::kFloat),
+                     .b = at::randn({module.out_features, rank}, generator_for(seed++), at::kFloat),
+                     .alpha = alpha,
+                     .tensor_names = {module.path + ".a", module.path + ".b"}};
+    if (module.kernel_size > 0) pair.a = pair.a.view({rank, -1, module.kernel_size, module.kernel_size});
+    file.unet.emplace(module.path, pair);
   }
   file.tensor_count = static_cast<int64_t>(2 * file.unet.size());
   return file;
@@ -44,7 +45,7 @@ at::Tensor product_of(const Adapter& adapter, size_t module) {
 }
 
 at::Tensor product_of(const LowRankPair& pair) {
-  return at::matmul(pair.b, pair.a) * pair.scale();
+  return at::matmul(pair.b, pair.a.flatten(1)) * pair.scale();
 }
 
 double distance(const at::Tensor& seen, const at::Tensor& expected) {
@@ -115,18 +116,19 @@ TEST(InitialValues, AreOfFewerRanksWhereTheModuleIsNarrow) {
 TEST(InitialValues, OfALoraBeginDoraAtTheSameFunction) {
   const c10::NoGradGuard no_gradients;
   model::UNet unet = small_unet();
-  Adapter adapter = adapter_on(unet, {.kind = LoraKind::kDora, .rank = 4, .alpha = 2});
+  Adapter adapter = adapter_on(unet, {.kind = LoraKind::kDora, .rank = 4, .alpha = 2, .targets = "full"});
   begin_from(adapter, file_for(adapter, 4, 2));
   size_t module = 0;
-  unet.visit_slots({.projection =
-                        [&](const std::string& path, model::ProjectionSlot& slot) {
-                          if (module == adapter.modules().size() || adapter.modules()[module].path != path)
-                            return;
-                          const at::Tensor whole =
-                              slot->base().weight.flatten(1) + product_of(adapter, module);
-                          EXPECT_LT(distance(adapter.magnitude(module++), whole.norm(2, 1)), 1e-6) << path;
-                        },
-                    .convolution = [](const std::string&, model::ConvolutionSlot&) {}});
+  const auto expect_length = [&](const std::string& path, const at::Tensor& weight) {
+    if (module == adapter.modules().size() || adapter.modules()[module].path != path) return;
+    const at::Tensor whole = weight.flatten(1) + product_of(adapter, module);
+    EXPECT_LT(distance(adapter.magnitude(module++), whole.norm(2, 1)), 1e-6) << path;
+  };
+  unet.visit_slots(
+      {.projection = [&](const std::string& path,
+                         model::ProjectionSlot& slot) { expect_length(path, slot->base().weight); },
+       .convolution = [&](const std::string& path,
+                          model::ConvolutionSlot& slot) { expect_length(path, slot->base().weight); }});
   EXPECT_EQ(module, adapter.modules().size());
 }
 
@@ -148,7 +150,7 @@ TEST(InitialValues, OfADoraHaveItsMagnitudesAndOfALoraLeaveThemOut) {
   EXPECT_TRUE(begun.left_out.empty());
 
   Adapter plain = adapter_on(plain_unet, {.rank = 4, .alpha = 2});
-  EXPECT_TRUE(begin_from(plain, file).left_out.contains("DoRA"));
+  EXPECT_TRUE(begin_from(plain, file).left_out.contains(kDoraForALora));
   EXPECT_EQ(plain.b(0).abs().max().item<float>(), 0);
 }
 

@@ -62,8 +62,45 @@ TEST(Magnitude, LeavesARowOfZerosAsItIs) {
       std::make_shared<Magnitude>(flat.narrow(0, 5, 2), gradients.narrow(0, 5, 2), example.weight);
   example.branch.b.zero_();
   expect_close(magnitude->gain(example.branch), at::ones({2}));
-  magnitude->add_gradient(at::ones({3, 2}), at::zeros({3, 2}), /*bias=*/{});
+  const at::Tensor bias = at::tensor({0.0F, 0.1F}), dy = random_values({4096, 2}, 1) * 1e-4;
+  const at::Tensor y = at::zeros({4096, 2}) + bias;
+  magnitude->add_gradient(dy, y, bias);  // its terms cancel but for rounding
   expect_close(gradients.narrow(0, 5, 2), at::zeros({2}));
+}
+
+TEST(Magnitude, OfAFileThatIsZeroStaysAndHasNoGradient) {
+  WorkedExample example;
+  example.flat.narrow(0, 5, 2).zero_();
+  expect_close(example.magnitude->gain(example.branch), at::zeros({2}));
+  example.magnitude->add_gradient(at::ones({3, 2}), at::ones({3, 2}), /*bias=*/{});
+  expect_close(example.gradients.narrow(0, 5, 2), at::zeros({2}));
+}
+
+TEST(Magnitude, SumsProductsThatHalfPrecisionHasNoNumbersFor) {
+  WorkedExample example;
+  const at::Tensor large = at::full({3, 2}, 6000.0F, at::kHalf);
+  example.magnitude->add_gradient(large, at::full({3, 2}, 20.0F, at::kHalf), /*bias=*/{});
+  EXPECT_EQ(example.gradients[5].item<float>(), 3 * 6000.0F * 20.0F / 5);
+}
+
+// bfloat16 has no number between 1 and 1.0078: a gain that was rounded to it would be 1, and a product that
+// was rounded to it before the branch is added is y again.
+TEST(Magnitude, IsRoundedTo16BitsOnceTheBranchIsAdded) {
+  const at::Tensor y = (random_values({512, 64}, 1) * 3).to(at::kBFloat16),
+                   bias = at::ones({64}, at::kBFloat16);
+  const at::Tensor part = (random_values({512, 64}, 2) * 0.1).to(at::kBFloat16),
+                   gain = at::full({64}, 1.003F);
+  const at::Tensor seen = with_gain_and_branch(y, gain, bias, part, 0.5);
+  EXPECT_EQ(seen.scalar_type(), at::kBFloat16);
+  const at::Tensor exact = (y.to(at::kDouble) - 1) * 1.003 + 0.5 * part.to(at::kDouble) + 1;
+  const at::Tensor error = (seen.to(at::kDouble) - exact).abs();
+  EXPECT_TRUE((error <= exact.abs() / 256 + 1e-6).all().item<bool>());  // half of the last place, or fp32's
+  const at::Tensor rounded_twice =
+      (y * gain.to(at::kBFloat16) + bias * (1 - gain.to(at::kBFloat16))) + part * 0.5;
+  const auto mean_error = [&](const at::Tensor& values) {
+    return (values.to(at::kDouble) - exact).square().mean().item<double>();
+  };
+  EXPECT_LT(mean_error(seen), 0.6 * mean_error(rounded_twice));
 }
 
 TEST(Magnitude, IsSetSoThatALoraKeepsItsFunction) {

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
@@ -85,6 +85,24 @@ class AnAdapter(unittest.TestCase):
             self.compare(f"{targets}, UNet", ours["unet.out"], reference, base)
             if of_text:
                 self.compare(f"{targets}, text encoder", ours["text.hidden"], reference_text, base_text)
+
+            pipeline = self.loaded_by_diffusers(directory)
+            with torch.no_grad():
+                self.compare(f"{targets}, UNet, by diffusers", ours["unet.out"], pipeline.unet(*inputs.values()).sample, base)
+                if of_text:
+                    self.compare(f"{targets}, text encoder, by diffusers", ours["text.hidden"], pipeline.text_encoder(ids).last_hidden_state, base_text)
+
+    def loaded_by_diffusers(self, directory):
+        """What users do with convert_adapter's file."""
+        converted = programs.run("convert_adapter", directory / "run/lora_weights.pt", directory / "style.safetensors", "--format", "diffusers")
+        self.assertEqual(converted.exit_code, 0, converted.output)
+        self.assertNotIn("0 modules of the UNet", converted.output)
+        parts = {name: None for name in ("vae", "tokenizer", "scheduler", "safety_checker", "feature_extractor")}
+        pipeline = StableDiffusionPipeline(unet=UNet2DConditionModel.from_pretrained(programs.TINY_MODEL, subfolder="unet"),
+                                           text_encoder=CLIPTextModel.from_pretrained(programs.TINY_MODEL, subfolder="text_encoder"),
+                                           **parts, requires_safety_checker=False)
+        pipeline.load_lora_weights(directory, weight_name="style.safetensors")
+        return pipeline
 
     def compare(self, what, ours, reference, base):
         error = ((ours - reference).norm() / reference.norm()).item()

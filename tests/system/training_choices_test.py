@@ -87,15 +87,21 @@ class TrainingChoices(unittest.TestCase):
         self.assertGreater((state["y"] - expected).abs().max().item(), 1e-4)
 
     def test_the_text_encoder_convolutions_and_dropouts_give_the_same_bytes_on_two_ranks_in_bf16(self):
-        options = {"mixed_precision": "bf16", "train_text_encoder": None, "lora_targets": "full", "lora_dropout": 0.1, "max_steps": 4,
+        for kind in ("lora", "dora"):
+            with self.subTest(kind):
+                self.check_bf16(kind)
+
+    def check_bf16(self, kind):
+        options = {"lora_kind": kind, "mixed_precision": "bf16", "train_text_encoder": None, "lora_targets": "full", "lora_dropout": 0.1, "max_steps": 4,
                    "optimizer": "adamw-schedule-free", "validation_split": 0.3, "validation_every": 2}
-        runs_of_it = {"bf16": {}, "bf16-2": {"ranks": 2}, "bf16-again": {"gradient_checkpointing": None}}
+        reference = self.directory / f"bf16-{kind}"
+        runs_of_it = {reference.name: {}, f"bf16-{kind}-2": {"ranks": 2}, f"bf16-{kind}-again": {"gradient_checkpointing": None}}
         for name, more in runs_of_it.items():
             self.train(self.directory / name, **options, **more)
-            assert_same_adapter(self, self.directory / name, self.directory / "bf16")
-        exact = self.directory / "fp32"
+            assert_same_adapter(self, self.directory / name, reference)
+        exact = self.directory / f"fp32-{kind}"
         self.train(exact, **options | {"mixed_precision": "no"})
-        losses = [[record["loss"] for record in runs.records_of(run) if "loss" in record] for run in (self.directory / "bf16", exact)]
+        losses = [[record["loss"] for record in runs.records_of(run) if "loss" in record] for run in (reference, exact)]
         for loss, expected in zip(*losses):
             self.assertAlmostEqual(loss / expected, 1, delta=0.03)
 
@@ -105,6 +111,19 @@ class TrainingChoices(unittest.TestCase):
         weights = torch.load(run / "lora_weights.pt")
         self.assertTrue(all(name.startswith("text_model.") for name in weights))
         self.assertTrue(all(tensor.any() for name, tensor in weights.items() if name.endswith("lora_B")))
+
+    def test_begins_from_a_dora_or_says_what_it_wants(self):
+        first, second = self.directory / "dora", self.directory / "dora-again"
+        options = {"lora_targets": "full", "train_text_encoder": None, "max_steps": 2, "warmup_steps": 0}
+        self.train(first, lora_kind="dora", learning_rate=1e-3, **options)
+        self.train(second, lora_kind="dora", learning_rate=1e-12, init_adapter=first / "lora_weights.pt", **options)
+        begun = torch.load(second / "lora_weights.pt")
+        for name, tensor in torch.load(first / "lora_weights.pt").items():
+            torch.testing.assert_close(begun[name], tensor, rtol=1e-6, atol=1e-9)
+        done = subprocess.run(self.command(self.directory / "refused", init_adapter=first / "lora_weights.pt", **options),
+                              env=programs.ENVIRONMENT, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, programs.BAD_DATA, done.stdout + done.stderr)
+        self.assertIn("give --lora-kind dora", done.stdout + done.stderr)
 
     def test_runs_and_intervals_in_epochs(self):
         samples = sum(shard["samples"] for shard in json.loads((programs.TINY_CACHE / "manifest.json").read_text())["shards"])
@@ -141,6 +160,7 @@ class TrainingChoices(unittest.TestCase):
                 ({"lora_dropout": 1}, programs.USAGE, "0 to 0.999"),
                 ({"lora_dropout": 0.1, "cuda_graph": None}, programs.USAGE, "a CUDA graph repeats one micro-batch"),
                 ({"optimizer": "adamw-schedule-free", "max_weight_norm": 1}, programs.USAGE, "--max-weight-norm with another --optimizer"),
+                ({"lora_kind": "dora", "max_weight_norm": 1}, programs.USAGE, "--max-weight-norm or --lora-kind dora"),
                 ({"optimizer": "prodigy", "text_encoder_learning_rate": 1}, programs.USAGE, "Prodigy finds one learning rate for all"),
                 ({"text_encoder_learning_rate": 1, "max_steps": 1}, 0, "does nothing without --train-text-encoder"),
                 ({"lora_conv_rank": 4, "max_steps": 1}, 0, "no convolution over several pixels is trained"),

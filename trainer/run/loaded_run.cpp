@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/error.h"
+#include "lora/targets.h"
 #include "trainer/options/optimizer_configs.h"
 
 namespace sdlora::trainer {
@@ -105,7 +106,7 @@ model::ComputeMode compute_mode_of(const TrainConfig& config, const data::Datase
       model::compute_mode_on(device, dtype_of(config.compute.mixed_precision), config.compute.cpu_kernels,
                              {latent.size(1), latent.size(2)});
   mode.prepared_weights = std::make_shared<model::kernels::PreparedWeights>();
-  mode.keeps_convolution_weights = config.lora.kind == lora::LoraKind::kDora;
+  mode.keeps_weight = lora::weights_to_keep(config.lora);
   mode.recomputes_transformer_blocks = config.compute.recomputes_blocks;
   return mode;
 }
