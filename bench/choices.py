@@ -25,8 +25,8 @@ CHOICES = {
     "attn": ("attn", [], [], ""),
     "attn-mlp": ("attn-mlp", [], [], ""),
     "full": ("full", [], [], "convolutions by PEFT's own LoRA of them"),
-    "full (LyCORIS)": ("full", [], ["--lycoris", "rebuild"], "LyCORIS's LoCon as it is by default: it makes the change of each weight"),
-    "full (LyCORIS, bypass)": ("full", [], ["--lycoris", "bypass"], "LyCORIS's LoCon, two small layers beside each frozen one"),
+    "full-lycoris": ("full", [], ["--lycoris", "rebuild"], "LyCORIS's LoCon as it is by default: it makes the change of each weight"),
+    "full-lycoris-bypass": ("full", [], ["--lycoris", "bypass"], "LyCORIS's LoCon, two small layers beside each frozen one"),
     "text-encoder": ("full", ["--train-text-encoder"], ["--train-text-encoder"], "full and the text encoder"),
     "dora": ("attn-mlp", ["--lora-kind", "dora"], ["--dora"], ""),
     "full-dora": ("full", ["--lora-kind", "dora"], ["--dora"], ""),
@@ -55,7 +55,7 @@ def rows_of(options, name):
     """The case that compare.py's functions take, ours, and the peer's."""
     targets, flags, peer_flags, _ = CHOICES[name]
     case = types.SimpleNamespace(**vars(options) | {"targets": targets, "batch": 1, "device": "cpu", "peer_environments": None,
-                                                    "work": options.work / f"choice-{name}".replace(" ", "-")})
+                                                    "work": options.work / f"choice-{name}"})
     case.work.mkdir(parents=True, exist_ok=True)
     return (case, compare.Row(f"sdlora {name}", kernels="auto", flags=flags, precision=options.precision),
             compare.tuned_peer(f"peer {name}", *peer_flags, precision=options.precision))

@@ -10,6 +10,7 @@
 #include "common/seeds.h"
 #include "lora/adapter_edits.h"
 #include "lora/initial_values.h"
+#include "lora/targets.h"
 #include "model/model_source.h"
 #include "tests/support/error_of.h"
 #include "tests/support/relative_error.h"
@@ -48,6 +49,26 @@ TEST(Adapter, StartsWithKaimingUniformAAndZeroB) {
     EXPECT_GT(tensor.abs().max().item<double>(), 0.9 * bound) << name;
     EXPECT_NEAR(tensor.std().item<double>(), bound / std::sqrt(3.0), 0.1 * bound) << name;
   }
+}
+
+// A kernel has its own copy of a weight, so what nobody trains would lie there twice.
+TEST(Adapter, OfDoraKeepsThePlainWeightsOfTheConvolutionsThatItTrains) {
+  const LoraConfig config{
+      .kind = LoraKind::kDora, .rank = 4, .alpha = 1, .targets = R"(resnets\.\d\.conv1$)"};
+  model::ComputeMode mode;
+  mode.cpu_kernels.packs_convolutions = true;
+  mode.keeps_weight = weights_to_keep(config);
+  model::UNet unet = model::ModelSource(std::getenv("SDLORA_TINY_MODEL")).load_unet(mode);
+  const Adapter adapter(unet, config, 7, at::kCPU);
+  int kept = 0, dropped = 0;
+  unet.visit_slots({.projection = [](const std::string&, model::ProjectionSlot&) {},
+                    .convolution =
+                        [&](const std::string& path, model::ConvolutionSlot& slot) {
+                          ++(slot->base().weight.defined() ? kept : dropped);
+                          EXPECT_EQ(slot->base().weight.defined(), path.ends_with(".conv1")) << path;
+                        }});
+  EXPECT_EQ(kept, static_cast<int>(adapter.modules().size()));
+  EXPECT_GT(dropped, 0);
 }
 
 TEST(Adapter, DrawsTheSameInitialValuesForTheSameSeedOnly) {
