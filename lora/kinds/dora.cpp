@@ -6,13 +6,13 @@
 namespace sdlora::lora {
 namespace {
 
-struct Magnitude {
+struct FileMagnitude {
   Part part;
   at::Tensor values;  // [n]
   bool is_of_rows;
 };
 
-Magnitude magnitude_of(const ModuleParts& parts) {
+FileMagnitude magnitude_of(const ModuleParts& parts) {
   const bool is_of_peft = parts.has(Part::kPeftMagnitude);
   const Part part = is_of_peft ? Part::kPeftMagnitude : Part::kMagnitude;
   const at::Tensor given = parts.numbers(part, "dora_scale");
@@ -32,7 +32,7 @@ at::Tensor lengths(const at::Tensor& weight, int64_t axis) {
 }  // namespace
 
 std::optional<at::Tensor> row_magnitude(const ModuleParts& parts, int64_t output_count) {
-  const Magnitude magnitude = magnitude_of(parts);
+  const FileMagnitude magnitude = magnitude_of(parts);
   if (!magnitude.is_of_rows) return std::nullopt;
   parts.require(magnitude.values.numel() == output_count, magnitude.part,
                 fmt::format("{} values, as many as B has outputs", output_count));
