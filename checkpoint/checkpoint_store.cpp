@@ -140,6 +140,7 @@ void save_checkpoint(const std::filesystem::path& run_directory, const Checkpoin
   write_safetensors(temporary.path() / "adapter.safetensors", checkpoint.adapter);
   write_safetensors(temporary.path() / "optimizer.safetensors", checkpoint.optimizer);
   write_text_atomically(temporary.path() / "state.json", checkpoint.state_json);
+  if (checkpoint.write_more) checkpoint.write_more(temporary.path());
   write_manifest(temporary.path(), checkpoint.step, file_names());
 
   const std::filesystem::path directory = directory_of(run_directory, checkpoint.step);

@@ -2,11 +2,13 @@
 //
 //   checkpoint-step-100/
 //     adapter.safetensors  optimizer.safetensors  state.json
-//     MANIFEST.json        written last: format version, step, and every file's size and SHA-256
+//     MANIFEST.json        written last: format version, step, and size and SHA-256 of each of these
+//     …                    what Checkpoint::write_more writes
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +26,10 @@ struct Checkpoint {
   NamedTensors adapter;           // A and B, fp32
   NamedTensors optimizer;         // its state
   std::string state_json = "{}";  // what the trainer wants to remember
+
+  // Writes further files into the directory that it is given, for people: no run goes on from them, and the
+  // manifest does not have them. Each must reach the disk (atomic_file.h).
+  std::function<void(const std::filesystem::path& directory)> write_more = {};
 };
 
 // Writes under a temporary directory name, fsyncs every file and folder, renames. A checkpoint of the same

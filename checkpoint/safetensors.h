@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,12 @@ class SafetensorsFile {
 // Every tensor, in memory of its own; Error(kBadData) also for one whose type is not read. For adapters and
 // optimiser state, whose files may be replaced while they are used.
 NamedTensors read_safetensors(const std::filesystem::path& file, Metadata* metadata = nullptr);
+
+// The bytes of such a file in order, a piece a call: first the header's length (8 bytes), then the header,
+// then each tensor. `file`: for messages. Throws as write_safetensors(), and what `take` throws.
+void stream_safetensors(const NamedTensors& tensors, const Metadata& metadata,
+                        const std::filesystem::path& file,
+                        const std::function<void(const void* bytes, size_t count)>& take);
 
 // Atomically (atomic_file.h), in the reference's order, so that Python's save_file writes the same bytes.
 // Tensors of any device and stride. Throws Error(kIo); Error(kBadData) for names or metadata that are not

@@ -69,19 +69,26 @@ std::string header_of(const std::vector<Item>& items, const Metadata& metadata,
 
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
-                       const Metadata& metadata) {
+void stream_safetensors(const NamedTensors& tensors, const Metadata& metadata,
+                        const std::filesystem::path& file,
+                        const std::function<void(const void* bytes, size_t count)>& take) {
   const std::vector<Item> items = in_file_order(tensors, file);
   const std::string header = header_of(items, metadata, file);
+  const uint64_t header_bytes = header.size();
+  take(&header_bytes, sizeof header_bytes);
+  take(header.data(), header.size());
+  for (const Item& item : items) {
+    const at::Tensor contiguous = item.tensor->detach().to(at::kCPU).contiguous();
+    take(contiguous.const_data_ptr(), contiguous.nbytes());
+  }
+}
+
+void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
+                       const Metadata& metadata) {
   write_file_atomically(file, [&](const std::filesystem::path& temporary) {
     PosixFile output = PosixFile::create(temporary);
-    const uint64_t header_bytes = header.size();
-    output.write(&header_bytes, sizeof header_bytes);
-    output.write(header);
-    for (const Item& item : items) {
-      const at::Tensor contiguous = item.tensor->detach().to(at::kCPU).contiguous();
-      output.write(contiguous.const_data_ptr(), contiguous.nbytes());
-    }
+    stream_safetensors(tensors, metadata, file,
+                       [&](const void* bytes, size_t count) { output.write(bytes, count); });
     output.close();
   });
 }

@@ -1,7 +1,6 @@
 #include "checkpoint/sha256.h"
 
 #include <algorithm>
-#include <memory>
 #include <vector>
 
 #include <fmt/format.h>
@@ -15,38 +14,32 @@ namespace {
 
 constexpr uint64_t kBytesPerRead = uint64_t{1} << 20;
 
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new()) {
-    require(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
-  }
-
-  void update(const void* bytes, size_t count) {
-    require(EVP_DigestUpdate(context_.get(), bytes, count) == 1);
-  }
-
-  std::string hex() {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int digest_bytes = 0;
-    require(EVP_DigestFinal_ex(context_.get(), digest, &digest_bytes) == 1);
-    std::string text;
-    for (unsigned int i = 0; i < digest_bytes; ++i) text += fmt::format("{:02x}", digest[i]);
-    return text;
-  }
-
- private:
-  static void require(bool is_done) {
-    if (!is_done) throw Error(ExitCode::kInternal, {.what = "OpenSSL cannot compute SHA-256"});
-  }
-
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
-};
+void require(bool is_done) {
+  if (!is_done) throw Error(ExitCode::kInternal, {.what = "OpenSSL cannot compute SHA-256"});
+}
 
 }  // namespace
+
+void Sha256::Free::operator()(evp_md_ctx_st* context) const {
+  EVP_MD_CTX_free(context);
+}
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  require(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+}
+
+void Sha256::update(const void* bytes, size_t count) {
+  require(EVP_DigestUpdate(context_.get(), bytes, count) == 1);
+}
+
+std::string Sha256::hex() {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int digest_bytes = 0;
+  require(EVP_DigestFinal_ex(context_.get(), digest, &digest_bytes) == 1);
+  std::string text;
+  for (unsigned int i = 0; i < digest_bytes; ++i) text += fmt::format("{:02x}", digest[i]);
+  return text;
+}
 
 std::string sha256_of(std::string_view bytes) {
   Sha256 hash;

@@ -3,10 +3,31 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
+struct evp_md_ctx_st;  // OpenSSL's
+
 namespace sdlora::checkpoint {
+
+// Of bytes that come one piece after the other.
+class Sha256 {
+ public:
+  Sha256();
+
+  void update(const void* bytes, size_t count);
+
+  // Once, after the last piece.
+  std::string hex();
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
 
 std::string sha256_of(std::string_view bytes);
 

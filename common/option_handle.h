@@ -95,6 +95,10 @@ class OptionHandle {
     return limit("a directory", [&value = variable_] { return std::filesystem::is_directory(value); });
   }
 
+  OptionHandle& meets(const std::string& words, std::function<bool(const T&)> holds) {
+    return limit(words, [&value = variable_, holds = std::move(holds)] { return holds(value); });
+  }
+
   // More words for what it takes, of which reading it takes care.
   OptionHandle& worded(const std::string& words) {
     return limit(words, [] { return true; });

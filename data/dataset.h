@@ -37,6 +37,9 @@ class Dataset {
   // Whether mirror images are samples.
   bool has_flip() const { return manifest_.settings.flip && !manifest_.settings.flips_by_chance(); }
 
+  // How the shapes of pictures were chosen, where they are of several.
+  const std::optional<BucketRules>& bucket_rules() const { return manifest_.settings.buckets; }
+
   // Of every picture, or with aspect buckets the size whose area none exceeds.
   const PictureSize& picture_size() const { return manifest_.settings.picture_size; }
 
@@ -66,6 +69,9 @@ class Dataset {
 
   // Pictures, without mirror images.
   int64_t reg_count() const;
+
+  // Of picture `index`: its path below its folder, behind its subset's prefix.
+  const std::string& source_of(int64_t index) const { return source_[static_cast<size_t>(index)]; }
 
   // SHA-256 of the pictures' files, by picture.
   const std::vector<std::string>& source_sha256() const { return source_sha256_; }

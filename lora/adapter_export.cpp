@@ -8,7 +8,9 @@
 
 #include "checkpoint/safetensors.h"
 #include "common/error.h"
+#include "common/python_text.h"
 #include "lora/adapter_fit.h"
+#include "lora/kohya_hashes.h"
 #include "lora/names/flat_name.h"
 
 namespace sdlora::lora {
@@ -81,7 +83,7 @@ std::string shared_value(const std::vector<const LowRankPair*>& pairs, const Val
   const auto first = value(*pairs.front());
   const bool is_shared =
       std::all_of(pairs.begin(), pairs.end(), [&](const LowRankPair* pair) { return value(*pair) == first; });
-  return is_shared ? fmt::format("{}", first) : "Dynamic";
+  return is_shared ? python_text(first) : "Dynamic";
 }
 
 // What the file itself says, else what the captions' width does. Whether a model of 2.x predicts velocity
@@ -92,6 +94,18 @@ std::string base_model_version(const AdapterFile& adapter) {
   return is_of_sd2(adapter) ? "sd_v2" : "sd_v1";
 }
 
+// What an adapter's own file says that stays true in a copy of it: not its hashes and its format, and not
+// what diffusers says of PEFT's layers.
+Metadata metadata_to_keep(const AdapterFile& adapter) {
+  Metadata kept = adapter.metadata;
+  std::erase_if(kept, [](const auto& entry) {
+    const std::string& name = entry.first;
+    return name == "format" || name == "lora_adapter_metadata" || name == "modelspec.hash_sha256" ||
+           name.starts_with("sshs_");
+  });
+  return kept;
+}
+
 // What readers look at even where sd-scripts was told to leave the metadata out.
 Metadata kohya_metadata(const AdapterFile& adapter) {
   const auto rank_of = [](const LowRankPair& pair) { return pair.rank(); };
@@ -100,16 +114,31 @@ Metadata kohya_metadata(const AdapterFile& adapter) {
   const std::vector<const LowRankPair*> kernels = all_pairs(adapter, /*has_spatial_kernel=*/true);
   const std::vector<const LowRankPair*>& usual = matrices.empty() ? kernels : matrices;
   const std::string version = base_model_version(adapter);
+  nlohmann::ordered_json arguments = nlohmann::ordered_json::object();
+  if (!kernels.empty())
+    arguments = {{"conv_dim", shared_value(kernels, rank_of)},
+                 {"conv_alpha", shared_value(kernels, alpha_of)}};
+  if (!adapter.doras.empty()) arguments["dora_wd"] = "True";  // LyCORIS's name: sd-scripts has no DoRA
   Metadata metadata{{"format", "pt"},
                     {"ss_v2", version.starts_with("sd_v2") ? "True" : "False"},
                     {"ss_base_model_version", version},
                     {"ss_network_module", "networks.lora"},
                     {"ss_network_dim", shared_value(usual, rank_of)},
                     {"ss_network_alpha", shared_value(usual, alpha_of)}};
-  if (!kernels.empty())
-    metadata["ss_network_args"] = nlohmann::ordered_json{{"conv_dim", shared_value(kernels, rank_of)},
-                                                         {"conv_alpha", shared_value(kernels, alpha_of)}}
-                                      .dump();
+  if (!arguments.empty()) metadata["ss_network_args"] = arguments.dump();
+  return metadata;
+}
+
+// Of the file to write, whose tensors are `tensors`.
+Metadata metadata_of_copy(const AdapterFile& adapter, const NamedTensors& tensors,
+                          const std::filesystem::path& file, const ExportForm& form) {
+  if (form.naming == ExportNaming::kDiffusers) return {{"format", "pt"}};
+  Metadata metadata = form.metadata;
+  metadata.merge(kohya_metadata(adapter));
+  metadata.merge(metadata_to_keep(adapter));
+  const KohyaHashes hashes = kohya_hashes(tensors, metadata, file);
+  metadata["sshs_model_hash"] = hashes.model;
+  metadata["sshs_legacy_hash"] = hashes.legacy;
   return metadata;
 }
 
@@ -147,7 +176,18 @@ ModuleCounts count_modules(const AdapterFile& adapter) {
           .text_encoder = adapter.text_encoder.size() + of_text};
 }
 
-void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, ExportNaming naming) {
+bool fits_in(const AdapterFile& adapter, at::ScalarType dtype) {
+  const auto fits = [dtype](const at::Tensor& values) {
+    return at::isfinite(values.to(dtype)).all().item<bool>();
+  };
+  for (const bool has_spatial_kernel : {false, true})
+    for (const LowRankPair* pair : all_pairs(adapter, has_spatial_kernel))
+      if (!fits(pair->a) || !fits(pair->b) || !fits(at::scalar_tensor(pair->alpha, at::kFloat))) return false;
+  return std::all_of(adapter.doras.begin(), adapter.doras.end(),
+                     [&](const auto& dora) { return fits(dora.second.magnitude); });
+}
+
+void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, const ExportForm& form) {
   check_is_of_sd(adapter);
   const LeftOut left_out = find_unconvertible(adapter);
   if (!left_out.empty() || (adapter.unet.empty() && adapter.text_encoder.empty() && adapter.doras.empty()))
@@ -158,18 +198,25 @@ void export_adapter(const AdapterFile& adapter, const std::filesystem::path& fil
                      "Stable Diffusion 1.x or 2.x",
          .seen = left_out.empty() ? "no tensors" : describe(left_out),
          .where = adapter.file.string()});
-  if (naming == ExportNaming::kDiffusers) check_is_all_dora_or_none(adapter);
+  if (form.naming == ExportNaming::kDiffusers) check_is_all_dora_or_none(adapter);
+  if (!fits_in(adapter, form.dtype))
+    throw Error(ExitCode::kBadData,
+                {.what = "the adapter has values that the wanted type does not hold",
+                 .expected = std::string("values within the range of ") + c10::toString(form.dtype),
+                 .seen = "greater ones",
+                 .where = adapter.file.string(),
+                 .advice = "write it in bf16 or fp32"});
   NamedTensors tensors;
-  add_doras(tensors, adapter, naming);
-  if (naming == ExportNaming::kKohya) {
+  add_doras(tensors, adapter, form.naming);
+  if (form.naming == ExportNaming::kKohya) {
     add_kohya(tensors, "lora_unet_", adapter.unet);
     add_kohya(tensors, "lora_te_", adapter.text_encoder);
-    checkpoint::write_safetensors(file, tensors, kohya_metadata(adapter));
-    return;
+  } else {
+    add_diffusers(tensors, "unet.", adapter.unet);
+    add_diffusers(tensors, "text_encoder.", adapter.text_encoder);
   }
-  add_diffusers(tensors, "unet.", adapter.unet);
-  add_diffusers(tensors, "text_encoder.", adapter.text_encoder);
-  checkpoint::write_safetensors(file, tensors, {{"format", "pt"}});
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(form.dtype);
+  checkpoint::write_safetensors(file, tensors, metadata_of_copy(adapter, tensors, file, form));
 }
 
 }  // namespace sdlora::lora

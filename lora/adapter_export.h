@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include <c10/core/ScalarType.h>
+
 #include "lora/adapter_file.h"
 
 namespace sdlora::lora {
@@ -13,6 +15,12 @@ enum class ExportNaming {
                // scale 1, so alpha / rank is multiplied into B.
 };
 
+struct ExportForm {
+  ExportNaming naming = ExportNaming::kKohya;
+  at::ScalarType dtype = at::kFloat;   // of every tensor: kFloat, kHalf, kBFloat16
+  checkpoint::Metadata metadata = {};  // besides what the adapter's own file says and its tensors show
+};
+
 struct ModuleCounts {
   size_t unet, text_encoder;
 };
@@ -20,9 +28,13 @@ struct ModuleCounts {
 // Those with A and B, with magnitudes or without.
 ModuleCounts count_modules(const AdapterFile& adapter);
 
-// Every module of `adapter` as fp32, atomically. Throws Error(kBadData) when the adapter has tensors that
-// could not be read, since the copy would lack them, or is for diffusers and has
-// DoRA's magnitudes in some modules alone; Error(kIo).
-void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, ExportNaming naming);
+// Whether no value of it is beyond the greatest of `dtype` (65,504 of fp16).
+bool fits_in(const AdapterFile& adapter, at::ScalarType dtype);
+
+// Every module of `adapter`, atomically. In kohya's names with metadata: what the adapter's file said, over
+// it what its tensors show, over that `form.metadata`, and the hashes of kohya_hashes.h. Throws
+// Error(kBadData) when the adapter has tensors that could not be read, since the copy would lack them, does
+// not fit in `form.dtype`, or is for diffusers and has DoRA's magnitudes in some modules alone; Error(kIo).
+void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, const ExportForm& form);
 
 }  // namespace sdlora::lora

@@ -2,11 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "checkpoint/tensor_file.h"
-#include "checkpoint/torch_zip.h"
-#include "common/atomic_file.h"
 #include "lora/adapter_place.h"
 #include "lora/default_alpha.h"
 #include "lora/kinds/read_module.h"
@@ -199,16 +196,6 @@ class AdapterReader {
 };
 
 }  // namespace
-
-void write_adapter(const fs::path& file, const TrainedAdapter& adapter) {
-  nlohmann::ordered_json description{
-      {"format", "sdlora adapter 1"},  {"rank", adapter.config.rank},
-      {"alpha", adapter.config.alpha}, {"targets", adapter.config.targets},
-      {"step", adapter.step},          {"base_model_sha256", adapter.base_model_hash}};
-  if (!adapter.other_alphas.empty()) description["other_alphas"] = adapter.other_alphas;
-  write_text_atomically(description_of(file), description.dump(2) + "\n");
-  checkpoint::write_torch_zip(file, adapter.tensors);
-}
 
 AdapterFile read_adapter(const fs::path& file, const ModuleTable& table) {
   return AdapterReader(adapter_file_at(file), table).read();

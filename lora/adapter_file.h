@@ -1,5 +1,5 @@
-// Adapters as files: ours, lora_weights.pt with lora_weights.json beside it, which says what the tensors
-// alone cannot; and for reading every other naming of names/adapter_names.h, in .safetensors or .pt.
+// Adapters as files, read: ours (trained_adapter.h), and every other naming of names/adapter_names.h, in
+// .safetensors or .pt.
 #pragma once
 
 #include <filesystem>
@@ -13,22 +13,9 @@
 #include "lora/kinds/low_rank.h"
 #include "lora/kinds/module_change.h"
 #include "lora/left_out.h"
-#include "lora/lora_config.h"
 #include "lora/names/module_table.h"
 
 namespace sdlora::lora {
-
-// What training makes.
-struct TrainedAdapter {
-  checkpoint::NamedTensors tensors;  // Adapter::named_tensors
-  LoraConfig config;
-  std::map<std::string, double> other_alphas = {};  // Adapter::other_alphas
-  int64_t step = 0;                                 // optimiser steps it was trained for
-  std::string base_model_hash;                      // SHA-256 of the UNet it was trained on
-};
-
-// `file` (torch.load reads it) and its .json sibling, each atomically. Throws Error(kIo).
-void write_adapter(const std::filesystem::path& file, const TrainedAdapter& adapter);
 
 using LowRankPairs = std::map<std::string, LowRankPair>;    // by diffusers module path
 using ModuleChanges = std::map<std::string, ModuleChange>;  // likewise; of both networks

@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
     if (sdlora::parse_command_line(app, argc, argv, /*with_config=*/false) == sdlora::ParseResult::kLeave)
       return;
     const sdlora::lora::AdapterFile adapter = sdlora::lora::read_adapter(in);
-    sdlora::lora::export_adapter(adapter, out, naming);
+    sdlora::lora::export_adapter(adapter, out, {.naming = naming});
     if (naming == ExportNaming::kKohya && !adapter.doras.empty())
       sdlora::log::warning(
           "DoRA by output in kohya's names: ComfyUI and Forge draw nearly what was trained "

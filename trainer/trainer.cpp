@@ -18,7 +18,6 @@
 #include "lora/adapter_file.h"
 #include "lora/adapter_fit.h"
 #include "lora/initial_values.h"
-#include "monitoring/records/run_files.h"
 #include "trainer/options/doubts.h"
 #include "trainer/rehearsal.h"
 #include "trainer/run/arithmetic.h"
@@ -259,6 +258,9 @@ RunState Trainer::run_state() const {
 
 void Trainer::run(const std::function<bool()>& stop_requested) {
   RunMonitor monitor(config_, *loaded_, world_, watchdog_, step_);
+  comm::fail_together(world_, [&] {
+    if (world_.rank() == 0) adapter_files_.emplace(config_, *loaded_, model_hash_);
+  });
   if (step_ == 0 && world_.rank() == 0) loaded_->trace.record_adapter(loaded_->adapter.named_tensors());
   const auto sums_comm = comm::make_metered_communicator(
       nccl_ ? *nccl_ : world_,
@@ -335,6 +337,9 @@ void Trainer::save_checkpoint(RunMonitor& monitor, bool is_last) {
                                  .adapter = adapter_with(loaded_->optimizer->evaluation_parameters()),
                                  .optimizer = loaded_->optimizer->state(),
                                  .state_json = to_json(run_state())};
+    state.write_more = [this, adapter = state.adapter](const std::filesystem::path& directory) {
+      adapter_files_->write_into_checkpoint(directory, step_, adapter);
+    };
     check_finite(state.adapter, config_.places.output.string());
     check_finite(state.optimizer, config_.places.output.string());
     return state;
@@ -362,20 +367,15 @@ checkpoint::NamedTensors Trainer::adapter_with(const at::Tensor& parameters) con
 void Trainer::write_adapters() {
   comm::fail_together(world_, [&] {  // (rank 0 writes)
     if (world_.rank() != 0) return;
-    write_adapter(monitoring::kAdapterFileName, loaded_->optimizer->evaluation_parameters());
+    const auto finite_adapter_with = [&](const at::Tensor& parameters) {
+      checkpoint::NamedTensors tensors = adapter_with(parameters);
+      check_finite(tensors, config_.places.output.string());
+      return tensors;
+    };
+    adapter_files_->write_last(step_, finite_adapter_with(loaded_->optimizer->evaluation_parameters()));
     if (const auto average = loaded_->optimizer->moving_average())
-      write_adapter(monitoring::kAveragedAdapterFileName, *average);
+      adapter_files_->write_last_average(step_, finite_adapter_with(*average));
   });
-}
-
-void Trainer::write_adapter(const std::string& name, const at::Tensor& parameters) const {
-  const checkpoint::NamedTensors tensors = adapter_with(parameters);
-  check_finite(tensors, config_.places.output.string());
-  lora::write_adapter(config_.places.output / name, {.tensors = tensors,
-                                                     .config = config_.lora,
-                                                     .other_alphas = loaded_->adapter.other_alphas(),
-                                                     .step = step_,
-                                                     .base_model_hash = model_hash_});
 }
 
 }  // namespace sdlora::trainer

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "comm/communicator.h"
+#include "trainer/run/adapter_files.h"
 #include "trainer/run/checkpoint_saver.h"
 #include "trainer/run/loaded_run.h"
 #include "trainer/watching/nonfinite_guard.h"
@@ -38,8 +39,8 @@ class Trainer {
   // (all ranks) What a dry run tries (rehearsal.h).
   void rehearse();
 
-  // (all ranks) Trains to max_steps and writes lora_weights.pt. `stop_requested` is asked once per step on
-  // every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:
+  // (all ranks) Trains to max_steps and writes the adapter's files. `stop_requested` is asked once per step
+  // on every rank; if it is true on any, all ranks leave after the same step with a checkpoint saved:
   // Error(kStopped). Error(kDiverged) after too many non-finite steps in a row; the last good checkpoint
   // stays.
   void run(const std::function<bool()>& stop_requested);
@@ -56,7 +57,6 @@ class Trainer {
   void open_nccl();                                         // (all ranks)
   void save_checkpoint(RunMonitor& monitor, bool is_last);  // (all ranks) rank 0 writes
   void write_adapters();                                    // (all ranks) rank 0 writes
-  void write_adapter(const std::string& name, const at::Tensor& parameters) const;
   checkpoint::NamedTensors adapter_with(const at::Tensor& parameters) const;
   void train(Observer& observer, RunMonitor& monitor, comm::Communicator& sums_comm,
              const std::function<bool()>& stop_requested);  // (all ranks)
@@ -74,7 +74,8 @@ class Trainer {
   std::string text_model_hash_;    // empty: no text is encoded
   std::string hosts_;
   std::optional<Previews> previews_;
-  int64_t step_ = 0;  // steps done
+  std::optional<AdapterFiles> adapter_files_;  // of rank 0, while it trains
+  int64_t step_ = 0;                           // steps done
   NonfiniteGuard guard_;
   CheckpointSaver saver_;
   StragglerWatch straggler_watch_;

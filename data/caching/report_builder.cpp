@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "common/shown_text.h"
-#include "common/trimmed.h"
+#include "data/captions/caption_tags.h"
 
 namespace sdlora::data {
 namespace {
@@ -27,16 +26,6 @@ std::set<int64_t> captions_of(const PlannedSample& sample) {
   std::set<int64_t> rows = {sample.caption_index};
   rows.insert(sample.other_captions.begin(), sample.other_captions.end());
   return rows;
-}
-
-// As kohya counts them (sd-scripts, set_tag_frequency): parts between commas, without white space at their
-// ends; here with the case of their letters.
-std::set<std::string> tags_of(const std::string& caption) {
-  std::set<std::string> tags;
-  std::istringstream parts(caption);
-  for (std::string part; std::getline(parts, part, ',');)
-    if (std::string tag = trimmed(part); !tag.empty()) tags.insert(std::move(tag));
-  return tags;
 }
 
 std::vector<DataReport::Tag> most_frequent(const std::map<std::string, int64_t>& counts) {
@@ -58,7 +47,7 @@ void add_captions(const std::vector<PlannedSample>& samples, const std::vector<s
     std::set<std::string> tags;
     for (const int64_t row : captions_of(sample)) {
       ++pictures_with[static_cast<size_t>(row)];
-      tags.merge(tags_of(captions[static_cast<size_t>(row)]));
+      tags.merge(caption_tags(captions[static_cast<size_t>(row)]));
     }
     for (const std::string& tag : tags) ++tag_counts[tag];
   }

@@ -42,6 +42,28 @@ TEST(CheckpointStore, ReadsBackWhatItSaved) {
   EXPECT_THAT(run.names(), ElementsAre("checkpoint-step-100"));
 }
 
+TEST(CheckpointStore, HoldsFurtherFilesThatNoRunDependsOn) {
+  const TemporaryFolder run;
+  Checkpoint checkpoint = checkpoint_of(100);
+  checkpoint.write_more = [](const std::filesystem::path& directory) {
+    write_bytes(directory / "lora_weights.safetensors", "for others");
+  };
+  save_checkpoint(run.path(), checkpoint);
+  EXPECT_EQ(bytes_of(run / "checkpoint-step-100/lora_weights.safetensors"), "for others");
+  std::filesystem::remove(run / "checkpoint-step-100/lora_weights.safetensors");
+  expect_equal(load_checkpoint(run / "checkpoint-step-100"), checkpoint_of(100));
+}
+
+TEST(CheckpointStore, IsAbsentWhereAFurtherFileCannotBeWritten) {
+  const TemporaryFolder run;
+  Checkpoint checkpoint = checkpoint_of(100);
+  checkpoint.write_more = [](const std::filesystem::path&) {
+    throw Error(ExitCode::kIo, {.what = "the disk is full"});
+  };
+  EXPECT_THAT(error_of([&] { save_checkpoint(run.path(), checkpoint); }), StartsWith("74 "));
+  EXPECT_THAT(run.names(), IsEmpty());
+}
+
 TEST(CheckpointStore, ListsEveryFileInTheManifest) {
   const TemporaryFolder run;
   save_checkpoint(run.path(), checkpoint_of(7));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "checkpoint/safetensors.h"
+#include "checkpoint/torch_zip.h"
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/seeds.h"
@@ -128,12 +129,8 @@ TEST_F(AdapterFileTest, TakesAlphaFromPeftsConfigBesideIt) {
 }
 
 TEST_F(AdapterFileTest, HasAlphaOneInOurNamingWithoutADescription) {
-  const TrainedAdapter trained{
-      .tensors = {{kPath + ".lora_A", values({kRank, kIn})}, {kPath + ".lora_B", values({kOut, kRank})}},
-      .config = {.rank = kRank, .alpha = 8, .targets = "attn"}};
-  write_adapter(folder_ / "lora_weights.pt", trained);
-  EXPECT_EQ(read_at(folder_ / "lora_weights.pt").unet.at(kPath).alpha, 8);
-  std::filesystem::remove(folder_ / "lora_weights.json");
+  checkpoint::write_torch_zip(folder_ / "lora_weights.pt", {{kPath + ".lora_A", values({kRank, kIn})},
+                                                            {kPath + ".lora_B", values({kOut, kRank})}});
   EXPECT_EQ(read_at(folder_ / "lora_weights.pt").unet.at(kPath).alpha, 1);
 }
 

@@ -11,6 +11,7 @@
 #include "lora/adapter_edits.h"
 #include "lora/initial_values.h"
 #include "lora/targets.h"
+#include "lora/trained_adapter.h"
 #include "model/model_source.h"
 #include "tests/support/error_of.h"
 #include "tests/support/relative_error.h"

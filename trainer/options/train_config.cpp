@@ -19,6 +19,7 @@ void declare_options(OptionSet& options, TrainConfig& config) {
   config.schedule.declare(options.group("Schedule"));
   config.compute.declare(options.group("Computing"));
   config.checkpoints.declare(options.group("Checkpoints"));
+  config.shared_file.declare(options.group("File for other programs"));
   config.validation.declare(options.group("Validation"));
   config.previews.declare(options.group("Previews"));
   config.watching.declare(options.group("Watching"));

@@ -14,6 +14,7 @@
 #include "trainer/options/preview_options.h"
 #include "trainer/options/process_options.h"
 #include "trainer/options/schedule_options.h"
+#include "trainer/options/shared_file_options.h"
 #include "trainer/options/timestep_options.h"
 #include "trainer/options/validation_options.h"
 #include "trainer/options/watching_options.h"
@@ -33,6 +34,7 @@ struct TrainConfig {
   ScheduleOptions schedule;
   ComputeOptions compute;
   CheckpointOptions checkpoints;
+  SharedFileOptions shared_file;
   ValidationOptions validation;
   PreviewOptions previews;
   WatchingOptions watching;

@@ -40,6 +40,11 @@ std::vector<std::string> files_in_the_way(const fs::path& directory, std::vector
 void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& world) {
   comm::fail_together(world, [&] {
     const fs::path& output = config.places.output;
+    const auto with_adapters = [&](std::vector<std::string> names) {
+      names.insert(names.end(), {monitoring::kAdapterFileName, monitoring::kAveragedAdapterFileName,
+                                 config.shared_file.file_name(), config.shared_file.averaged_file_name()});
+      return names;
+    };
     const auto refuse = [&](const std::string& what, const std::vector<std::string>& names,
                             const std::string& advice) {
       if (names.empty()) return;
@@ -52,12 +57,11 @@ void refuse_a_used_directory(const TrainConfig& config, comm::Communicator& worl
     };
     if (config.checkpoints.resume == "none")
       return refuse("the output directory already holds a run",
-                    files_in_the_way(output, {monitoring::kMetricsFileName, monitoring::kAdapterFileName,
-                                              monitoring::kAveragedAdapterFileName}),
+                    files_in_the_way(output, with_adapters({monitoring::kMetricsFileName})),
                     "choose another --output, or --resume auto to go on");
     if (has_checkpoints(output)) return;
     refuse("the output directory holds an adapter that this run would replace",
-           files_in_the_way(output, {monitoring::kAdapterFileName, monitoring::kAveragedAdapterFileName}),
+           files_in_the_way(output, with_adapters({})),
            "choose another --output, or move it; to begin from it, use --init-adapter");
     if (fs::exists(output / monitoring::kLockFileName)) return;  // ours, from before its first checkpoint
     refuse("the output directory holds files of others that this run would replace",
