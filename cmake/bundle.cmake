@@ -6,7 +6,7 @@
 #
 # Two things come from the machine: the C and C++ run time (glibc 2.36, libstdc++ of GCC 12 or later), and Open MPI 4.1, which
 # must fit the cluster's network and PMIx. Most of its size is CUDA.
-set(programs trainer cache_latents generate model_probe convert_adapter launcher)
+set(programs trainer cache_latents generate model_probe adapter launcher)
 foreach(program ${programs})
   # RPATH, not RUNPATH: what a library needs is looked for there, too.
   set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")

@@ -13,7 +13,7 @@ output=${2:-docs/options.md}
 
 Written by `bash docs/write_options.sh`; a test compares it with what the programs print.
 
-Every option is a flag and a key of `--config FILE.toml` (which `launcher run` does not have), by the same name, at the top of the file.
+Every option is a flag and a key of `--config FILE.toml` (which `launcher run` and `adapter` do not have), by the same name, at the top of the file.
 Flags win over the file; of a flag that is given twice the last one counts. What an option decides:
 
 - **result**: the bytes of the result. It is the same on all ranks, and a run goes on from a checkpoint only with the same value, but for
@@ -22,7 +22,7 @@ Flags win over the file; of a flag that is given twice the last one counts. What
 - **rank**: a matter of one process: a place (whose contents are compared), or what concerns that process alone.
 
 INTRODUCTION
-  for program in trainer generate cache_latents "launcher run"; do
+  for program in trainer generate cache_latents "launcher run" "adapter inspect" "adapter convert" "adapter merge" "adapter resize" "adapter extract"; do
     "$bin"/$program --help-markdown
     echo
   done

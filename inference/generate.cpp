@@ -42,7 +42,8 @@ class Run {
   // Adapters are read early so that a bad one is known early; they are small.
   void prepare_files() {
     if (!options_.lora.empty())
-      adapters_.emplace(configs_.unet, configs_.text, adapter_requests(options_.lora, options_.lora_scale));
+      adapters_.emplace(configs_.unet, configs_.text,
+                        lora::adapter_requests(options_.lora, options_.lora_scale));
     if (!options_.initial_latents.empty()) {
       std::vector<int64_t> shape = latent_shape_;
       shape[0] = static_cast<int64_t>(requests_.size());

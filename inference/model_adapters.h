@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "inference/adapter_requests.h"
 #include "lora/adapter_edits.h"
+#include "lora/adapter_requests.h"
 
 namespace sdlora::inference {
 
@@ -13,7 +13,7 @@ class ModelAdapters {
   // Reads the files, says in the log what of each is applied, and throws what read_adapter and
   // AdapterEdits::add throw: before any weights are loaded.
   ModelAdapters(const model::UNetConfig& unet, const model::ClipTextConfig& text,
-                const std::vector<AdapterRequest>& requests);
+                const std::vector<lora::AdapterRequest>& requests);
 
   const model::WeightEdits& edits() const { return edits_; }
 

@@ -85,7 +85,7 @@ void run_probe(const ProbeRequest& request) {
   if (!request.lora.empty())
     adapters.emplace(model::UNetConfig::read(source.config_of(model::ModelPart::kUnet)),
                      model::ClipTextConfig::read(source.config_of(model::ModelPart::kTextEncoder)),
-                     adapter_requests(request.lora, request.lora_scale));
+                     lora::adapter_requests(request.lora, request.lora_scale));
   const model::WeightEdits* edits = adapters ? &adapters->edits() : nullptr;
   if (inputs.contains("unet.sample")) probe_unet(request, source, edits, inputs, outputs);
   if (inputs.contains("vae.pixels") || inputs.contains("vae.latents"))

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "inference/adapter_requests.h"
+#include "lora/adapter_requests.h"
 #include "model/samplers/sampler_request.h"
 
 namespace sdlora::inference {
@@ -26,7 +26,7 @@ std::string parameters_text(const GenerateOptions& options, const PictureRequest
     text += fmt::format(", Max token length: {}", options.reading.max_token_length);
   if (!request.init_image.empty()) text += fmt::format(", Denoising strength: {}", options.strength);
   size_t count = 0;
-  for (const AdapterRequest& adapter : adapter_requests(options.lora, options.lora_scale)) {
+  for (const lora::AdapterRequest& adapter : lora::adapter_requests(options.lora, options.lora_scale)) {
     if (adapter.scale == 0) continue;  // the model alone: the same picture, the same bytes
     const std::string key = ++count == 1 ? "Lora" : fmt::format("Lora {}", count);
     text += fmt::format(", {}: {}, {} scale: {}", key, adapter.file.stem().string(), key, adapter.scale);

@@ -11,6 +11,7 @@
 #include "common/python_text.h"
 #include "lora/adapter_fit.h"
 #include "lora/kohya_hashes.h"
+#include "lora/names/context_widths.h"
 #include "lora/names/flat_name.h"
 
 namespace sdlora::lora {
@@ -57,12 +58,12 @@ void add_doras(NamedTensors& tensors, const AdapterFile& adapter, ExportNaming n
 
 // Captions of 1,024 numbers a word, which keys and values of the UNet and all of the text encoder have.
 bool is_of_sd2(const AdapterFile& adapter) {
-  constexpr int64_t kWidth = 1024;
-  if (adapter.context_channels) return *adapter.context_channels == kWidth;
+  if (adapter.context_channels) return *adapter.context_channels == kContextWidthOfSd2;
   for (const auto& [path, pair] : adapter.text_encoder)
-    if (path.ends_with("_proj")) return pair.a.size(1) == kWidth;
+    if (path.ends_with("_proj")) return pair.a.size(1) == kContextWidthOfSd2;
   for (const auto& [path, dora] : adapter.doras)
-    if (path.starts_with("text_model.") && path.ends_with("_proj")) return dora.pair.a.size(1) == kWidth;
+    if (path.starts_with("text_model.") && path.ends_with("_proj"))
+      return dora.pair.a.size(1) == kContextWidthOfSd2;
   return false;
 }
 
@@ -153,19 +154,18 @@ LeftOut find_unconvertible(const AdapterFile& adapter) {
   return left_out;
 }
 
-// diffusers takes an adapter for DoRA as a whole, and gives modules without a magnitude the frozen weight's.
-void check_is_all_dora_or_none(const AdapterFile& adapter) {
+}  // namespace
+
+void require_all_dora_or_none(const AdapterFile& adapter) {
   const ModuleCounts counts = count_modules(adapter);
   const size_t all = counts.unet + counts.text_encoder;
   if (adapter.doras.empty() || adapter.doras.size() == all) return;
-  throw Error(ExitCode::kBadData, {.what = "diffusers would draw another adapter",
+  throw Error(ExitCode::kBadData, {.what = "diffusers and PEFT would draw another adapter",
                                    .expected = "DoRA's magnitudes in every module, or in none",
                                    .seen = fmt::format("in {} of {}", adapter.doras.size(), all),
                                    .where = adapter.file.string(),
-                                   .advice = "leave --format diffusers out: kohya's names take both"});
+                                   .advice = "use --format kohya, whose names take both"});
 }
-
-}  // namespace
 
 ModuleCounts count_modules(const AdapterFile& adapter) {
   const auto of_text =
@@ -187,18 +187,22 @@ bool fits_in(const AdapterFile& adapter, at::ScalarType dtype) {
                      [&](const auto& dora) { return fits(dora.second.magnitude); });
 }
 
-void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, const ExportForm& form) {
+void require_pairs(const AdapterFile& adapter, const char* what_for) {
   check_is_of_sd(adapter);
   const LeftOut left_out = find_unconvertible(adapter);
   if (!left_out.empty() || (adapter.unet.empty() && adapter.text_encoder.empty() && adapter.doras.empty()))
     throw Error(
         ExitCode::kBadData,
-        {.what = "cannot convert the adapter as a whole",
+        {.what = fmt::format("the adapter cannot be {} as a whole", what_for),
          .expected = "pairs of A and B (down and up) only, and DoRA's magnitudes by output, of modules of "
                      "Stable Diffusion 1.x or 2.x",
          .seen = left_out.empty() ? "no tensors" : describe(left_out),
          .where = adapter.file.string()});
-  if (form.naming == ExportNaming::kDiffusers) check_is_all_dora_or_none(adapter);
+}
+
+void export_adapter(const AdapterFile& adapter, const std::filesystem::path& file, const ExportForm& form) {
+  require_pairs(adapter, "converted");
+  if (form.naming == ExportNaming::kDiffusers) require_all_dora_or_none(adapter);
   if (!fits_in(adapter, form.dtype))
     throw Error(ExitCode::kBadData,
                 {.what = "the adapter has values that the wanted type does not hold",

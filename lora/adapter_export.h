@@ -28,6 +28,14 @@ struct ModuleCounts {
 // Those with A and B, with magnitudes or without.
 ModuleCounts count_modules(const AdapterFile& adapter);
 
+// Throws Error(kBadData) when the adapter has something besides pairs of A and B, and DoRA's magnitudes by
+// output, or is for another family of models. `what_for`: "converted".
+void require_pairs(const AdapterFile& adapter, const char* what_for);
+
+// diffusers and PEFT take an adapter for DoRA as a whole, and give modules without a magnitude the frozen
+// weight's. Throws Error(kBadData).
+void require_all_dora_or_none(const AdapterFile& adapter);
+
 // Whether no value of it is beyond the greatest of `dtype` (65,504 of fp16).
 bool fits_in(const AdapterFile& adapter, at::ScalarType dtype);
 

@@ -7,26 +7,21 @@
 #include <fmt/ranges.h>
 
 #include "common/error.h"
+#include "lora/names/context_widths.h"
 
 namespace sdlora::lora {
-namespace {
-
-constexpr int64_t kXlChannels = 2048;
-
 std::string family_of_width(int64_t context_channels) {
   switch (context_channels) {
-    case 768:
+    case kContextWidthOfSd1:
       return "Stable Diffusion 1.x";
-    case 1024:
+    case kContextWidthOfSd2:
       return "Stable Diffusion 2.x";
-    case kXlChannels:
+    case kContextWidthOfSdxl:
       return "Stable Diffusion XL";
     default:
       return "another model";
   }
 }
-
-}  // namespace
 
 void check_family(const AdapterFile& adapter, int64_t context_channels) {
   if (!adapter.context_channels || *adapter.context_channels == context_channels) return;
@@ -41,7 +36,7 @@ void check_family(const AdapterFile& adapter, int64_t context_channels) {
 
 void check_is_of_sd(const AdapterFile& adapter) {
   const std::string family =
-      adapter.context_channels == kXlChannels ? family_of_width(kXlChannels) : adapter.family;
+      adapter.context_channels == kContextWidthOfSdxl ? family_of_width(kContextWidthOfSdxl) : adapter.family;
   if (family.empty()) return;
   throw Error(ExitCode::kBadData, {.what = "the adapter is for another family of models",
                                    .expected = "one for Stable Diffusion 1.x or 2.x",

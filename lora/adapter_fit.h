@@ -9,6 +9,9 @@
 
 namespace sdlora::lora {
 
+// Of models whose captions' tokens have so many numbers: "Stable Diffusion 1.x".
+std::string family_of_width(int64_t context_channels);
+
 // Throws Error(kBadData) naming the family when the adapter was made for captions of another width than
 // `context_channels`: Stable Diffusion 1.x, 2.x and XL share names of modules, and some shapes.
 void check_family(const AdapterFile& adapter, int64_t context_channels);

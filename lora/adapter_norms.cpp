@@ -4,19 +4,9 @@
 
 #include <ATen/ATen.h>
 
+#include "lora/names/module_block.h"
+
 namespace sdlora::lora {
-namespace {
-
-// "down_blocks.0.attentions.1.…" → "down_blocks.0", "mid_block.attentions.0.…" → "mid_block"
-std::string block_of(const std::string& path) {
-  const size_t first = path.find('.');
-  if (first == std::string::npos || first + 1 == path.size() || std::isdigit(path[first + 1]) == 0)
-    return path.substr(0, first);
-  return path.substr(0, path.find('.', first + 1));
-}
-
-}  // namespace
-
 std::vector<BlockNorms> block_norms(const Adapter& adapter) {
   std::vector<at::Tensor> matrices;  // A, B of module 0, A, B of module 1 …
   for (size_t module = 0; module < adapter.modules().size(); ++module) {

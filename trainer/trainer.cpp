@@ -258,6 +258,7 @@ RunState Trainer::run_state() const {
 
 void Trainer::run(const std::function<bool()>& stop_requested) {
   RunMonitor monitor(config_, *loaded_, world_, watchdog_, step_);
+  watchdog_.progress(comm::Section::kStartUp, "describing the adapter's file");
   comm::fail_together(world_, [&] {
     if (world_.rank() == 0) adapter_files_.emplace(config_, *loaded_, model_hash_);
   });

@@ -11,8 +11,8 @@ int64_t columns_of(const at::Tensor& values) {
 
 WeightChange change_by(const at::Tensor& values, bool is_value) {
   if (!is_value)
-    return matrix_change("whole weight differences", values.size(0), columns_of(values),
-                         adding([values] { return values; }));
+    return additive_change("whole weight differences", values.size(0), columns_of(values),
+                           [values] { return values; });
   return matrix_change("whole weights", values.size(0), columns_of(values),
                        [values](const at::Tensor& weight, double strength) {
                          return weight + (values.reshape(weight.sizes()) - weight) * strength;

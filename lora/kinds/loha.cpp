@@ -50,9 +50,9 @@ WeightChange loha_change(const ModuleParts& parts, double scale) {
   const Factor second = factor_of(parts, Part::kLohaW2A, Part::kLohaW2B, Part::kLohaT2);
   parts.require(first.rows == second.rows && first.columns == second.columns, Part::kLohaW2A,
                 "a second factor of the first one's shape");
-  return matrix_change("LoHa", first.rows, first.columns, adding([first, second, scale] {
-                         return first.product().mul_(second.product()).mul_(scale);
-                       }));
+  return additive_change("LoHa", first.rows, first.columns, [first, second, scale] {
+    return first.product().mul_(second.product()).mul_(scale);
+  });
 }
 
 }  // namespace sdlora::lora

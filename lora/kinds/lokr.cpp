@@ -60,8 +60,8 @@ std::optional<int64_t> lokr_rank(const ModuleParts& parts) {
 
 WeightChange lokr_change(const ModuleParts& parts, double scale) {
   const LokrFactor first = first_factor(parts), second = second_factor(parts);
-  return matrix_change("LoKr", first.rows * second.rows, first.columns * second.columns,
-                       adding([=] { return kronecker(first.make(), second.make()).mul_(scale); }));
+  return additive_change("LoKr", first.rows * second.rows, first.columns * second.columns,
+                         [=] { return kronecker(first.make(), second.make()).mul_(scale); });
 }
 
 }  // namespace sdlora::lora

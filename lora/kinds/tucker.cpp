@@ -23,8 +23,8 @@ WeightChange tucker_change(const ModuleParts& parts, double scale) {
   const at::Tensor mid = parts.numbers(Part::kMid, kPartsOfTucker);
   parts.require(mid.dim() == 4 && mid.size(0) == up.size(1) && mid.size(1) == down.size(0), Part::kMid,
                 "[r, r, k, k] for up [out, r, 1, 1] and down [r, in, 1, 1]");
-  return matrix_change("LoCon with a Tucker core", up.size(0), down.size(1) * mid.size(2) * mid.size(3),
-                       adding([=] { return tucker_product(mid, up.t(), down).mul(scale); }));
+  return additive_change("LoCon with a Tucker core", up.size(0), down.size(1) * mid.size(2) * mid.size(3),
+                         [=] { return tucker_product(mid, up.t(), down).mul(scale); });
 }
 
 }  // namespace sdlora::lora

@@ -16,6 +16,13 @@ WeightChange matrix_change(std::string kind, int64_t rows, int64_t columns, Edit
           .edit = std::move(edit)};
 }
 
+WeightChange additive_change(std::string kind, int64_t rows, int64_t columns,
+                             std::function<at::Tensor()> difference) {
+  WeightChange change = matrix_change(std::move(kind), rows, columns, adding(difference));
+  change.difference = std::move(difference);
+  return change;
+}
+
 Edit adding(std::function<at::Tensor()> difference) {
   return [difference = std::move(difference)](const at::Tensor& weight, double strength) {
     return at::add(weight, difference().reshape(weight.sizes()), strength);

@@ -17,10 +17,15 @@ struct WeightChange {
   std::string shape;  // that the weight must have, for messages: "[320, 768]"
   std::function<bool(at::IntArrayRef weight_shape)> fits;
   Edit edit;
+  std::function<at::Tensor()> difference = {};  // ΔW f32, as many values as W; empty: it depends on W
 };
 
 // Of weights with `rows` outputs and, in all other axes together, `columns` values for each.
 WeightChange matrix_change(std::string kind, int64_t rows, int64_t columns, Edit edit);
+
+// The same where ΔW is `difference`, whatever the weight is.
+WeightChange additive_change(std::string kind, int64_t rows, int64_t columns,
+                             std::function<at::Tensor()> difference);
 
 // The edit that adds m times `difference`, of as many values as the weight.
 Edit adding(std::function<at::Tensor()> difference);

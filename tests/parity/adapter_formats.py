@@ -1,6 +1,6 @@
 """Compares the UNet with adapters in every file format with diffusers and PEFT, on the same file, weights and inputs.
 
-    python adapter_formats.py --probe build/bin/model_probe --converter build/bin/convert_adapter
+    python adapter_formats.py --probe build/bin/model_probe --converter build/bin/adapter
 
 The files are written by the savers of diffusers and PEFT where there are any, and read by their loaders. Prints for each the
 relative error ||ours - reference|| / ||reference||; fails above 1e-5.
@@ -107,7 +107,7 @@ class Formats:
 
     def convert(self, adapter: Path, naming: str) -> Path:
         out = self.folder / f"{adapter.stem}-as-{naming}.safetensors"
-        subprocess.run([self.converter, adapter, out, "--format", naming], check=True, capture_output=True)
+        subprocess.run([self.converter, "convert", adapter, "--output", out, "--format", naming], check=True, capture_output=True)
         return out
 
     def save(self, name: str, tensors: dict[str, torch.Tensor], **options) -> Path:
@@ -161,7 +161,7 @@ class Formats:
         back = self.convert(mixed_file, "kohya")
         if any(not torch.equal(tensor, load_file(back)[name]) for name, tensor in load_file(mixed_file).items()):
             raise SystemExit("kohya → kohya changes tensors")
-        self.compare("convert_adapter kohya → diffusers", self.convert(mixed_file, "diffusers"))
+        self.compare("adapter convert kohya → diffusers", self.convert(mixed_file, "diffusers"))
         self.compare("  and what diffusers reads is what the file meant", mixed_file, self.loaded_by_diffusers(self.convert(mixed_file, "diffusers")))
 
     def check_ours(self) -> None:
@@ -174,7 +174,7 @@ class Formats:
         self.compare("lora_weights.pt", file, reference)
         for naming in ("kohya", "diffusers"):
             out = self.convert(file, naming)
-            self.compare(f"convert_adapter lora_weights.pt → {naming}", out)
+            self.compare(f"adapter convert lora_weights.pt → {naming}", out)
             self.compare("  and what diffusers reads is what the file meant", file, self.loaded_by_diffusers(out))
 
     def check_dora(self) -> None:
@@ -195,7 +195,7 @@ class Formats:
         self.compare("DoRA, our .pt", file, unet)
         for naming in ("kohya", "diffusers"):
             out = self.convert(file, naming)
-            self.compare(f"DoRA, convert_adapter → {naming}", out, unet)
+            self.compare(f"DoRA, adapter convert → {naming}", out, unet)
         self.compare("  and what diffusers reads is what the file meant", file, self.loaded_by_diffusers(out))
         again = load_file(self.convert(self.convert(file, "kohya"), "diffusers"))
         if any(not torch.equal(tensor, again[name]) for name, tensor in load_file(out).items()):
@@ -211,7 +211,7 @@ class Formats:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--probe", type=Path, required=True, help="build/bin/model_probe")
-    parser.add_argument("--converter", type=Path, required=True, help="build/bin/convert_adapter")
+    parser.add_argument("--converter", type=Path, required=True, help="build/bin/adapter")
     arguments = parser.parse_args()
     model = make_model.cached(make_model.parse(["--size", "tiny", "--cache"]))
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():

@@ -39,6 +39,7 @@ ROOMS = {
         "names": set(),
         "kinds": {"names"},
         "": {"names", "kinds"},
+        "tools": {"names", "kinds", ""},
     },
     "data": {
         "images": set(),

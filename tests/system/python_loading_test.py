@@ -93,8 +93,9 @@ class AnAdapter(unittest.TestCase):
                     self.compare(f"{targets}, text encoder, by diffusers", ours["text.hidden"], pipeline.text_encoder(ids).last_hidden_state, base_text)
 
     def loaded_by_diffusers(self, directory):
-        """What users do with convert_adapter's file."""
-        converted = programs.run("convert_adapter", directory / "run/lora_weights.pt", directory / "style.safetensors", "--format", "diffusers")
+        """What users do with adapter convert's file."""
+        converted = programs.run("adapter", "convert", directory / "run/lora_weights.pt", "--output", directory / "style.safetensors", "--format",
+                                 "diffusers")
         self.assertEqual(converted.exit_code, 0, converted.output)
         self.assertNotIn("0 modules of the UNet", converted.output)
         parts = {name: None for name in ("vae", "tokenizer", "scheduler", "safety_checker", "feature_extractor")}

@@ -167,7 +167,7 @@ class TheSharedFile(unittest.TestCase):
             trained |= {path + ".lora_A": torch.ones(1, 3072 if path.endswith("fc2") else 768),
                         path + ".lora_B": torch.ones(3072 if path.endswith("fc1") else 768, 1)}
         torch.save(trained, self.directory / "whole.pt")
-        done = programs.run("convert_adapter", self.directory / "whole.pt", self.directory / "whole.safetensors")
+        done = programs.run("adapter", "convert", self.directory / "whole.pt", "--output", self.directory / "whole.safetensors")
         self.assertEqual(done.exit_code, 0, done.output)
         modules = {name.split(".")[0] for name in load_file(self.directory / "whole.safetensors")}
         self.assertEqual(len(modules), len(trained) // 2)

@@ -14,6 +14,7 @@
 #include "common/version.h"
 #include "data/picture_folders.h"
 #include "lora/kohya_hashes.h"
+#include "lora/names/context_widths.h"
 #include "monitoring/records/run_files.h"
 
 namespace sdlora::trainer {
@@ -22,7 +23,6 @@ namespace {
 using checkpoint::Metadata;
 using nlohmann::ordered_json;
 
-constexpr int64_t kSd2Width = 1024;  // of a caption's token
 // ComfyUI shows no metadata of a file whose header is longer than 1 MiB.
 constexpr size_t kMostTagBytes = size_t{256} << 10;
 
@@ -51,7 +51,7 @@ std::string local_time() {
 void add_model_family(Metadata& metadata, const LoadedRun& loaded) {
   const std::vector<model::UNetConfig::Level>& levels = loaded.unet.config().levels;
   const bool is_sd2 = std::any_of(levels.begin(), levels.end(), [](const model::UNetConfig::Level& level) {
-    return level.context_channels == kSd2Width;
+    return level.context_channels == lora::kContextWidthOfSd2;
   });
   const bool is_velocity = loaded.schedule.prediction_type() == model::PredictionType::kVelocity;
   metadata["ss_v2"] = python_text(is_sd2);

@@ -1,6 +1,6 @@
 // What an adapter's file tells other programs about its training: by sd-scripts' names and in its spelling
 // ("ss_…", Python's str()), by those of the Stability AI model metadata standard ("modelspec.…"), and of our
-// own ("sdlora_…") what they have no name for. Who reads what: docs/files.md.
+// own ("sdlora_…") what they have no name for. Who reads what: docs/adapters.md.
 #pragma once
 
 #include <string>

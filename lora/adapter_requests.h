@@ -1,11 +1,11 @@
-// Which adapters generate is asked for, and how much each counts.
+// Which adapters are asked for, and how much each counts.
 #pragma once
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
-namespace sdlora::inference {
+namespace sdlora::lora {
 
 struct AdapterRequest {
   std::filesystem::path file;
@@ -16,4 +16,4 @@ struct AdapterRequest {
 // has `default_scale`. Throws Error(kUsage) when one is empty.
 std::vector<AdapterRequest> adapter_requests(const std::vector<std::string>& texts, double default_scale);
 
-}  // namespace sdlora::inference
+}  // namespace sdlora::lora

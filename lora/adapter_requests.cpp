@@ -1,9 +1,9 @@
-#include "inference/adapter_requests.h"
+#include "lora/adapter_requests.h"
 
 #include "common/error.h"
 #include "common/option_values.h"
 
-namespace sdlora::inference {
+namespace sdlora::lora {
 namespace {
 
 AdapterRequest request_of(const std::string& text, double default_scale) {
@@ -15,10 +15,9 @@ AdapterRequest request_of(const std::string& text, double default_scale) {
       read_value(text.substr(colon + 1), request.scale))
     read_value(text.substr(0, colon), request.file);
   if (request.file.empty())
-    throw Error(ExitCode::kUsage, {.what = "--lora names no file",
+    throw Error(ExitCode::kUsage, {.what = "no file is named as an adapter",
                                    .expected = "FILE or FILE:SCALE",
-                                   .seen = text,
-                                   .advice = "correct --lora"});
+                                   .seen = text.empty() ? "nothing" : text});
   return request;
 }
 
@@ -31,4 +30,4 @@ std::vector<AdapterRequest> adapter_requests(const std::vector<std::string>& tex
   return requests;
 }
 
-}  // namespace sdlora::inference
+}  // namespace sdlora::lora

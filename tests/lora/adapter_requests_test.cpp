@@ -1,4 +1,4 @@
-#include "inference/adapter_requests.h"
+#include "lora/adapter_requests.h"
 
 #include <filesystem>
 
@@ -7,7 +7,7 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 
-namespace sdlora::inference {
+namespace sdlora::lora {
 namespace {
 
 TEST(AdapterRequests, HaveAScaleOfTheirOwnOrTheDefault) {
@@ -35,4 +35,4 @@ TEST(AdapterRequests, NameAFile) {
 }
 
 }  // namespace
-}  // namespace sdlora::inference
+}  // namespace sdlora::lora
