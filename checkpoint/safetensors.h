@@ -51,6 +51,14 @@ class SafetensorsFile {
 // optimiser state, whose files may be replaced while they are used.
 NamedTensors read_safetensors(const std::filesystem::path& file, Metadata* metadata = nullptr);
 
+// One that is made when its turn comes, so that a file may be larger than the memory.
+struct LazyTensor {
+  std::string name;
+  at::ScalarType dtype;
+  std::vector<int64_t> shape;
+  std::function<at::Tensor()> make;  // of that type and shape
+};
+
 // The bytes of such a file in order, a piece a call: first the header's length (8 bytes), then the header,
 // then each tensor. `file`: for messages. Throws as write_safetensors(), and what `take` throws.
 void stream_safetensors(const NamedTensors& tensors, const Metadata& metadata,
@@ -62,5 +70,7 @@ void stream_safetensors(const NamedTensors& tensors, const Metadata& metadata,
 // UTF-8.
 void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
                        const Metadata& metadata = {});
+void write_safetensors(const std::filesystem::path& file, const std::vector<LazyTensor>& tensors,
+                       const Metadata& metadata);
 
 }  // namespace sdlora::checkpoint

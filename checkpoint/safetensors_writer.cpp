@@ -20,27 +20,52 @@ constexpr size_t kAlignmentBytes = 8;
 
 struct Item {
   const std::string* name;
-  const at::Tensor* tensor;
   SafetensorsDtype dtype;
+  at::IntArrayRef shape;
+  uint64_t byte_count;
+  std::function<at::Tensor()> make;
 };
 
+SafetensorsDtype dtype_of(at::ScalarType dtype, bool is_dense, const std::string& name,
+                          const std::filesystem::path& file) {
+  const auto known = is_dense ? safetensors_dtype_of(dtype) : std::nullopt;
+  if (!known)
+    throw Error(
+        ExitCode::kInternal,
+        {.what = "the tensor cannot be written as safetensors",
+         .expected = "a dense tensor of " + safetensors_dtype_names(),
+         .seen = std::string(is_dense ? "" : "an undefined or sparse tensor of ") + c10::toString(dtype),
+         .where = file.string() + ", tensor " + name});
+  return *known;
+}
+
 // The reference's order: wider elements first, so that every tensor is aligned; then by name.
-std::vector<Item> in_file_order(const NamedTensors& tensors, const std::filesystem::path& file) {
-  std::vector<Item> items;
-  for (const auto& [name, tensor] : tensors) {
-    const auto dtype = tensor.defined() ? safetensors_dtype_of(tensor.scalar_type()) : std::nullopt;
-    if (!dtype || tensor.layout() != at::kStrided) {
-      throw Error(ExitCode::kInternal, {.what = "the tensor cannot be written as safetensors",
-                                        .expected = "a dense tensor of " + safetensors_dtype_names(),
-                                        .seen = tensor.defined() ? tensor.toString() : "an undefined tensor",
-                                        .where = file.string() + ", tensor " + name});
-    }
-    items.push_back({&name, &tensor, *dtype});
-  }
+std::vector<Item> in_file_order(std::vector<Item> items) {
   std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
     return std::tie(b.dtype.rank, *a.name) < std::tie(a.dtype.rank, *b.name);
   });
   return items;
+}
+
+std::vector<Item> items_of(const NamedTensors& tensors, const std::filesystem::path& file) {
+  std::vector<Item> items;
+  for (const auto& [name, tensor] : tensors) {
+    const bool is_dense = tensor.defined() && tensor.layout() == at::kStrided;
+    const SafetensorsDtype dtype =
+        dtype_of(tensor.defined() ? tensor.scalar_type() : at::ScalarType::Undefined, is_dense, name, file);
+    items.push_back({&name, dtype, tensor.sizes(), tensor.nbytes(), [&tensor = tensor] { return tensor; }});
+  }
+  return in_file_order(std::move(items));
+}
+
+std::vector<Item> items_of(const std::vector<LazyTensor>& tensors, const std::filesystem::path& file) {
+  std::vector<Item> items;
+  for (const LazyTensor& tensor : tensors) {
+    const auto count = static_cast<uint64_t>(c10::multiply_integers(tensor.shape));
+    items.push_back({&tensor.name, dtype_of(tensor.dtype, /*is_dense=*/true, tensor.name, file), tensor.shape,
+                     count * c10::elementSize(tensor.dtype), tensor.make});
+  }
+  return in_file_order(std::move(items));
 }
 
 std::string header_of(const std::vector<Item>& items, const Metadata& metadata,
@@ -49,9 +74,9 @@ std::string header_of(const std::vector<Item>& items, const Metadata& metadata,
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t begin = 0;
   for (const Item& item : items) {
-    const uint64_t end = begin + item.tensor->nbytes();
+    const uint64_t end = begin + item.byte_count;
     header[*item.name] = {
-        {"dtype", item.dtype.name}, {"shape", item.tensor->sizes().vec()}, {"data_offsets", {begin, end}}};
+        {"dtype", item.dtype.name}, {"shape", item.shape.vec()}, {"data_offsets", {begin, end}}};
     begin = end;
   }
   std::string text;
@@ -67,30 +92,44 @@ std::string header_of(const std::vector<Item>& items, const Metadata& metadata,
   return text;
 }
 
-}  // namespace
+using TakePiece = std::function<void(const void* bytes, size_t count)>;
 
-void stream_safetensors(const NamedTensors& tensors, const Metadata& metadata,
-                        const std::filesystem::path& file,
-                        const std::function<void(const void* bytes, size_t count)>& take) {
-  const std::vector<Item> items = in_file_order(tensors, file);
+void stream(const std::vector<Item>& items, const Metadata& metadata, const std::filesystem::path& file,
+            const TakePiece& take) {
   const std::string header = header_of(items, metadata, file);
   const uint64_t header_bytes = header.size();
   take(&header_bytes, sizeof header_bytes);
   take(header.data(), header.size());
   for (const Item& item : items) {
-    const at::Tensor contiguous = item.tensor->detach().to(at::kCPU).contiguous();
+    const at::Tensor contiguous = item.make().detach().to(at::kCPU).contiguous();
+    TORCH_INTERNAL_ASSERT(contiguous.nbytes() == item.byte_count, *item.name);
     take(contiguous.const_data_ptr(), contiguous.nbytes());
   }
 }
 
-void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
-                       const Metadata& metadata) {
+void write(const std::vector<Item>& items, const Metadata& metadata, const std::filesystem::path& file) {
   write_file_atomically(file, [&](const std::filesystem::path& temporary) {
     PosixFile output = PosixFile::create(temporary);
-    stream_safetensors(tensors, metadata, file,
-                       [&](const void* bytes, size_t count) { output.write(bytes, count); });
+    stream(items, metadata, file, [&](const void* bytes, size_t count) { output.write(bytes, count); });
     output.close();
   });
+}
+
+}  // namespace
+
+void stream_safetensors(const NamedTensors& tensors, const Metadata& metadata,
+                        const std::filesystem::path& file, const TakePiece& take) {
+  stream(items_of(tensors, file), metadata, file, take);
+}
+
+void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
+                       const Metadata& metadata) {
+  write(items_of(tensors, file), metadata, file);
+}
+
+void write_safetensors(const std::filesystem::path& file, const std::vector<LazyTensor>& tensors,
+                       const Metadata& metadata) {
+  write(items_of(tensors, file), metadata, file);
 }
 
 }  // namespace sdlora::checkpoint

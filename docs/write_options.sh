@@ -22,7 +22,7 @@ Flags win over the file; of a flag that is given twice the last one counts. What
 - **rank**: a matter of one process: a place (whose contents are compared), or what concerns that process alone.
 
 INTRODUCTION
-  for program in trainer generate cache_latents "launcher run" "adapter inspect" "adapter convert" "adapter merge" "adapter resize" "adapter extract"; do
+  for program in trainer generate cache_latents "launcher run" "adapter inspect" "adapter convert" "adapter merge" "adapter resize" "adapter extract" "adapter apply"; do
     "$bin"/$program --help-markdown
     echo
   done

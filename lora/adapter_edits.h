@@ -28,6 +28,9 @@ class AdapterEdits final : public model::WeightEdits {
   // shape, or when the adapter is for another family of models.
   Applied add(const AdapterFile& adapter, double strength);
 
+  // Weights and biases that are changed.
+  size_t weight_count() const { return edits_.size(); }
+
   bool touches(const std::string& name) const override;
   at::Tensor edited(const std::string& name, const at::Tensor& weight) const override;
 

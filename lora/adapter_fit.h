@@ -6,6 +6,7 @@
 
 #include "lora/adapter_file.h"
 #include "lora/adapter_module.h"
+#include "lora/lora_config.h"
 
 namespace sdlora::lora {
 

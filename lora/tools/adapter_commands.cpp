@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "lora/adapter_requests.h"
 #include "lora/module_ranks.h"
+#include "lora/tools/apply.h"
 #include "lora/tools/extract.h"
 #include "lora/tools/inspection.h"
 #include "lora/tools/merge.h"
@@ -17,6 +18,7 @@
 namespace sdlora::lora {
 namespace {
 
+constexpr int kMostInputs = 100;
 constexpr int64_t kModulesBetweenLines = 50;
 constexpr const char* kInputHelp =
     "adapter: of this program, kohya's, diffusers', PEFT's or ComfyUI's; a file or a folder";
@@ -67,13 +69,15 @@ AdapterCommands::AdapterCommands(CLI::App& app)
       convert_(app.add_subcommand("convert", "writes it in the names of another program")),
       merge_(app.add_subcommand("merge", "makes one adapter of several")),
       resize_(app.add_subcommand("resize", "gives it lower ranks")),
-      extract_(app.add_subcommand("extract", "makes an adapter of what a model was tuned by")) {
+      extract_(app.add_subcommand("extract", "makes an adapter of what a model was tuned by")),
+      apply_(app.add_subcommand("apply", "merges adapters into a model's checkpoint")) {
   app.require_subcommand(1);
   declare_inspect(*inspect_);
   declare_convert(*convert_);
   declare_merge(*merge_);
   declare_resize(*resize_);
   declare_extract(*extract_);
+  declare_apply(*apply_);
 }
 
 void AdapterCommands::declare_inspect(CLI::App& app) {
@@ -99,7 +103,7 @@ void AdapterCommands::declare_convert(CLI::App& app) {
 void AdapterCommands::declare_merge(CLI::App& app) {
   app.add_option("FILE:SCALE", inputs_, "adapters, each with its share; without a share 1")
       ->required()
-      ->expected(1, 100);
+      ->expected(1, kMostInputs);
   OptionSet set(app);
   OptionGroup group = set.group("Output");
   declare_output(group, output_);
@@ -153,12 +157,35 @@ void AdapterCommands::declare_extract(CLI::App& app) {
   declare_dtype(output, dtype_);
 }
 
+void AdapterCommands::declare_apply(CLI::App& app) {
+  app.add_option("FILE:SCALE", inputs_, "adapters, each with its strength; without one 1")
+      ->required()
+      ->expected(1, kMostInputs);
+  OptionSet set(app);
+  OptionGroup group = set.group("Model");
+  group
+      .add("model", model_, Scope::kRank,
+           "what they are merged into: a directory in diffusers layout, a checkpoint file, or an id in the "
+           "local "
+           "Hugging Face cache")
+      .required();
+  group
+      .add("output", output_, Scope::kRank,
+           "of a checkpoint file the .safetensors file to write, of a directory the folder, which must not "
+           "be there")
+      .required();
+  group.add("save-dtype", model_dtype_, Scope::kResult, "type of the weights that are written")
+      .one_of(
+          {{"as-stored", kAsStored}, {"float", at::kFloat}, {"fp16", at::kHalf}, {"bf16", at::kBFloat16}});
+}
+
 void AdapterCommands::run() const {
   if (inspect_->parsed()) run_inspect();
   if (convert_->parsed()) run_convert();
   if (merge_->parsed()) run_merge();
   if (resize_->parsed()) run_resize();
   if (extract_->parsed()) run_extract();
+  if (apply_->parsed()) run_apply();
 }
 
 void AdapterCommands::run_inspect() const {
@@ -223,6 +250,18 @@ void AdapterCommands::run_extract() const {
     log::info(fmt::format("the text encoder is left out: none of its weights differs by more than {:g}",
                           extract_options_.least_difference));
   log::info(fmt::format("{:.3g} % of the difference is lost (Frobenius norm)", 100 * extracted.lost_share));
+}
+
+void AdapterCommands::run_apply() const {
+  const AppliedToModel applied =
+      apply(model_, adapter_requests(inputs_, /*default_scale=*/1), output_,
+            model_dtype_ == kAsStored ? std::nullopt : std::optional(model_dtype_));
+  log::info(fmt::format("{} weights and biases changed → {}", applied.changed_count, output_.string()));
+  if (applied.missing_count > 0)
+    log::warning(fmt::format("{} that the adapters change are not in this model", applied.missing_count));
+  if (applied.has_unchanged_ema)
+    log::warning(
+        "the checkpoint's EMA weights (model_ema.…) are as they were; programs draw with the others");
 }
 
 }  // namespace sdlora::lora

@@ -32,14 +32,18 @@ class AdapterCommands {
   void declare_merge(CLI::App& app);
   void declare_resize(CLI::App& app);
   void declare_extract(CLI::App& app);
+  void declare_apply(CLI::App& app);
 
   void run_inspect() const;
   void run_convert() const;
   void run_merge() const;
   void run_resize() const;
   void run_extract() const;
+  void run_apply() const;
 
-  CLI::App *inspect_, *convert_, *merge_, *resize_, *extract_;
+  static constexpr at::ScalarType kAsStored = at::ScalarType::Undefined;
+
+  CLI::App *inspect_, *convert_, *merge_, *resize_, *extract_, *apply_;
   std::vector<std::string> inputs_;
   std::filesystem::path output_;
   AdapterFormat format_ = AdapterFormat::kKohya;
@@ -50,6 +54,8 @@ class AdapterCommands {
   std::string dynamic_;
   bool is_verbose_ = false;
   std::filesystem::path base_, tuned_;
+  std::filesystem::path model_;
+  at::ScalarType model_dtype_ = kAsStored;
   ExtractOptions extract_options_;
 };
 

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 import make_model  # noqa: E402
 import reference_model  # noqa: E402
+from ldm_layout import to_ldm  # noqa: E402
 
 TOLERANCE = 1e-5
 MODULES = {  # of Stable Diffusion 1.5: kohya's name, the weight's shape
@@ -35,8 +36,8 @@ MODULES = {  # of Stable Diffusion 1.5: kohya's name, the weight's shape
 def drawn(seed, rank, alpha):
     draw = torch.Generator().manual_seed(seed)
     tensors = {}
-    for name, (out, inner, *kernel) in MODULES.items():
-        decay = torch.logspace(0, -3, rank)  # so that singular values differ
+    for place, (name, (out, inner, *kernel)) in enumerate(MODULES.items()):
+        decay = torch.logspace(0, -0.5 - 0.7 * place, rank)  # so that singular values differ, in each module otherwise
         tensors[f"{name}.lora_down.weight"] = torch.randn(rank, inner, *kernel, generator=draw)
         tensors[f"{name}.lora_up.weight"] = (torch.randn(out, rank, generator=draw) * decay).reshape(out, rank, *[1] * len(kernel))
         tensors[f"{name}.alpha"] = torch.tensor(float(alpha))
@@ -133,6 +134,57 @@ class Tools:
                          for name, change in differences.items()}
         self.compare(f"extract: {len(of_difference)} modules, the best of their ranks", {name: seen[name] for name in of_difference}, of_difference)
 
+    def check_apply(self):
+        """Into the small model as a directory and as one file, beside W + 0.8 s B A; fp16 too. The rest stays as it is."""
+        model = make_model.cached(make_model.parse(["--size", "tiny", "--cache"]))
+        weights = {part: {n: t for file in sorted((model / part).glob("*.safetensors")) for n, t in load_file(file).items()}
+                   for part in ("unet", "text_encoder")}
+        draw, tensors, expected = torch.Generator().manual_seed(7), {}, copy.deepcopy(weights)
+        for part, prefix in ("unet", "lora_unet_"), ("text_encoder", "lora_te_"):
+            for name in [name for name in weights[part] if name.endswith((".weight")) and weights[part][name].dim() in (2, 4)]:
+                if "embedding" in name and part == "text_encoder":
+                    continue
+                out, inner, *kernel = weights[part][name].shape
+                path = name.removesuffix(".weight")
+                key = prefix + (path if part == "unet" or path.startswith("text_model.") else "text_model." + path).replace(".", "_")
+                down = torch.randn(2, inner, *kernel, generator=draw) / inner**0.5
+                up = torch.randn(out, 2, *[1] * len(kernel), generator=draw) * 0.1
+                tensors |= {f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up, f"{key}.alpha": torch.tensor(3.0)}
+                change = 0.8 * 1.5 * (up.flatten(1).double() @ down.flatten(1).double())
+                expected[part][name] = (weights[part][name].double() + change.reshape(weights[part][name].shape)).float()
+        adapter, merged = self.folder / "for-apply.safetensors", self.folder / "merged-model"
+        save_file(tensors, adapter)
+        self.run("apply", "--model", model, f"{adapter}:0.8", "--output", merged)
+        flat = {f"{part}.{name}": tensor for part in expected for name, tensor in expected[part].items()}
+
+        def read(folder):
+            return {f"{part}.{name}": t for part in expected for file in sorted((folder / part).glob("*.safetensors")) for name, t in load_file(file).items()}
+        floats = {name for name, tensor in flat.items() if tensor.is_floating_point() and tensor.norm() > 0}
+        self.compare(f"apply to a directory: {len(tensors) // 3} modules", {n: t for n, t in read(merged).items() if n in floats},
+                     {n: flat[n] for n in floats})
+        rest = [file.relative_to(model) for file in model.rglob("*") if file.is_file() and file.parent.name not in ("unet", "text_encoder")]
+        if any((model / file).read_bytes() != (merged / file).read_bytes() for file in rest):
+            raise SystemExit("apply changes other files of the directory")
+        file, merged_file = self.folder / "tiny-ldm.safetensors", self.folder / "merged-ldm.safetensors"
+        save_file({name: t.half() if t.is_floating_point() else t for name, t in to_ldm(model).items()}, file, metadata={"modelspec.license": "mine"})
+        self.run("apply", "--model", file, f"{adapter}:0.8", "--save-dtype", "float", "--output", merged_file)
+        of_file, of_folder = load_file(merged_file), to_ldm(merged)
+        if of_file.keys() != of_folder.keys():
+            raise SystemExit("apply to a file changes its names")
+        change = {n: of_file[n] - load_file(file)[n].float() for n in of_file if of_file[n].is_floating_point()}
+        wanted = {n: of_folder[n].float() - to_ldm(model)[n].float() for n in change}
+        changed = [n for n in wanted if wanted[n].norm() > 0]
+        self.compare(f"apply to a file of fp16, written in fp32: {len(changed)} weights", {n: change[n] for n in changed}, {n: wanted[n] for n in changed})
+        if any(change[n].norm() > 0 for n in change if n not in changed):
+            raise SystemExit("apply changes weights that the adapter does not have")
+        with safe_open(merged_file, "pt") as opened:
+            said = opened.metadata()
+        if said.get("modelspec.license") != "mine" or said.get("modelspec.merged_from") != "for-apply.safetensors:0.8":
+            raise SystemExit(f"the merged file says {said}")
+        done = subprocess.run([self.adapter, "apply", "--model", model, adapter, "--output", merged], capture_output=True, text=True)
+        if done.returncode != 64 or "it is there" not in done.stderr:
+            raise SystemExit(f"apply writes over a directory: {done}")
+
     def check_peft(self):
         """On the small model, whose output PEFT and we compute: PEFT's folder of an adapter with several ranks and alphas."""
         model = make_model.cached(make_model.parse(["--size", "tiny", "--cache"]))
@@ -200,6 +252,7 @@ def main():
         tools.check_resize(one)
         tools.check_inspect(one)
         tools.check_extract()
+        tools.check_apply()
         tools.check_peft()
     print(f"worst relative error {tools.worst:.2e}, allowed {TOLERANCE:.0e}")
     raise SystemExit(0 if tools.worst <= TOLERANCE else 1)
