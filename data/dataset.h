@@ -8,17 +8,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "data/sample.h"
 #include "data/shards/cache_files.h"
 
 namespace sdlora::data {
-
-struct Sample {
-  at::Tensor latent_mean;  // [4, h, w] f32, not multiplied by the scaling factor
-  at::Tensor latent_std;   // [4, h, w] f32
-  at::Tensor mask;     // [h, w] f32, 0 … 1: how far each cell counts; undefined in a cache without masks
-  std::string source;  // path below its folder; with "reg:" in front of a regularisation picture's, and
-                       // " (mirrored)" behind a mirror image's
-};
 
 // With --flip the mirror images are samples of their own: of N pictures, sample N + i is the mirror image of
 // sample i. With a data-set file's flip_aug they are not counted as samples, but found under those numbers.

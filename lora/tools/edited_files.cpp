@@ -30,7 +30,7 @@ std::vector<checkpoint::LazyTensor> EditedFiles::tensors_of(
     const at::ScalarType dtype =
         at::isFloatingType(description.dtype) ? dtype_.value_or(description.dtype) : description.dtype;
     tensors.push_back(
-        {.name = name, .dtype = dtype, .shape = description.shape, .make = [this, file, name, dtype] {
+        {.name = name, .dtype = dtype, .shape = description.shape, .make = [this, file, name = name, dtype] {
            return edited(file->path().string(), name, file->tensor(name), dtype);
          }});
   }

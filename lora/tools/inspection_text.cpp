@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <ctime>
 
 #include <fmt/format.h>
@@ -39,7 +40,9 @@ std::string trainer_of(const Inspection& inspection) {
   if (const std::string version = said(metadata, "sdlora_version"); !version.empty())
     return "sdlora " + version;
   if (metadata.contains("ot_branch") || metadata.contains("ot_revision")) return "OneTrainer";
-  if (const std::string module = said(metadata, "ss_network_module"); !module.empty())
+  const bool is_of_training =
+      metadata.contains("ss_sd_scripts_commit_hash") || metadata.contains("ss_training_started_at");
+  if (const std::string module = said(metadata, "ss_network_module"); !module.empty() && is_of_training)
     return module.starts_with("lycoris") ? "sd-scripts with LyCORIS (" + module + ")"
                                          : "sd-scripts (" + module + ")";
   if (metadata.contains("lora_adapter_metadata")) return "diffusers with PEFT";
@@ -118,7 +121,7 @@ std::string group_text(const ModuleGroup& group) {
 std::string bar_of(double value, double greatest) {
   const double share = greatest > 0 ? value / greatest : 0;
   std::string bar;
-  for (int i = 0; i < static_cast<int>(share * kBarWidth + 0.5); ++i) bar += "█";
+  for (long i = 0; i < std::lround(share * kBarWidth); ++i) bar += "█";
   return bar;
 }
 

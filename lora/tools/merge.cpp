@@ -125,7 +125,7 @@ int64_t shorter_side(const std::vector<int64_t>& shape) {
 // Of one module that has several; adds what is lost, and of how much.
 LowRankPair merged_module(const ModuleSum& sum, std::optional<int64_t> rank, double& lost, double& whole) {
   if (!rank) {
-    const LowRankPair exact = side_by_side(sum);
+    LowRankPair exact = side_by_side(sum);
     if (exact.rank() <= shorter_side(sum.shape)) return exact;
   }
   const SingularValues values = values_of_sum(sum);
