@@ -1,5 +1,6 @@
 #include "lora/tools/convert.h"
 
+#include "common/error.h"
 #include "common/option_values.h"
 #include "lora/tools/peft_folder.h"
 #include "lora/trained_adapter.h"
@@ -34,6 +35,29 @@ void write_ours(const AdapterFile& adapter, const std::filesystem::path& file) {
   write_adapter(file, ours);
 }
 
+// No file's name says another format than it has.
+void check_output(const std::filesystem::path& output, AdapterFormat format, at::ScalarType dtype) {
+  const std::string ending = output.extension().string();
+  const bool is_tensors = ending == ".safetensors";
+  const bool is_torch = ending == ".pt" || ending == ".pth" || ending == ".bin" || ending == ".ckpt";
+  const auto refuse = [&](const std::string& expected, const std::string& seen) {
+    throw Error(ExitCode::kUsage, {.what = "the output's name or type does not go with its format",
+                                   .expected = expected,
+                                   .seen = seen,
+                                   .where = output.string(),
+                                   .advice = "correct --output, --format or --save-dtype"});
+  };
+  const std::string name = output.filename().string();
+  if (format == AdapterFormat::kPeft) {
+    if (is_tensors || is_torch) refuse("a folder's name, for --format peft", name);
+  } else if (format == AdapterFormat::kPt) {
+    if (ending != ".pt") refuse("a name that ends in .pt, for --format pt", name);
+    if (dtype != at::kFloat) refuse("--save-dtype float, which is what a .pt holds", "another type");
+  } else if (!is_tensors) {
+    refuse("a name that ends in .safetensors", name);
+  }
+}
+
 }  // namespace
 
 Words<AdapterFormat> adapter_format_words() {
@@ -45,6 +69,7 @@ Words<AdapterFormat> adapter_format_words() {
 
 void convert(const AdapterFile& adapter, const std::filesystem::path& output, AdapterFormat format,
              at::ScalarType dtype) {
+  check_output(output, format, dtype);
   require_pairs(adapter, "converted");
   switch (format) {
     case AdapterFormat::kKohya:

@@ -17,7 +17,8 @@ enum class AdapterFormat {
 
 Words<AdapterFormat> adapter_format_words();
 
-// `output`: as it is, the form's file or folder. Throws as export_adapter().
+// `output`: the form's file or folder. Throws Error(kUsage) where its name says another format, or `dtype` is
+// none of the form's; as export_adapter().
 void convert(const AdapterFile& adapter, const std::filesystem::path& output, AdapterFormat format,
              at::ScalarType dtype);
 

@@ -69,7 +69,8 @@ std::string tags_of(const checkpoint::Metadata& metadata) {
   try {
     const nlohmann::json folders = parse_json(found->second);
     for (const auto& folder : folders)
-      for (const auto& [tag, count] : folder.items()) counts[tag] += count.get<int64_t>();
+      for (const auto& [tag, count] : folder.get_ref<const nlohmann::json::object_t&>())
+        counts[tag] = std::max(counts[tag], whole_number(count));
   } catch (const std::exception&) {
     return "ss_tag_frequency cannot be read";
   }

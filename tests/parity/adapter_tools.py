@@ -185,6 +185,21 @@ class Tools:
         if done.returncode != 64 or "it is there" not in done.stderr:
             raise SystemExit(f"apply writes over a directory: {done}")
 
+    def check_refusals(self, one):
+        refused = {
+            ("convert", one, "--output", "x.pt"): ".safetensors",
+            ("convert", one, "--format", "pt", "--output", "x.safetensors"): ".pt",
+            ("convert", one, "--format", "pt", "--output", "x.pt", "--save-dtype", "fp16"): "--save-dtype float",
+            ("convert", one, "--format", "peft", "--output", "x.safetensors"): "folder",
+            ("resize", one, "--output", "x.safetensors"): "--rank",
+            ("resize", one, "--rank", 4, "--dynamic", "sv_fro:2", "--output", "x.safetensors"): "sv_fro:X",
+            ("apply", one, "--model", "nowhere", "--output", "x.safetensors"): "no such model",
+        }
+        for arguments, word in refused.items():
+            done = subprocess.run([self.adapter, *map(str, arguments)], capture_output=True, text=True, cwd=self.folder)
+            if done.returncode != 64 or word not in done.stderr or (self.folder / arguments[-1]).exists():
+                raise SystemExit(f"adapter {arguments} ended with {done.returncode}: {done.stderr}")
+
     def check_peft(self):
         """On the small model, whose output PEFT and we compute: PEFT's folder of an adapter with several ranks and alphas."""
         model = make_model.cached(make_model.parse(["--size", "tiny", "--cache"]))
@@ -244,13 +259,14 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        tools = Tools(arguments.adapter, arguments.probe, folder)
+        tools = Tools(arguments.adapter.resolve(), arguments.probe.resolve(), folder)
         one, two = folder / "one.safetensors", folder / "two.safetensors"
         save_file(drawn(1, 8, 4), one)
         save_file(drawn(2, 5, 5), two)
         tools.check_merge(one, two)
         tools.check_resize(one)
         tools.check_inspect(one)
+        tools.check_refusals(one)
         tools.check_extract()
         tools.check_apply()
         tools.check_peft()
